@@ -1,0 +1,91 @@
+/**
+ * What happened to one request? The pipeline fills this record; metrics, access log, traces and `/status`
+ * read it when the request has ended. It never holds content or secrets. Times are `performance.now()` milliseconds.
+ */
+
+/** How a request ended, from the caller's side. */
+export type Outcome =
+  | "ok" // the provider's answer, whole
+  | "rejected" // refused by Tandem before any attempt
+  | "provider_error" // the provider's own error was passed on
+  | "upstream_failed" // every attempt failed, Tandem answered
+  | "cut" // the answer broke off after its first byte had been passed on
+  | "client_closed"; // the caller went away
+
+/** How one attempt ended. */
+export type AttemptOutcome =
+  | "ok"
+  | "connect_error" // connect, DNS, TLS or egress: nothing reached the provider
+  | "reset" // the connection broke before the answer was whole
+  | "timeout"
+  | "rate_limited" // 429
+  | "server_error" // 408 and 5xx
+  | "config_error" // 401, 403, 404 of a deployment or model
+  | "client_error" // other 4xx: the caller's fault
+  | "malformed" // an answer that is not what it says
+  | "cut" // broke after bytes had been passed on
+  | "aborted"; // the caller went away
+
+export interface AttemptRecord {
+  readonly provider: string;
+  readonly backend: string;
+  /** The model or deployment asked. */
+  readonly upstreamModel: string;
+  readonly startedAt: number;
+  /** When the response's headers came. */
+  respondedAt: number | undefined;
+  endedAt: number | undefined;
+  status: number | undefined;
+  outcome: AttemptOutcome | undefined;
+  /** One clause for the log: an error code, never content. */
+  detail: string | undefined;
+  /** The provider's own ids (`x-request-id`, `apim-request-id`). */
+  providerRequestID: string | undefined;
+}
+
+export interface Usage {
+  readonly input: number;
+  readonly cachedInput: number;
+  readonly output: number;
+  readonly reasoning: number;
+}
+
+export interface Exchange {
+  readonly id: string;
+  readonly method: string;
+  /** The path without its query. */
+  readonly path: string;
+  /** OpenAI's name of the operation, such as `chat/completions`; undefined when there is none. */
+  operation: string | undefined;
+  readonly startedAt: number;
+  /** Wall clock at the start, Unix milliseconds. */
+  readonly time: number;
+  /** Key of the AIClient; undefined when anonymous or not let in. */
+  client: string | undefined;
+  namespace: string | undefined;
+  /** Key of the AIRoute. */
+  route: string | undefined;
+  /** The model that the caller named. */
+  model: string | undefined;
+  stream: boolean;
+  /** Why the answering backend was chosen: `weighted`, `priority`, `failover:<reason>`… */
+  decision: string | undefined;
+  readonly attempts: AttemptRecord[];
+  status: number;
+  outcome: Outcome | undefined;
+  /** Code of the error that the caller saw, and whose it was. */
+  errorCode: string | undefined;
+  errorOrigin: "gateway" | "provider" | undefined;
+  requestBytes: number;
+  responseBytes: number;
+  /** When the body had been read, or as much of it as was needed. */
+  bodyAt: number | undefined;
+  /** When the first byte of the answer went to the caller. */
+  firstByteAt: number | undefined;
+  /** When the first content token of a stream passed. */
+  firstTokenAt: number | undefined;
+  endedAt: number | undefined;
+  usage: Usage | undefined;
+  /** W3C trace context of the server span, when tracing is on. */
+  trace: unknown;
+}

@@ -1,0 +1,149 @@
+/**
+ * What is the routing table: the one thing that the compiler makes and the proxy runs?
+ *
+ * Plain readonly JSON. It holds names and opaque versions of secrets, never values. Durations are integer
+ * milliseconds. Additive changes keep `SCHEMA_VERSION`; a proxy refuses a table whose version it does not know.
+ */
+
+export const SCHEMA_VERSION = 1;
+
+/** `namespace/name` of an object. */
+export type ObjectKey = string;
+
+/**
+ * Opaque, content-addressed version of one secret value: changes when the value changes and says nothing about it.
+ * The value is looked up under it in the credentials that travel beside the table.
+ */
+export type CredentialVersion = string;
+
+export interface RoutingTable {
+  readonly schemaVersion: typeof SCHEMA_VERSION;
+  readonly providers: Readonly<Record<ObjectKey, Provider>>;
+  /** Sorted by key. A route that may not serve is still here, with no backends: it holds its model names. */
+  readonly routes: readonly Route[];
+  /** Sorted by key. */
+  readonly clients: readonly Client[];
+}
+
+export type ProviderType = "OpenAI" | "AzureOpenAI";
+
+export interface Provider {
+  readonly key: ObjectKey;
+  readonly namespace: string;
+  readonly name: string;
+  readonly type: ProviderType;
+  /** No trailing slash. OpenAI: the API base with its `/v1`. Azure: the resource's origin, without `/openai`. */
+  readonly endpoint: string;
+  /** Azure only: `v1`, or a dated version such as `2024-10-21`. */
+  readonly apiVersion?: string;
+  readonly region?: string;
+  readonly auth: { readonly kind: "ApiKey"; readonly credential: CredentialVersion };
+  readonly tls?: { readonly ca: CredentialVersion };
+  /** By the gateway's name for the model. */
+  readonly models: Readonly<Record<string, Model>>;
+  readonly timeouts: Timeouts;
+  /** Absent: no active checks. */
+  readonly health?: HealthCheck;
+  /** Absent: the breaker is off. */
+  readonly breaker?: Breaker;
+  /** Providers with the same group share what is known of rate limits. */
+  readonly rateLimitGroup: string;
+}
+
+export interface Model {
+  /** What the provider calls it: the deployment on Azure, the model name on OpenAI. */
+  readonly upstream: string;
+  readonly contextTokens?: number;
+  readonly deploymentType?: string;
+  readonly apiVersion?: string;
+  readonly timeouts?: Partial<Timeouts>;
+}
+
+/** Milliseconds. `firstByte`, `firstToken` and `idle` watch streams only. */
+export interface Timeouts {
+  readonly connect: number;
+  readonly firstByte: number;
+  readonly firstToken?: number;
+  readonly idle: number;
+  readonly request: number;
+}
+
+export interface HealthCheck {
+  /** Relative to the API base. */
+  readonly path: string;
+  readonly interval: number;
+  readonly timeout: number;
+  readonly failureThreshold: number;
+}
+
+export interface Breaker {
+  /** Failures in a row that open it. */
+  readonly failureThreshold: number;
+  /** Share of failures that opens it once `minRequests` were seen in the window. */
+  readonly failurePercent: number;
+  readonly minRequests: number;
+  /** How long it stays open before one probe is let through. */
+  readonly recoveryTimeout: number;
+}
+
+export type Strategy = "Weighted" | "BlueGreen" | "Cost" | "Latency";
+
+export interface Route {
+  readonly key: ObjectKey;
+  readonly namespace: string;
+  readonly name: string;
+  /** The object's UID in a cluster, its key on a laptop. Seeds sticky choices. */
+  readonly uid: string;
+  readonly generation: number;
+  /** Names that applications ask for; `*` claims every other name. */
+  readonly models: readonly string[];
+  readonly strategy: Strategy;
+  /** As written; `priority` makes the tiers. Empty: the route holds its names and answers that none may serve. */
+  readonly backends: readonly Backend[];
+  readonly sticky: readonly StickyKey[];
+  readonly failover: Failover;
+  /** Which namespaces' clients may use it beside its own. */
+  readonly allowedClients: Sharing;
+}
+
+export type Sharing = "Same" | "All" | readonly string[];
+
+export interface Backend {
+  readonly name: string;
+  readonly provider: ObjectKey;
+  /** 1 first. */
+  readonly priority: number;
+  /** Share among the backends of one tier, 0–100. BlueGreen and rollouts are already folded into it. */
+  readonly weight: number;
+  /** Whether it may answer when others fail. */
+  readonly failover: "Allowed" | "Never";
+  /** The provider's model to use, when it is not the one that the caller asked for. */
+  readonly model?: string;
+}
+
+export type StickyKey = { readonly header: string } | { readonly bodyField: string };
+
+export interface Failover {
+  readonly retrySameProvider: number;
+  readonly fallbackToNext: boolean;
+  readonly maxAttempts: number;
+  /** Milliseconds; no new attempt begins after this. */
+  readonly maxDuration: number;
+  readonly backoff: { readonly base: number; readonly max: number };
+}
+
+export interface Client {
+  readonly key: ObjectKey;
+  readonly namespace: string;
+  readonly name: string;
+  readonly keys: readonly ClientKey[];
+  /** Absent: every model that a route offers. */
+  readonly models?: readonly string[];
+  readonly defaultRoute?: string;
+}
+
+export interface ClientKey {
+  readonly name: string;
+  /** HMAC-SHA-256 of the key under the pepper, lower-case hex. */
+  readonly hmac: string;
+}
