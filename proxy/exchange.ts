@@ -31,6 +31,8 @@ export interface AttemptRecord {
   readonly backend: string;
   /** The model or deployment asked. */
   readonly upstreamModel: string;
+  /** The gateway's name of the same model: the metrics' `model` label. Absent: `upstreamModel`. */
+  readonly model?: string | undefined;
   readonly startedAt: number;
   /** When the response's headers came. */
   respondedAt: number | undefined;
@@ -78,8 +80,14 @@ export interface Exchange {
   errorOrigin: "gateway" | "provider" | undefined;
   requestBytes: number;
   responseBytes: number;
+  /** When the caller had been let in, before the body was waited for. */
+  admittedAt?: number | undefined;
   /** When the body had been read, or as much of it as was needed. */
   bodyAt: number | undefined;
+  /** Milliseconds waited between attempts on purpose: backoff and Retry-After. */
+  waited?: number | undefined;
+  /** Backends ruled out before the first attempt, and why: an enumerable reason such as `CircuitOpen`. */
+  excluded?: readonly { readonly backend: string; readonly reason: string }[] | undefined;
   /** When the first byte of the answer went to the caller. */
   firstByteAt: number | undefined;
   /** When the first content token of a stream passed. */
