@@ -1,0 +1,318 @@
+/**
+ * Where are the top-level fields of a JSON body, without parsing it?
+ *
+ * A resumable byte scan over the chunks as they arrive. It keeps the chunks, finds the byte ranges of the values of
+ * the fields it is asked for, and sees what must be refused: a body that is not one JSON object, and a field that
+ * Tandem reads standing twice (a provider might take the other one). What nested values hold is the provider's to judge.
+ */
+
+export type FieldKind = "string" | "literal" | "nested";
+
+/** A value's place in the body, in bytes from its start. */
+export interface Field {
+  readonly kind: FieldKind;
+  readonly start: number;
+  readonly end: number;
+}
+
+export type ScanProblem =
+  | { readonly code: "invalid_json"; readonly offset: number }
+  | { readonly code: "duplicate_field"; readonly field: string };
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const BOM = [0xef, 0xbb, 0xbf];
+
+/**
+ * A string is looked through byte by byte this far, then by native search: most keys are short, most prompts long.
+ * Where the search finds a quote at once (code, quoted JSON), its call costs more than the loop: the longer stretch.
+ */
+const SHORT_STRETCH_BYTES = 48;
+const LONG_STRETCH_BYTES = 4096;
+/** The string goes on in the next chunk. */
+const OPEN = -1;
+/** Keys longer than this are nobody's field. */
+const LONGEST_KEY_BYTES = 256;
+
+type State =
+  | "start"
+  | "firstKey"
+  | "key"
+  | "inKey"
+  | "colon"
+  | "value"
+  | "inString"
+  | "inLiteral"
+  | "inNested"
+  | "inNestedString"
+  | "afterValue"
+  | "done"
+  | "broken";
+
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
+
+export class BodyScan {
+  /** As they came, but for a byte order mark. Never joined. */
+  readonly chunks: Buffer[] = [];
+  length = 0;
+  readonly fields = new Map<string, Field>();
+  problem: ScanProblem | undefined;
+  /** Just behind the opening brace: where a field can be put in. */
+  firstKeyAt = 0;
+  /** Whether the object has any field. */
+  empty = true;
+
+  readonly #wanted: ReadonlySet<string>;
+  #state: State = "start";
+  #depth = 0;
+  /** The chunk before ended in the middle of an escape. */
+  #escaped = false;
+  #tokenStart = 0;
+  #field: string | undefined;
+
+  constructor(wanted: ReadonlySet<string>) {
+    this.#wanted = wanted;
+  }
+
+  /** True when the body is one whole JSON object as far as this scan can tell. */
+  get complete(): boolean {
+    return this.#state === "done";
+  }
+
+  push(arrived: Buffer): void {
+    const chunk = this.length === 0 ? withoutByteOrderMark(arrived) : arrived;
+    const base = this.length;
+    this.chunks.push(chunk);
+    this.length += chunk.length;
+    let i = 0;
+    while (i < chunk.length && this.#state !== "broken") i = this.#step(chunk, i, base);
+  }
+
+  /** The bytes from `start` to `end`, joined only when they span chunks. */
+  slice(start: number, end: number): Buffer {
+    let offset = 0;
+    const parts: Buffer[] = [];
+    for (const chunk of this.chunks) {
+      const from = start - offset;
+      const to = end - offset;
+      if (from >= 0 && to <= chunk.length) return chunk.subarray(from, to);
+      if (to > 0 && from < chunk.length) parts.push(chunk.subarray(Math.max(from, 0), Math.min(to, chunk.length)));
+      offset += chunk.length;
+      if (offset >= end) break;
+    }
+    return Buffer.concat(parts);
+  }
+
+  /** Consumes what the state can from `i` on; returns where to go on. */
+  #step(chunk: Buffer, i: number, base: number): number {
+    switch (this.#state) {
+      case "inNested":
+        return this.#nested(chunk, i);
+      case "inNestedString": {
+        const next = this.#closingQuote(chunk, i);
+        if (next === OPEN) return chunk.length;
+        this.#state = "inNested";
+        return next;
+      }
+      case "inString": {
+        const next = this.#closingQuote(chunk, i);
+        if (next === OPEN) return chunk.length;
+        this.#state = "afterValue";
+        this.#found("string", base + next);
+        return next;
+      }
+      case "inKey": {
+        const next = this.#closingQuote(chunk, i);
+        if (next === OPEN) return chunk.length;
+        this.#state = "colon";
+        this.#key(base + next - 1);
+        return next;
+      }
+      case "inLiteral":
+        return this.#literal(chunk, i, base);
+      default:
+        return this.#punctuation(chunk, i, base);
+    }
+  }
+
+  /** One byte between tokens. */
+  #punctuation(chunk: Buffer, i: number, base: number): number {
+    const byte = chunk[i] as number;
+    if (isSpace(byte)) return i + 1;
+    const at = base + i;
+    switch (this.#state) {
+      case "start":
+        if (byte !== OPEN_BRACE) return this.#broken(at, chunk);
+        this.#state = "firstKey";
+        this.firstKeyAt = at + 1;
+        return i + 1;
+      case "firstKey":
+      case "key":
+        if (byte === QUOTE) {
+          this.#state = "inKey";
+          this.#tokenStart = at + 1;
+          this.empty = false;
+          return i + 1;
+        }
+        if (byte !== CLOSE_BRACE || this.#state === "key") return this.#broken(at, chunk);
+        this.#state = "done";
+        return i + 1;
+      case "colon":
+        if (byte !== COLON) return this.#broken(at, chunk);
+        this.#state = "value";
+        return i + 1;
+      case "value":
+        return this.#value(byte, i, at, chunk);
+      case "afterValue":
+        if (byte !== COMMA && byte !== CLOSE_BRACE) return this.#broken(at, chunk);
+        this.#state = byte === COMMA ? "key" : "done";
+        return i + 1;
+      default:
+        return this.#broken(at, chunk);
+    }
+  }
+
+  #value(byte: number, i: number, at: number, chunk: Buffer): number {
+    this.#tokenStart = at;
+    if (byte === QUOTE) {
+      this.#state = "inString";
+      return i + 1;
+    }
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      this.#state = "inNested";
+      this.#depth = 1;
+      return i + 1;
+    }
+    if (byte === COMMA || byte === COLON || byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      return this.#broken(at, chunk);
+    }
+    this.#state = "inLiteral";
+    return i;
+  }
+
+  #nested(chunk: Buffer, from: number): number {
+    const end = chunk.length;
+    let i = from;
+    while (i < end) {
+      const byte = chunk[i] as number;
+      i++;
+      if (byte === QUOTE) {
+        const next = this.#closingQuote(chunk, i);
+        if (next === OPEN) {
+          this.#state = "inNestedString";
+          return end;
+        }
+        i = next;
+      } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+        this.#depth++;
+      } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+        this.#depth--;
+        if (this.#depth === 0) {
+          this.#state = "afterValue";
+          this.#found("nested", this.length - end + i);
+          return i;
+        }
+      }
+    }
+    return i;
+  }
+
+  #literal(chunk: Buffer, from: number, base: number): number {
+    let i = from;
+    for (; i < chunk.length; i++) {
+      const byte = chunk[i] as number;
+      if (byte === COMMA || byte === CLOSE_BRACE || isSpace(byte)) {
+        this.#state = "afterValue";
+        this.#found("literal", base + i);
+        return i;
+      }
+      if (byte === QUOTE || byte === OPEN_BRACE || byte === OPEN_BRACKET || byte === CLOSE_BRACKET || byte === COLON) {
+        return this.#broken(base + i, chunk);
+      }
+    }
+    return i;
+  }
+
+  /** Where the string's closing quote ends, or `OPEN` when the chunk ends first. */
+  #closingQuote(chunk: Buffer, from: number): number {
+    const end = chunk.length;
+    let i = this.#escaped ? from + 1 : from;
+    let stretch = SHORT_STRETCH_BYTES;
+    this.#escaped = false;
+    while (i < end) {
+      const near = Math.min(end, i + stretch);
+      while (i < near) {
+        const byte = chunk[i++];
+        if (byte === QUOTE) return i;
+        if (byte === BACKSLASH) i++;
+      }
+      if (i >= end) break;
+      const quote = chunk.indexOf(QUOTE, i);
+      stretch = quote - i < SHORT_STRETCH_BYTES ? LONG_STRETCH_BYTES : SHORT_STRETCH_BYTES;
+      const stop = quote === -1 ? end : quote;
+      const escaped = endsInEscape(chunk, i, stop);
+      if (quote === -1) {
+        this.#escaped = escaped;
+        return OPEN;
+      }
+      if (!escaped) return quote + 1;
+      i = quote + 1;
+    }
+    this.#escaped = i > end;
+    return OPEN;
+  }
+
+  #key(end: number): void {
+    this.#field = undefined;
+    if (end - this.#tokenStart > LONGEST_KEY_BYTES * 6) return;
+    const raw = this.slice(this.#tokenStart, end);
+    const name = raw.includes(BACKSLASH) ? decodeString(raw) : raw.toString("utf8");
+    if (name === undefined) {
+      this.problem ??= { code: "invalid_json", offset: this.#tokenStart };
+      this.#state = "broken";
+    } else if (this.#wanted.has(name)) {
+      if (this.fields.has(name)) this.problem ??= { code: "duplicate_field", field: name };
+      this.#field = name;
+    }
+  }
+
+  #found(kind: FieldKind, end: number): void {
+    if (this.#field === undefined) return;
+    this.fields.set(this.#field, { kind, start: this.#tokenStart, end });
+    this.#field = undefined;
+  }
+
+  #broken(offset: number, chunk: Buffer): number {
+    this.problem ??= { code: "invalid_json", offset };
+    this.#state = "broken";
+    return chunk.length;
+  }
+}
+
+/** Whether an odd run of backslashes stands right before `end`, none of it before `from`. */
+function endsInEscape(chunk: Buffer, from: number, end: number): boolean {
+  let i = end - 1;
+  while (i >= from && chunk[i] === BACKSLASH) i--;
+  return ((end - 1 - i) & 1) === 1;
+}
+
+function withoutByteOrderMark(chunk: Buffer): Buffer {
+  return BOM.every((byte, i) => chunk[i] === byte) ? chunk.subarray(BOM.length) : chunk;
+}
+
+/** The text of a JSON string's inside, undefined when it is not one. */
+function decodeString(inside: Buffer): string | undefined {
+  try {
+    return JSON.parse(`"${inside.toString("utf8")}"`) as string;
+  } catch {
+    return undefined;
+  }
+}
