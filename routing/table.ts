@@ -95,6 +95,8 @@ export interface Route {
   /** The object's UID in a cluster, its key on a laptop. Seeds sticky choices. */
   readonly uid: string;
   readonly generation: number;
+  /** `metadata.creationTimestamp`; absent where there is none. Of two namespaces' shared routes the older is found. */
+  readonly created?: string;
   /** Names that applications ask for; `*` claims every other name. */
   readonly models: readonly string[];
   readonly strategy: Strategy;
