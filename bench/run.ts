@@ -1,0 +1,224 @@
+/**
+ * How is one interleaved run done? Rounds; in each round all targets are started afresh, then every scenario visits them one after
+ * another, so that a drift of the machine meets all of them alike.
+ */
+
+import { join } from "node:path";
+import type { LoadResult } from "./caller.ts";
+import type { Order } from "./load.ts";
+import { cpuSeconds, foreignSeconds, type Memory, memory, processTree } from "./measure.ts";
+import { openFiles, Peer } from "./processes.ts";
+import { IDLE_STREAM_BODY, type Scenario } from "./scenarios.ts";
+import { DIRECT, HEADERS, PATH, startTarget, type Target, Unavailable } from "./targets.ts";
+import { type Answer, payloadBytes } from "./traffic.ts";
+
+export interface Plan {
+  readonly rounds: number;
+  /** Length of one sample. */
+  readonly seconds: number;
+  readonly warmUpSeconds: number;
+  readonly scenarios: readonly Scenario[];
+  readonly targets: readonly string[];
+  readonly external: readonly Target[];
+  readonly headers: Readonly<Record<string, string>>;
+  /** 0: leave the phase out. */
+  readonly idleStreams: number;
+  readonly upstreamPort: number;
+  readonly profile: boolean;
+  readonly folder: string;
+  readonly progress: (line: string) => void;
+}
+
+export interface Sample extends LoadResult {
+  readonly round: number;
+  readonly scenario: string;
+  readonly target: string;
+  /** Microseconds of the target's process tree for each request; undefined when its processes are not known. */
+  readonly cpuMicros: number | undefined;
+  /** Share of one core that the target used. */
+  readonly cpuShare: number | undefined;
+  /** Cores that processes outside of this benchmark used meanwhile. */
+  readonly foreignCores: number;
+  readonly memory: Memory | undefined;
+}
+
+export interface Start {
+  readonly round: number;
+  readonly target: string;
+  readonly readySeconds: number;
+  readonly idle: Memory;
+}
+
+export interface IdleStreams {
+  readonly target: string;
+  readonly streams: number;
+  readonly memory: Memory;
+  readonly error: string | undefined;
+}
+
+export interface Results {
+  readonly samples: Sample[];
+  readonly starts: Start[];
+  readonly idleStreams: IdleStreams[];
+  /** Targets that could not run, with the reason. */
+  readonly missing: Record<string, string>;
+}
+
+/** After it is ready and before its memory is read; collectors and timers of the start have run by then. */
+const IDLE_SETTLE_MS = 2_000;
+/** Files that a process needs beside its connections. */
+const SPARE_FILES = 200;
+
+export async function measure(plan: Plan): Promise<Results> {
+  const upstream = new Peer("upstream.ts", [String(plan.upstreamPort)]);
+  const { port } = await upstream.next<{ port: number }>();
+  const bench = new Bench(plan, upstream, port);
+  try {
+    for (let round = 1; round <= plan.rounds; round += 1) await bench.round(round);
+    if (plan.idleStreams > 0) await bench.holdStreams();
+    return bench.results;
+  } finally {
+    await bench.close();
+  }
+}
+
+class Bench {
+  readonly results: Results = { samples: [], starts: [], idleStreams: [], missing: {} };
+  readonly #plan: Plan;
+  readonly #upstream: Peer;
+  readonly #port: number;
+  readonly #load = new Peer("load.ts");
+
+  constructor(plan: Plan, upstream: Peer, port: number) {
+    this.#plan = plan;
+    this.#upstream = upstream;
+    this.#port = port;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#load.stop(), this.#upstream.stop()]);
+  }
+
+  async round(round: number): Promise<void> {
+    await this.#upstream.ask({ kind: "json" } satisfies Answer);
+    const targets = await this.#startAll(round);
+    try {
+      for (const scenario of this.#plan.scenarios) {
+        await this.#upstream.ask(scenario.answer);
+        // Another one goes first in each round, so that no target always follows the same one.
+        const turn = round % targets.length;
+        for (const target of [...targets.slice(turn), ...targets.slice(0, turn)]) {
+          const sample = await this.#sample(round, scenario, target);
+          this.results.samples.push(sample);
+          this.#plan.progress(progressLine(sample));
+        }
+      }
+    } finally {
+      for (const target of targets) await target.close();
+    }
+  }
+
+  async #startAll(round: number): Promise<Target[]> {
+    const direct: Target = {
+      name: DIRECT,
+      host: "127.0.0.1",
+      port: this.#port,
+      path: PATH,
+      pids: [],
+      readySeconds: undefined,
+      folder: undefined,
+      close: async () => {},
+    };
+    const started = this.#plan.targets.includes(DIRECT) ? [direct] : [];
+    for (const name of this.#plan.targets.filter((name) => name !== DIRECT)) {
+      const target = await this.#tryToStart(name, `round-${round}`);
+      if (target === undefined) continue;
+      started.push(target);
+      await sleep(IDLE_SETTLE_MS);
+      this.results.starts.push({
+        round,
+        target: name,
+        readySeconds: target.readySeconds as number,
+        idle: memory(target.pids),
+      });
+    }
+    return [...started, ...this.#plan.external];
+  }
+
+  async #tryToStart(name: string, place: string): Promise<Target | undefined> {
+    if (this.results.missing[name] !== undefined) return undefined;
+    try {
+      return await startTarget(name, join(this.#plan.folder, place, name), this.#port, this.#plan.profile);
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      this.results.missing[name] = error.message;
+      this.#plan.progress(`${name}: ${error.message}`);
+      return undefined;
+    }
+  }
+
+  async #sample(round: number, scenario: Scenario, target: Target): Promise<Sample> {
+    const order = (seconds: number): Order => ({
+      ...this.#orderFor(target),
+      body: scenario.body,
+      payloadBytes: payloadBytes(scenario.answer),
+      pattern: { ...scenario.pattern, seconds },
+    });
+    if (this.#plan.warmUpSeconds > 0) await this.#load.ask<LoadResult>(order(this.#plan.warmUpSeconds));
+    const own = [process.pid, this.#load.pid, this.#upstream.pid, ...target.pids];
+    const before = { target: cpuSeconds(target.pids), foreign: foreignSeconds(own), at: performance.now() };
+    const result = await this.#load.ask<LoadResult>(order(this.#plan.seconds));
+    const seconds = (performance.now() - before.at) / 1000;
+    const used = cpuSeconds(target.pids) - before.target;
+    const foreign = foreignSeconds(own) - before.foreign;
+    const known = target.pids.length > 0 && result.requests > 0;
+    return {
+      ...result,
+      round,
+      scenario: scenario.name,
+      target: target.name,
+      cpuMicros: known ? (used * 1e6) / result.requests : undefined,
+      cpuShare: known ? used / seconds : undefined,
+      foreignCores: foreign / seconds,
+      memory: known ? memory(target.pids) : undefined,
+    };
+  }
+
+  #orderFor(target: Target): Pick<Order, "host" | "port" | "path" | "headers"> {
+    return { host: target.host, port: target.port, path: target.path, headers: { ...HEADERS, ...this.#plan.headers } };
+  }
+
+  /** Each target alone, on a fresh process. */
+  async holdStreams(): Promise<void> {
+    // A proxy has two connections for each stream.
+    const possible = Math.floor((openFiles() - SPARE_FILES) / 2);
+    const streams = Math.min(this.#plan.idleStreams, possible);
+    if (streams < this.#plan.idleStreams) {
+      this.#plan.progress(`only ${streams} idle streams: the limit of open files (ulimit -n) is ${openFiles()}`);
+    }
+    for (const name of this.#plan.targets.filter((name) => name !== DIRECT)) {
+      await this.#upstream.ask({ kind: "json" } satisfies Answer);
+      const target = await this.#tryToStart(name, "idle-streams");
+      if (target === undefined) continue;
+      await this.#upstream.ask({ kind: "idle" } satisfies Answer);
+      const pattern = { kind: "hold", streams } as const;
+      const order: Order = { ...this.#orderFor(target), body: IDLE_STREAM_BODY, payloadBytes: undefined, pattern };
+      const held = await this.#load.ask<LoadResult>(order);
+      const used = memory(processTree(target.pids[0] as number));
+      this.results.idleStreams.push({ target: name, streams: held.requests, memory: used, error: held.firstError });
+      this.#plan.progress(`idle streams, ${name}: ${held.requests} held, ${Math.round(used.rss / 1e6)} MB RSS`);
+      await target.close();
+    }
+  }
+}
+
+function progressLine(sample: Sample): string {
+  const cpu = sample.cpuMicros === undefined ? "" : `, ${sample.cpuMicros.toFixed(1)} µs CPU`;
+  const errors = sample.errors > 0 ? `, ${sample.errors} ERRORS: ${sample.firstError}` : "";
+  const rate = (sample.requests / sample.seconds).toFixed(0);
+  return `round ${sample.round}, ${sample.scenario}, ${sample.target}: ${rate}/s${cpu}, p50 ${sample.p50.toFixed(3)} ms, foreign ${sample.foreignCores.toFixed(2)}${errors}`;
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
