@@ -1,0 +1,65 @@
+/**
+ * Which route holds which model names, and in which form does it stand?
+ *
+ * Within one namespace a name has one holder, the older route. A route whose spec is not accepted keeps its last
+ * accepted form; one that has none, or that must not serve, still holds its names without backends, so that its
+ * callers do not fall to another tenant's route.
+ */
+import { byAge, type Finding, mayServe, type RouteDraft, type World } from "./world.ts";
+
+const MAX_MODELS = 64;
+
+export function claimModels(world: World): void {
+  const holders = new Map<string, RouteDraft>();
+  for (const draft of [...world.routes.values()].sort(byAge)) {
+    Object.assign(draft, settle(world, draft, holders));
+    for (const model of draft.claims) holders.set(`${draft.namespace}/${model}`, draft);
+  }
+}
+
+type Holders = ReadonlyMap<string, RouteDraft>;
+type Settled = Pick<RouteDraft, "form" | "claims">;
+
+const NOTHING: Settled = { form: "None", claims: [] };
+
+/** A conflict is told on the draft. */
+function settle(world: World, draft: RouteDraft, holders: Holders): Settled {
+  if (draft.spec === undefined) return lastForm(world, draft, holders) ?? namesOnly(draft, holders);
+  const conflict = firstConflict(draft, draft.spec.models, holders);
+  if (conflict === undefined) return { form: mayServe(draft) ? "Spec" : "NamesOnly", claims: draft.spec.models };
+  const wasFine = draft.rejected.length === 0;
+  draft.rejected.unshift(conflict);
+  // Where protection is asked for, the form without it must not come back.
+  return (wasFine ? lastForm(world, draft, holders) : undefined) ?? NOTHING;
+}
+
+/** `undefined`: it has none. It claims nothing when its names have gone to others. */
+function lastForm(world: World, draft: RouteDraft, holders: Holders): Settled | undefined {
+  const last = world.lastRoutes.get(draft.key);
+  if (last === undefined) return undefined;
+  const isFree = firstConflict(draft, last.models, holders) === undefined;
+  return isFree ? { form: "Last", claims: last.models } : NOTHING;
+}
+
+function namesOnly(draft: RouteDraft, holders: Holders): Settled {
+  const names = namesOfBroken(draft).filter((name) => !holders.has(`${draft.namespace}/${name}`));
+  return names.length > 0 ? { form: "NamesOnly", claims: names } : NOTHING;
+}
+
+function firstConflict(draft: RouteDraft, models: readonly string[], holders: Holders): Finding | undefined {
+  for (const model of models) {
+    const holder = holders.get(`${draft.namespace}/${model}`);
+    if (holder === undefined) continue;
+    const message = `spec.models: ${model} belongs to the older AIRoute ${holder.key}; take the name out of one of the two`;
+    return { reason: "Conflicted", message };
+  }
+  return undefined;
+}
+
+/** What can be read of the names that a broken spec asks for. */
+function namesOfBroken(draft: RouteDraft): readonly string[] {
+  const { models } = (draft.object.spec ?? {}) as { models?: unknown };
+  if (!Array.isArray(models)) return [];
+  const names = models.filter((model): model is string => typeof model === "string" && model !== "");
+  return [...new Set(names)].slice(0, MAX_MODELS);
+}

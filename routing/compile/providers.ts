@@ -1,0 +1,118 @@
+/**
+ * Which providers can be used, and how is each reached?
+ */
+import { parseDuration } from "../duration.ts";
+import type { Breaker, HealthCheck, Model, Provider, Timeouts } from "../table.ts";
+import * as defaults from "./defaults.ts";
+import { resolveSecret } from "./secret-refs.ts";
+import type { ModelSpec, ProviderSpec, TimeoutsSpec } from "./spec.ts";
+import { mayServe, type ProviderDraft, type World } from "./world.ts";
+
+export function makeProviders(world: World): void {
+  for (const draft of world.providers.values()) {
+    if (draft.spec === undefined) continue;
+    draft.columns.type = draft.spec.type;
+    draft.columns.endpoint = endpointOf(draft.spec);
+    const auth = authOf(world, draft, draft.spec);
+    const ca = caOf(world, draft, draft.spec);
+    const isUsable = mayServe(draft) && draft.unresolved.length === 0;
+    if (isUsable && auth !== undefined) draft.made = toProvider(draft, draft.spec, auth, ca);
+  }
+}
+
+/** The credential's version. Another kind of authentication has been refused before. */
+function authOf(world: World, draft: ProviderDraft, spec: ProviderSpec): string | undefined {
+  const ref = spec.auth.apiKey?.secretRef;
+  return ref && versionOf(world, draft, ref, "spec.auth.apiKey.secretRef");
+}
+
+function caOf(world: World, draft: ProviderDraft, spec: ProviderSpec): string | undefined {
+  const ref = spec.tls?.caSecretRef;
+  return ref && versionOf(world, draft, ref, "spec.tls.caSecretRef");
+}
+
+function versionOf(world: World, draft: ProviderDraft, ref: { name: string; key: string }, field: string) {
+  const resolved = resolveSecret(world, draft.namespace, ref, field);
+  if ("facts" in resolved) return resolved.facts.version;
+  draft.unresolved.push(resolved.problem);
+  return undefined;
+}
+
+function endpointOf(spec: ProviderSpec): string {
+  return (spec.endpoint ?? defaults.OPENAI_ENDPOINT).replace(/\/+$/, "");
+}
+
+function toProvider(draft: ProviderDraft, spec: ProviderSpec, credential: string, ca: string | undefined): Provider {
+  const health = healthOf(spec);
+  const breaker = breakerOf(spec);
+  return {
+    key: draft.key,
+    namespace: draft.namespace,
+    name: draft.name,
+    type: spec.type,
+    endpoint: endpointOf(spec),
+    ...(spec.type === "AzureOpenAI" && { apiVersion: spec.apiVersion ?? defaults.AZURE_API_VERSION }),
+    ...(spec.region !== undefined && { region: spec.region }),
+    auth: { kind: "ApiKey", credential },
+    ...(ca !== undefined && { tls: { ca } }),
+    // Not by assignment: a model may be called __proto__.
+    models: Object.fromEntries((spec.models ?? []).map((model) => [model.name, toModel(model)])),
+    timeouts: { ...defaults.TIMEOUTS, ...timeoutsOf(spec.timeouts) },
+    ...(health !== undefined && { health }),
+    ...(breaker !== undefined && { breaker }),
+    rateLimitGroup: rateLimitGroupOf(draft, spec),
+  };
+}
+
+function toModel(model: ModelSpec): Model {
+  const timeouts = timeoutsOf(model.timeouts);
+  return {
+    upstream: model.deployment ?? model.name,
+    ...(model.contextTokens !== undefined && { contextTokens: model.contextTokens }),
+    ...(model.deploymentType !== undefined && { deploymentType: model.deploymentType }),
+    ...(model.apiVersion !== undefined && { apiVersion: model.apiVersion }),
+    ...(Object.keys(timeouts).length > 0 && { timeouts }),
+  };
+}
+
+const TIMEOUT_NAMES = ["connect", "firstByte", "firstToken", "idle", "request"] as const;
+
+function timeoutsOf(spec: TimeoutsSpec | undefined): Partial<Timeouts> {
+  const timeouts: { -readonly [K in keyof Timeouts]?: number } = {};
+  for (const name of TIMEOUT_NAMES) {
+    const value = parseDuration(spec?.[name]);
+    if (value !== undefined) timeouts[name] = value;
+  }
+  return timeouts;
+}
+
+function healthOf({ health }: ProviderSpec): HealthCheck | undefined {
+  if (health?.enabled === false) return undefined;
+  return {
+    path: health?.path ?? defaults.HEALTH.path,
+    interval: parseDuration(health?.interval) ?? defaults.HEALTH.interval,
+    timeout: parseDuration(health?.timeout) ?? defaults.HEALTH.timeout,
+    failureThreshold: health?.failureThreshold ?? defaults.HEALTH.failureThreshold,
+  };
+}
+
+function breakerOf({ circuitBreaker: spec }: ProviderSpec): Breaker | undefined {
+  if (spec?.enabled === false) return undefined;
+  return {
+    failureThreshold: spec?.failureThreshold ?? defaults.BREAKER.failureThreshold,
+    failurePercent: spec?.failurePercent ?? defaults.BREAKER.failurePercent,
+    minRequests: spec?.minRequests ?? defaults.BREAKER.minRequests,
+    recoveryTimeout: parseDuration(spec?.recoveryTimeout) ?? defaults.BREAKER.recoveryTimeout,
+  };
+}
+
+/**
+ * OpenAI's limits belong to the organisation, which the key stands for; Azure's to the resource's deployments. A group
+ * is of one namespace: no tenant slows another down by naming its group.
+ */
+function rateLimitGroupOf(draft: ProviderDraft, spec: ProviderSpec): string {
+  if (spec.rateLimitGroup !== undefined) return `group:${draft.namespace}/${spec.rateLimitGroup}`;
+  const ref = spec.auth.apiKey?.secretRef;
+  if (spec.type === "AzureOpenAI" || ref === undefined) return `provider:${draft.key}`;
+  return `secret:${draft.namespace}/${ref.name}/${ref.key}`;
+}

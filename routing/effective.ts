@@ -1,0 +1,88 @@
+/**
+ * Which fields of the contract have no effect yet, and what becomes of an object that uses one?
+ *
+ * A field that protects refuses its object: `Accepted=False, NotYetEffective`, not served (except in dev mode), because
+ * an owner who asks for a limit must not be given none. The other fields only say so. A field at its default counts as
+ * not used. A row goes away when its field takes effect.
+ */
+import type { Kind } from "./verdict.ts";
+
+export interface PendingField {
+  readonly kind: Kind;
+  /** Below `spec`; `[]` stands for every item of a list. */
+  readonly path: string;
+  readonly effect: "Protects" | "Authenticates" | "Tunes";
+  /** When given, only these values count. */
+  readonly values?: readonly string[];
+  /** When given, these values do not count. */
+  readonly idle?: readonly string[];
+  /** What happens instead, to stand behind the path. */
+  readonly instead: string;
+}
+
+export const PENDING_FIELDS: readonly PendingField[] = [
+  { kind: "AIRoute", path: "compliance", effect: "Protects", instead: "no residency is enforced" },
+  { kind: "AIRoute", path: "contentPolicy", effect: "Protects", instead: "no content is checked" },
+  { kind: "AIClient", path: "residency", effect: "Protects", instead: "no residency is enforced" },
+  { kind: "AIClient", path: "limits", effect: "Protects", instead: "no limit is enforced" },
+  { kind: "AIClient", path: "budget", effect: "Protects", instead: "no budget is enforced" },
+  { kind: "AIProvider", path: "auth.entraID", effect: "Authenticates", instead: "the provider cannot authenticate" },
+
+  { kind: "AIRoute", path: "shadow", effect: "Tunes", instead: "no copies are sent" },
+  { kind: "AIRoute", path: "rollout", effect: "Tunes", instead: "it stays at stable 100 %, candidate 0 %" },
+  { kind: "AIRoute", path: "strategy", effect: "Tunes", values: ["Cost", "Latency"], instead: "it works as Weighted" },
+  { kind: "AIRoute", path: "cost", effect: "Tunes", instead: "prices do not order the backends" },
+  { kind: "AIRoute", path: "latency", effect: "Tunes", instead: "latency does not order the backends" },
+  { kind: "AIRoute", path: "failover.hedgeAfter", effect: "Tunes", instead: "no second attempt runs beside the first" },
+  {
+    kind: "AIRoute",
+    path: "failover.streamRecovery",
+    effect: "Tunes",
+    idle: ["None"],
+    instead: "a cut stream ends with an error",
+  },
+  { kind: "AIClient", path: "location", effect: "Tunes", instead: "latency does not order the backends" },
+  { kind: "AIClient", path: "statefulListing", effect: "Tunes", values: ["Allow"], instead: "lists stay closed" },
+  // Where an OpenAI project processes is a declaration that residency rules read; by itself it refuses nothing.
+  { kind: "AIProvider", path: "residency", effect: "Tunes", instead: "no rule reads it" },
+  { kind: "AIProvider", path: "concurrency", effect: "Tunes", instead: "calls at once are not bounded" },
+  { kind: "AIProvider", path: "models[].limits", effect: "Tunes", instead: "the provider's own 429 is what counts" },
+  { kind: "AIProvider", path: "models[].price", effect: "Tunes", instead: "no cost is counted" },
+  { kind: "AIProvider", path: "models[].commitment", effect: "Tunes", instead: "committed capacity is not preferred" },
+];
+
+/** A pending field that an object uses, with the paths where. */
+export interface PendingUse {
+  readonly field: PendingField;
+  /** Concrete, such as `spec.models[0].price`. */
+  readonly paths: readonly string[];
+}
+
+/** The pending fields that a validated spec uses. */
+export function pendingUses(kind: Kind, spec: unknown): readonly PendingUse[] {
+  const uses: PendingUse[] = [];
+  for (const field of PENDING_FIELDS) {
+    if (field.kind !== kind) continue;
+    const paths = findPaths(spec, field.path.split("."), "spec", field);
+    if (paths.length > 0) uses.push({ field, paths });
+  }
+  return uses;
+}
+
+function findPaths(value: unknown, rest: readonly string[], path: string, field: PendingField): readonly string[] {
+  const [step, ...deeper] = rest;
+  if (step === undefined) return isUsed(value, field) ? [path] : [];
+  const name = step.replace("[]", "");
+  const member =
+    typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
+  if (!step.endsWith("[]")) return findPaths(member, deeper, `${path}.${name}`, field);
+  if (!Array.isArray(member)) return [];
+  return member.flatMap((item: unknown, i) => findPaths(item, deeper, `${path}.${name}[${i}]`, field));
+}
+
+function isUsed(value: unknown, field: PendingField): boolean {
+  if (value === undefined || value === null) return false;
+  if (field.values !== undefined) return field.values.includes(String(value));
+  if (field.idle?.includes(String(value))) return false;
+  return typeof value !== "object" || Object.keys(value).length > 0;
+}
