@@ -47,6 +47,8 @@ export function start(argv: readonly string[], options: StartOptions): ChildProc
   const child = spawn("sh", ["-c", RAISE_LIMIT, "sh", ...pinned], {
     stdio: options.stdio ?? ["ignore", "inherit", "inherit"],
     env: { ...process.env, ...options.env },
+    // JSON would turn "no figure" (NaN) into null.
+    serialization: "advanced",
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   running.add(child);
