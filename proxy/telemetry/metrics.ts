@@ -1,0 +1,211 @@
+/**
+ * Which metrics does a proxy export, and where does each come from?
+ *
+ * Requests are counted in `Counts`; states are read where they are kept when somebody scrapes, so that nothing stale
+ * remains after a reload. Names and labels are a promise to dashboards: they stay.
+ */
+import { collectDefaultMetrics, Registry } from "prom-client";
+import type { RoutingTable } from "../../routing/table.ts";
+import type { Exchange, Usage } from "../exchange.ts";
+import { type BackendLatency, type Cell, Counts, labelsOf } from "./counts.ts";
+import { counter, gauge, histogram, type Sample, Tally } from "./exposition.ts";
+
+/** prom-client's default of 10 ms would wake an idle proxy 100 times a second. */
+const EVENT_LOOP_SAMPLE_MS = 50;
+
+export type CircuitState = "closed" | "half_open" | "open";
+const CIRCUIT_VALUE: Readonly<Record<CircuitState, number>> = { closed: 0, half_open: 1, open: 2 };
+
+/** States that others keep. */
+export interface MetricSources {
+  circuits(): Iterable<{ readonly provider: string; readonly model: string; readonly state: CircuitState }>;
+  providers(): Iterable<{ readonly provider: string; readonly healthy: boolean }>;
+  droppedLogLines(): number;
+}
+
+const TOKEN_KINDS = {
+  input: "input",
+  cachedInput: "cached_input",
+  output: "output",
+  reasoning: "reasoning",
+} as const satisfies Record<keyof Usage, string>;
+
+type Family = readonly [name: string, help: string, collect: () => Sample[]];
+type Timing = readonly [name: string, help: string, field: "duration" | "firstToken" | "overhead"];
+
+export class Metrics {
+  openStreams = 0;
+  readonly #registry = new Registry();
+  readonly #counts = new Counts();
+  readonly #reloads = { success: 0, failure: 0 };
+  readonly #sources: MetricSources;
+  #config: { readonly hash: string; readonly since: number } | undefined;
+
+  constructor(sources: MetricSources) {
+    this.#sources = sources;
+    for (const [name, help, field] of TIMINGS) {
+      const series = () => cellsOf(this.#counts).map((cell) => ({ labels: cell.place, histogram: cell[field] }));
+      histogram(this.#registry, name, help, series);
+    }
+    for (const family of this.#counters()) counter(this.#registry, ...family);
+    for (const family of this.#gauges()) gauge(this.#registry, ...family);
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS });
+  }
+
+  record(exchange: Exchange): void {
+    this.#counts.record(exchange);
+  }
+
+  /** A table came into force. */
+  applied(table: RoutingTable, hash: string): void {
+    this.#counts.useNamesOf(table);
+    this.#config = { hash, since: performance.now() };
+    this.#reloads.success++;
+  }
+
+  /** A table or manifest was refused; the last good one stays in force. */
+  refused(): void {
+    this.#reloads.failure++;
+  }
+
+  latencies(): BackendLatency[] {
+    return this.#counts.latencies();
+  }
+
+  /** Prometheus text format 0.0.4. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  #counters(): Family[] {
+    const counts = this.#counts;
+    return [
+      [
+        "tandem_requests_total",
+        "Requests that have ended, by the status that the caller got (499: it had gone).",
+        () => requests(counts),
+      ],
+      [
+        "tandem_errors_total",
+        "Requests that did not end well, by what went wrong and whose error the caller saw.",
+        () => samplesOf(counts.errors, ["route", "provider", "model", "class", "origin"]),
+      ],
+      [
+        "tandem_attempts_total",
+        "Requests to providers, by how they ended.",
+        () => samplesOf(counts.attempts, ["provider", "model", "outcome"]),
+      ],
+      [
+        "tandem_failovers_total",
+        "Steps from one backend to the next after a failure.",
+        () => samplesOf(counts.failovers, ["route", "from", "to", "reason"]),
+      ],
+      [
+        "tandem_exclusions_total",
+        "Backends ruled out before a request's first attempt.",
+        () => samplesOf(counts.exclusions, ["route", "backend", "reason"]),
+      ],
+      [
+        "tandem_routing_decisions_total",
+        "Requests by the backend that answered and why it was chosen.",
+        () => decisions(counts),
+      ],
+      [
+        "tandem_tokens_total",
+        "Tokens as the provider counted them: cached_input is part of input, reasoning is part of output.",
+        () => tokens(counts),
+      ],
+      [
+        "tandem_config_reloads_total",
+        "Tables and manifests that were applied or refused.",
+        () => Object.entries(this.#reloads).map(([result, value]) => ({ value, labels: { result } })),
+      ],
+      [
+        "tandem_log_lines_dropped_total",
+        "Log lines dropped because the reader of the log was too slow.",
+        () => [{ value: this.#sources.droppedLogLines(), labels: {} }],
+      ],
+    ];
+  }
+
+  #gauges(): Family[] {
+    const sources = this.#sources;
+    return [
+      [
+        "tandem_circuit_state",
+        "0 closed, 1 half open, 2 open.",
+        () =>
+          Array.from(sources.circuits(), ({ provider, model, state }) => ({
+            value: CIRCUIT_VALUE[state],
+            labels: { provider, model },
+          })),
+      ],
+      [
+        "tandem_provider_healthy",
+        "1 when the provider's health check passes.",
+        () =>
+          Array.from(sources.providers(), ({ provider, healthy }) => ({
+            value: Number(healthy),
+            labels: { provider },
+          })),
+      ],
+      ["tandem_open_streams", "Streams that are being relayed.", () => [{ value: this.openStreams, labels: {} }]],
+      [
+        "tandem_config_info",
+        "The routing table in force, by its hash.",
+        () => (this.#config ? [{ value: 1, labels: { hash: this.#config.hash } }] : []),
+      ],
+      [
+        "tandem_config_age_seconds",
+        "How long the table in force has been in force.",
+        () => (this.#config ? [{ value: (performance.now() - this.#config.since) / 1000, labels: {} }] : []),
+      ],
+    ];
+  }
+}
+
+const TIMINGS: readonly Timing[] = [
+  ["tandem_request_duration_seconds", "From the request's arrival to the answer's end.", "duration"],
+  ["tandem_time_to_first_token_seconds", "Streams: from the request's arrival to the first token.", "firstToken"],
+  [
+    "tandem_gateway_overhead_seconds",
+    "Tandem's own share: without the caller's body, the providers and backoff.",
+    "overhead",
+  ],
+];
+
+function cellsOf(counts: Counts): Cell[] {
+  return [...counts.cells.values()];
+}
+
+function requests(counts: Counts): Sample[] {
+  return cellsOf(counts).flatMap(({ place, statuses }) =>
+    [...statuses].map(([status, value]) => ({ value, labels: { ...place, status } })),
+  );
+}
+
+function decisions(counts: Counts): Sample[] {
+  const tally = new Tally();
+  for (const { place, decisions } of counts.cells.values()) {
+    const { route, backend } = place;
+    for (const [reason, n] of decisions) tally.add({ route, backend, reason }, n);
+  }
+  return tally.samples();
+}
+
+function tokens(counts: Counts): Sample[] {
+  const tally = new Tally();
+  for (const { place, tokens } of counts.cells.values()) {
+    const { provider, backend, model } = place;
+    for (const [client, usage] of tokens) {
+      for (const [field, kind] of Object.entries(TOKEN_KINDS)) {
+        tally.add({ provider, backend, model, client, kind }, usage[field as keyof Usage]);
+      }
+    }
+  }
+  return tally.samples();
+}
+
+function samplesOf(map: ReadonlyMap<string, number>, names: readonly string[]): Sample[] {
+  return [...map].map(([key, value]) => ({ value, labels: labelsOf(names, key) }));
+}
