@@ -7,7 +7,7 @@
  * https://en.wikipedia.org/wiki/Rendezvous_hashing#Weighted_rendezvous_hash
  */
 import { createHash } from "node:crypto";
-import type { Backend, Model, Provider, Route, RoutingTable } from "./table.ts";
+import type { Backend, Model, Provider, Route, RoutingTable, StickyKey } from "./table.ts";
 
 /** The name by which a route claims every model that no other route of its namespace claims. */
 export const ANY_MODEL = "*";
@@ -74,6 +74,15 @@ export function offered(provider: Provider, modelName: string, asked: "named" | 
   if (provider.type !== "OpenAI") return undefined;
   const takesAny = asked === "any" || Object.keys(provider.models).length === 0;
   return takesAny ? { upstream: modelName } : undefined;
+}
+
+/** The key of the conversation: the first place of `sticky` that holds something. `read` looks into the request. */
+export function stickyKeyOf(route: Route, read: (place: StickyKey) => string | undefined): string | undefined {
+  for (const place of route.sticky) {
+    const key = read(place);
+    if (key !== undefined && key !== "") return key;
+  }
+  return undefined;
 }
 
 /**

@@ -1,0 +1,221 @@
+/**
+ * What would happen to one hypothetical request: which backends are considered, which are ruled out and why, and in
+ * which order would the others be tried?
+ *
+ * Uses the same functions as the proxy. What only a running proxy knows (circuits, health) comes in as hints.
+ */
+import { ANY_MODEL, type Candidate, candidates, type Exclusion, order, stickyKeyOf } from "./choose.ts";
+import { findRoute, findRouteByName, indexTable, mayUse, type TableIndex } from "./lookup.ts";
+import { firstShares } from "./shares.ts";
+import type { Client, Failover, ObjectKey, Route, RoutingTable, Strategy } from "./table.ts";
+import type { Verdict } from "./verdict.ts";
+
+export interface HypotheticalRequest {
+  /** Where the caller belongs; a client's key overrides it. */
+  readonly namespace: string;
+  /** An AIClient, `namespace/name` or a name in `namespace`. Absent: an anonymous caller. */
+  readonly client?: string;
+  readonly model: string;
+  /** By name in any case. `x-tandem-route` names a route. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Top-level texts of the body, such as `user`. */
+  readonly fields?: Readonly<Record<string, string>>;
+  /** Instead of what `sticky` finds in headers and fields. */
+  readonly stickyKey?: string;
+}
+
+export interface Hints {
+  /** What a proxy would skip now. No `model` means all models of the provider; else the gateway's or provider's name. */
+  readonly unavailable?: readonly { readonly provider: ObjectKey; readonly model?: string; readonly reason: string }[];
+  /** To tell why something is not in the table. */
+  readonly verdicts?: readonly Verdict[];
+}
+
+export interface ExplainedBackend {
+  readonly backend: string;
+  readonly provider: ObjectKey;
+  readonly modelName: string;
+  readonly upstreamModel: string;
+  readonly upstreamKind: "model" | "deployment";
+  readonly priority: number;
+  readonly weight: number;
+  /** Share of all requests of this model that would try it first, 0–1. */
+  readonly share: number;
+  /** With `failover: Never`: tried when it is drawn first, and never after another failed. */
+  readonly onlyFirst: boolean;
+}
+
+export interface SkippedBackend extends ExplainedBackend {
+  readonly reason: string;
+}
+
+export interface Explanation {
+  readonly request: HypotheticalRequest;
+  readonly namespace: string;
+  readonly client?: ObjectKey;
+  /** What the caller would be told instead of an answer; `code` as in the error's body. */
+  readonly refusal?: { readonly code: string; readonly message: string };
+  readonly route?: ObjectKey;
+  readonly foundBy?: "Name" | "Any" | "Header";
+  readonly strategy?: Strategy;
+  readonly stickyKey?: string;
+  readonly failover?: Failover;
+  /** In the order of attempts. Without a sticky key the order inside a tier is drawn anew each time; then the likeliest. */
+  readonly tried: readonly ExplainedBackend[];
+  readonly skipped: readonly SkippedBackend[];
+  readonly excluded: readonly Exclusion[];
+}
+
+const NOTHING = { tried: [], skipped: [], excluded: [] } as const;
+
+export function explain(table: RoutingTable, request: HypotheticalRequest, hints: Hints = {}): Explanation {
+  const index = indexTable(table);
+  const client = findClient(table, request);
+  const namespace = client?.namespace ?? request.namespace;
+  const who = { request, namespace, ...(client !== undefined && { client: client.key }) };
+  if (request.client !== undefined && client === undefined) {
+    return { ...who, ...NOTHING, refusal: unknownClient(request, hints) };
+  }
+  if (!mayUse(client, request.model)) {
+    const message = `AIClient ${client?.key} may not ask for ${request.model}: its spec.models does not name it`;
+    return { ...who, ...NOTHING, refusal: { code: "model_not_found", message } };
+  }
+  const found = findFor(index, namespace, request);
+  if (found === undefined) {
+    const message = `no route serves model ${request.model} for namespace ${namespace}`;
+    return { ...who, ...NOTHING, refusal: { code: "model_not_found", message } };
+  }
+  return { ...who, ...explainRoute(table, found.route, request, hints), foundBy: found.by };
+}
+
+function findClient(table: RoutingTable, request: HypotheticalRequest): Client | undefined {
+  const { client: name } = request;
+  if (name === undefined) return undefined;
+  const key = name.includes("/") ? name : `${request.namespace}/${name}`;
+  return table.clients.find((client) => client.key === key);
+}
+
+function unknownClient(request: HypotheticalRequest, hints: Hints): { code: string; message: string } {
+  const name = request.client ?? "";
+  const key = name.includes("/") ? name : `${request.namespace}/${name}`;
+  const why = whyNot(hints.verdicts, "AIClient", key);
+  return { code: "invalid_api_key", message: `AIClient ${key} is not in force${why}` };
+}
+
+/** `: ` and the first condition that is not true, or nothing. */
+function whyNot(verdicts: readonly Verdict[] = [], kind: Verdict["kind"], key: ObjectKey): string {
+  const verdict = verdicts.find((v) => v.kind === kind && `${v.namespace}/${v.name}` === key);
+  const condition = verdict?.conditions.find((c) => c.status === "False");
+  return condition === undefined ? "" : ` (${condition.reason}: ${condition.message.replace(/\.$/, "")})`;
+}
+
+function findFor(index: TableIndex, namespace: string, request: HypotheticalRequest) {
+  const named = headerOf(request, "x-tandem-route");
+  if (named !== undefined) {
+    const route = findRouteByName(index, namespace, named);
+    return route && { route, by: "Header" as const };
+  }
+  const route = findRoute(index, namespace, request.model);
+  return route && { route, by: route.models.includes(request.model) ? ("Name" as const) : ("Any" as const) };
+}
+
+function headerOf(request: HypotheticalRequest, name: string): string | undefined {
+  const entry = Object.entries(request.headers ?? {}).find(([key]) => key.toLowerCase() === name.toLowerCase());
+  return entry?.[1];
+}
+
+function explainRoute(
+  table: RoutingTable,
+  route: Route,
+  request: HypotheticalRequest,
+  hints: Hints,
+): Omit<Explanation, "request" | "namespace"> {
+  const { candidates: all, excluded } = candidates(table, route, request.model);
+  const stickyKey = keyOf(route, request);
+  const reasons = new Map(all.map((candidate) => [candidate, unavailability(candidate, hints)]));
+  const isAvailable = (candidate: Candidate) => reasons.get(candidate) === undefined;
+  const shares = firstShares(route, all, isAvailable);
+  const tell = (candidate: Candidate) => toExplained(candidate, shares.get(candidate.backend.name) ?? 0);
+  const tried = inOrder(route, all, stickyKey, shares).filter(isAvailable);
+  const skipped = all.filter((candidate) => !isAvailable(candidate));
+  const refusal = tried.length > 0 ? undefined : nobody(route, request, all, hints);
+  return {
+    ...(refusal !== undefined && { refusal }),
+    route: route.key,
+    strategy: route.strategy,
+    ...(stickyKey !== undefined && { stickyKey }),
+    failover: route.failover,
+    tried: tried.map(tell),
+    skipped: skipped.map((candidate) => ({ ...tell(candidate), reason: reasons.get(candidate) ?? "" })),
+    excluded: excluded.map((exclusion) => withCause(route, exclusion, hints)),
+  };
+}
+
+function keyOf(route: Route, request: HypotheticalRequest): string | undefined {
+  if (request.stickyKey !== undefined) return request.stickyKey;
+  const fields = request.fields ?? {};
+  return stickyKeyOf(route, (place) =>
+    "header" in place
+      ? headerOf(request, place.header)
+      : Object.hasOwn(fields, place.bodyField)
+        ? fields[place.bodyField]
+        : undefined,
+  );
+}
+
+/** With equal draws the heaviest comes first, which is the likeliest order. */
+const EVEN_DRAW = 0.5;
+
+/** The order, and where it is drawn anew also those that might be drawn first and are nowhere else in it. */
+function inOrder(
+  route: Route,
+  all: readonly Candidate[],
+  stickyKey: string | undefined,
+  shares: ReadonlyMap<string, number>,
+): readonly Candidate[] {
+  const [first, ...rest] = order(route, all, stickyKey, () => EVEN_DRAW);
+  if (first === undefined) return [];
+  if (stickyKey !== undefined) return [first, ...rest];
+  const alsoFirst = all.filter((c) => c !== first && !rest.includes(c) && (shares.get(c.backend.name) ?? 0) > 0);
+  return [first, ...alsoFirst, ...rest];
+}
+
+function unavailability(candidate: Candidate, hints: Hints): string | undefined {
+  const hint = hints.unavailable?.find(
+    ({ provider, model }) =>
+      provider === candidate.provider.key &&
+      (model === undefined || model === candidate.modelName || model === candidate.upstreamModel),
+  );
+  return hint?.reason;
+}
+
+function toExplained(candidate: Candidate, share: number): ExplainedBackend {
+  const { backend, provider, modelName, upstreamModel } = candidate;
+  return {
+    backend: backend.name,
+    provider: provider.key,
+    modelName,
+    upstreamModel,
+    upstreamKind: provider.type === "AzureOpenAI" ? "deployment" : "model",
+    priority: backend.priority,
+    weight: backend.weight,
+    share,
+    onlyFirst: backend.failover === "Never",
+  };
+}
+
+function nobody(route: Route, request: HypotheticalRequest, all: readonly Candidate[], hints: Hints) {
+  if (all.length > 0) {
+    return { code: "no_backend_available", message: `no backend of route ${route.key} may answer now` };
+  }
+  const isAny = route.models.includes(ANY_MODEL) && !route.models.includes(request.model);
+  const why = whyNot(hints.verdicts, "AIRoute", route.key);
+  const message = `no backend of route ${route.key} serves model ${request.model}${why}`;
+  return { code: isAny ? "model_not_found" : "no_backend_available", message };
+}
+
+function withCause(route: Route, exclusion: Exclusion, hints: Hints): Exclusion {
+  const backend = route.backends.find(({ name }) => name === exclusion.backend);
+  if (exclusion.reason !== "ProviderGone" || backend === undefined) return exclusion;
+  return { ...exclusion, message: exclusion.message + whyNot(hints.verdicts, "AIProvider", backend.provider) };
+}
