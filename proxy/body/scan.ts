@@ -37,8 +37,8 @@ const SHORT_STRETCH_BYTES = 48;
 const LONG_STRETCH_BYTES = 4096;
 /** The string goes on in the next chunk. */
 const OPEN = -1;
-/** Keys longer than this are nobody's field. */
-const LONGEST_KEY_BYTES = 256;
+/** Keys longer than this, as written, are nobody's field: 64 characters, each escaped as six bytes, are shorter. */
+const LONGEST_KEY_BYTES = 512;
 
 type State =
   | "start"
@@ -77,6 +77,10 @@ export class BodyScan {
   #escaped = false;
   #tokenStart = 0;
   #field: string | undefined;
+  /** The last chunks that were passed on, for keys that span them. */
+  readonly #window: Buffer[] = [];
+  #windowStart = 0;
+  #windowBytes = 0;
 
   constructor(wanted: ReadonlySet<string>) {
     this.#wanted = wanted;
@@ -89,8 +93,27 @@ export class BodyScan {
 
   push(arrived: Buffer): void {
     const chunk = this.length === 0 ? withoutByteOrderMark(arrived) : arrived;
-    const base = this.length;
     this.chunks.push(chunk);
+    this.#scan(chunk);
+  }
+
+  /** Scans a chunk that is passed on and not kept. Not for the first one. */
+  pass(chunk: Buffer): void {
+    if (this.#window.length === 0) this.#windowStart = this.length;
+    this.#window.push(chunk);
+    this.#windowBytes += chunk.length;
+    this.#scan(chunk);
+    for (;;) {
+      const oldest = this.#window[0] as Buffer;
+      if (this.#windowBytes - oldest.length < LONGEST_KEY_BYTES) return;
+      this.#window.shift();
+      this.#windowStart += oldest.length;
+      this.#windowBytes -= oldest.length;
+    }
+  }
+
+  #scan(chunk: Buffer): void {
+    const base = this.length;
     this.length += chunk.length;
     let i = 0;
     while (i < chunk.length && this.#state !== "broken") i = this.#step(chunk, i, base);
@@ -98,9 +121,10 @@ export class BodyScan {
 
   /** The bytes from `start` to `end`, joined only when they span chunks. */
   slice(start: number, end: number): Buffer {
-    let offset = 0;
+    const passed = this.#window.length > 0 && start >= this.#windowStart;
+    let offset = passed ? this.#windowStart : 0;
     const parts: Buffer[] = [];
-    for (const chunk of this.chunks) {
+    for (const chunk of passed ? this.#window : this.chunks) {
       const from = start - offset;
       const to = end - offset;
       if (from >= 0 && to <= chunk.length) return chunk.subarray(from, to);
@@ -272,7 +296,7 @@ export class BodyScan {
 
   #key(end: number): void {
     this.#field = undefined;
-    if (end - this.#tokenStart > LONGEST_KEY_BYTES * 6) return;
+    if (end - this.#tokenStart > LONGEST_KEY_BYTES) return;
     const raw = this.slice(this.#tokenStart, end);
     const name = raw.includes(BACKSLASH) ? decodeString(raw) : raw.toString("utf8");
     if (name === undefined) {

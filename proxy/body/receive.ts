@@ -1,0 +1,128 @@
+/**
+ * How does a body come in?
+ *
+ * Chunks are scanned as they arrive and kept for replay, up to the limits of one request and of all together. When
+ * the pool is full and the model is known already, the rest streams through: one attempt, no replay.
+ */
+import type { IncomingMessage } from "node:http";
+import { GatewayError } from "../errors.ts";
+import type { ReplayPool } from "./replay-pool.ts";
+import { BodyScan } from "./scan.ts";
+
+/** Milliseconds after which a caller who found the pool full may come again. */
+const POOL_RETRY_AFTER = 1000;
+
+export interface Received {
+  readonly scan: BodyScan;
+  /** What is still to come when the body is not kept whole; undefined when it is. */
+  readonly rest: AsyncIterable<Buffer> | undefined;
+}
+
+export class BodyReceiver {
+  readonly #request: IncomingMessage;
+  readonly #limit: number;
+  readonly #pool: ReplayPool;
+  readonly #scan: BodyScan;
+  #taken = 0;
+
+  constructor(request: IncomingMessage, limit: number, pool: ReplayPool, fields: ReadonlySet<string>) {
+    this.#request = request;
+    this.#limit = limit;
+    this.#pool = pool;
+    this.#scan = new BodyScan(fields);
+  }
+
+  /** Gives back what the body took of the pool. */
+  release(): void {
+    this.#pool.give(this.#taken);
+    this.#taken = 0;
+  }
+
+  /** Throws GatewayError; rejects with one that means nothing to anybody when the caller goes away. */
+  receive(): Promise<Received> {
+    const declared = Number(this.#request.headers["content-length"] ?? 0);
+    if (declared > this.#limit) return Promise.reject(tooLarge(this.#limit));
+    return new Promise((resolve, reject) => {
+      const request = this.#request;
+      const settle = (outcome: () => void) => {
+        request.off("data", onData);
+        request.off("end", onEnd);
+        request.off("close", onClose);
+        outcome();
+      };
+      const onData = (chunk: Buffer) => {
+        this.#scan.push(chunk);
+        const refusal = this.#refusal();
+        if (refusal) {
+          request.pause();
+          return settle(() => reject(refusal));
+        }
+        if (this.#pool.take(chunk.length)) {
+          this.#taken += chunk.length;
+          return undefined;
+        }
+        request.pause();
+        return settle(() => this.#withoutReplay(resolve, reject));
+      };
+      const onEnd = () =>
+        settle(() => {
+          const problem = problemOf(this.#scan, true);
+          if (problem) reject(problem);
+          else resolve({ scan: this.#scan, rest: undefined });
+        });
+      const onClose = () => settle(() => reject(new GatewayError("bad_request", "The request was not sent whole.")));
+      request.on("data", onData);
+      request.on("end", onEnd);
+      request.on("close", onClose);
+    });
+  }
+
+  #refusal(): GatewayError | undefined {
+    if (this.#scan.length > this.#limit) return tooLarge(this.#limit);
+    return problemOf(this.#scan, false);
+  }
+
+  #withoutReplay(resolve: (received: Received) => void, reject: (error: Error) => void): void {
+    if (this.#scan.fields.has("model")) resolve({ scan: this.#scan, rest: this.#remaining() });
+    else {
+      const message = "The gateway holds as many request bodies as it may. Ask again in a moment.";
+      reject(new GatewayError("overloaded", message, { retryAfter: POOL_RETRY_AFTER }));
+    }
+  }
+
+  /** The rest, still scanned: a second `model` further on ends the request. */
+  async *#remaining(): AsyncGenerator<Buffer> {
+    for await (const chunk of this.#request as AsyncIterable<Buffer>) {
+      this.#scan.pass(chunk);
+      const refusal = this.#refusal();
+      if (refusal) throw refusal;
+      yield chunk;
+    }
+    const problem = problemOf(this.#scan, true);
+    if (problem) throw problem;
+  }
+}
+
+function tooLarge(limit: number): GatewayError {
+  return new GatewayError(
+    "request_too_large",
+    `The request body is larger than the gateway's limit of ${limit} bytes.`,
+  );
+}
+
+function problemOf(scan: BodyScan, ended: boolean): GatewayError | undefined {
+  const problem = scan.problem;
+  if (problem?.code === "duplicate_field") {
+    const message = `The field '${problem.field}' stands more than once in the body. Send it once.`;
+    return new GatewayError("duplicate_field", message, { param: problem.field });
+  }
+  if (problem) {
+    return new GatewayError(
+      "invalid_json",
+      `The body is not a JSON object: unexpected byte at offset ${problem.offset}.`,
+    );
+  }
+  if (!ended || scan.complete) return undefined;
+  const what = scan.length === 0 ? "is empty" : "ends before the JSON object does";
+  return new GatewayError("invalid_json", `The body ${what}. Send one JSON object.`);
+}

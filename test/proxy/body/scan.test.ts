@@ -1,0 +1,136 @@
+/** The byte scan must see exactly what JSON.parse sees, however the body is cut into chunks. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { BodyScan } from "../../../proxy/body/scan.ts";
+import { scalarOf, withModel } from "../../../proxy/body/splice.ts";
+
+const READ = new Set(["model", "stream", "user"]);
+
+/** Texts full of what a scan trips over. */
+const trickyText = fc
+  .array(fc.constantFrom('"', "\\", "a", "é", "\n", "{", "}", "[", "]", ",", ":", "😀", "model", " "), {
+    maxLength: 200,
+  })
+  .map((parts) => parts.join(""));
+const key = fc.oneof(fc.constantFrom("model", "stream", "user", "messages", "mo\\del"), trickyText);
+const value = fc.letrec<{ any: unknown }>((tie) => ({
+  any: fc.oneof(
+    { maxDepth: 4 },
+    trickyText,
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.constantFrom(true, false, null),
+    fc.array(tie("any"), { maxLength: 4 }),
+    fc.dictionary(trickyText, tie("any"), { maxKeys: 4 }),
+  ),
+})).any;
+const object = fc.dictionary(key, value, { maxKeys: 7 });
+const cuts = fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1, maxLength: 12 });
+
+function scanned(bytes: Buffer, sizes: readonly number[], passFrom = Number.POSITIVE_INFINITY): BodyScan {
+  const scan = new BodyScan(READ);
+  for (let at = 0, n = 0; at < bytes.length; n++) {
+    const size = sizes[n % sizes.length] as number;
+    const chunk = bytes.subarray(at, at + size);
+    if (n > passFrom) scan.pass(chunk);
+    else scan.push(chunk);
+    at += size;
+  }
+  return scan;
+}
+
+test("finds the fields that JSON.parse finds, with the same values", () => {
+  fc.assert(
+    fc.property(object, fc.constantFrom(undefined, 2, "\t"), cuts, (body, space, sizes) => {
+      const bytes = Buffer.from(JSON.stringify(body, null, space));
+      const scan = scanned(bytes, sizes);
+      assert.equal(scan.problem, undefined);
+      assert.equal(scan.complete, true);
+      for (const name of READ) {
+        const field = scan.fields.get(name);
+        assert.equal(field !== undefined, Object.hasOwn(body, name), name);
+        if (!field) continue;
+        const text = bytes.subarray(field.start, field.end).toString();
+        assert.deepEqual(JSON.parse(text), JSON.parse(JSON.stringify(body[name])));
+        assert.ok(scan.slice(field.start, field.end).equals(bytes.subarray(field.start, field.end)));
+      }
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test("a spliced model changes the model and nothing else", () => {
+  fc.assert(
+    fc.property(object, cuts, (body, sizes) => {
+      const bytes = Buffer.from(JSON.stringify(body));
+      const payload = withModel(scanned(bytes, sizes), Buffer.from('"my-deployment"'));
+      const sent = Buffer.concat(payload.chunks);
+      assert.equal(sent.length, payload.length);
+      const expected = { ...(JSON.parse(bytes.toString()) as object), model: "my-deployment" };
+      assert.deepEqual(JSON.parse(sent.toString()), expected);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("a body that is cut short is never complete", () => {
+  fc.assert(
+    fc.property(object, fc.nat(), cuts, (body, cut, sizes) => {
+      const bytes = Buffer.from(JSON.stringify(body));
+      assert.equal(scanned(bytes.subarray(0, cut % bytes.length), sizes).complete, false);
+    }),
+  );
+});
+
+test("a field that is read and stands twice is seen, escaped spellings included", () => {
+  const twice = [
+    '{"model":"a","model":"b"}',
+    '{"model":"a","m\\u006fdel":"b"}',
+    '{"\\u006dodel":1,"x":{"model":2},"model":3}',
+  ];
+  for (const text of twice) {
+    for (const size of [1, 3, 1000]) {
+      assert.deepEqual(scanned(Buffer.from(text), [size]).problem, { code: "duplicate_field", field: "model" }, text);
+    }
+  }
+  const once = '{"x":{"model":1,"model":2},"model":"a","y":"\\"model\\":1","temperature":1,"temperature":2}';
+  assert.equal(scanned(Buffer.from(once), [5]).problem, undefined);
+});
+
+test("a second model is seen in what is passed on without being kept", () => {
+  const text = Buffer.from(`{"model":"a","messages":["${"x".repeat(5000)}"],"mo\\u0064el":"b"}`);
+  for (const size of [1, 7, 400]) {
+    assert.deepEqual(scanned(text, [size], 20).problem, { code: "duplicate_field", field: "model" });
+  }
+});
+
+test("what is not one JSON object is refused", () => {
+  for (const text of [
+    "[]",
+    '"a"',
+    "nul",
+    "{,}",
+    '{"a" 1}',
+    '{"a":1,}',
+    '{"a":1}}',
+    "{a:1}",
+    '{"a":}',
+    '{"a":1 2}',
+    "\u0000{}",
+  ]) {
+    assert.equal(scanned(Buffer.from(text), [2]).problem?.code, "invalid_json", text);
+  }
+});
+
+test("a byte order mark is not part of the body", () => {
+  const scan = scanned(Buffer.from('\ufeff{"model":"a"}'), [100]);
+  assert.equal(scan.complete, true);
+  assert.equal(Buffer.concat(scan.chunks).toString(), '{"model":"a"}');
+});
+
+test("values that are nested or too long are not read", () => {
+  const scan = scanned(Buffer.from(`{"model":{"a":1},"user":"${"x".repeat(100)}"}`), [9]);
+  assert.equal(scalarOf(scan, scan.fields.get("model"), 1000), undefined);
+  assert.equal(scalarOf(scan, scan.fields.get("user"), 50), undefined);
+  assert.equal(scalarOf(scan, scan.fields.get("user"), 200), "x".repeat(100));
+});
