@@ -1,0 +1,135 @@
+/**
+ * Who is told when a request has ended or something has changed?
+ *
+ * The one thing that the pipeline, the availability of providers and the configuration report to. Nothing here waits
+ * or throws into its caller: a request is never slower or different because it was counted.
+ */
+import type { RoutingTable } from "../../routing/table.ts";
+import type { Exchange } from "../exchange.ts";
+import type { Transition } from "../upstream/availability.ts";
+import { accessLine } from "./access-log.ts";
+import type { BackendLatency } from "./counts.ts";
+import type { LogDestination, Logger } from "./log.ts";
+import { type MetricSources, Metrics } from "./metrics.ts";
+import type { Tracing } from "./tracing.ts";
+
+/** Kept for `/status`; older ones go. */
+const TRANSITIONS_KEPT = 200;
+
+export interface TelemetryOptions {
+  readonly log: Logger;
+  /** Undefined: no access log. */
+  readonly accessLog: LogDestination | undefined;
+  readonly tracing: Tracing;
+  readonly sources: Omit<MetricSources, "droppedLogLines">;
+}
+
+/** What went wrong with a configuration. `message` is one clear sentence that names the field and the fix. */
+export interface ReloadError {
+  readonly message: string;
+  readonly file?: string | undefined;
+  readonly line?: number | undefined;
+  readonly field?: string | undefined;
+}
+
+export type Reload =
+  | { readonly ok: true; readonly hash: string; readonly table: RoutingTable }
+  | { readonly ok: false; readonly error: ReloadError };
+
+export interface LastReload {
+  /** ISO 8601. */
+  readonly time: string;
+  readonly result: "success" | "failure";
+  readonly hash?: string;
+  readonly error?: ReloadError;
+}
+
+/** A change of state as `/status` shows it. */
+export type ShownTransition = Omit<Transition, "at"> & { readonly time: string };
+
+export class Telemetry {
+  readonly log: Logger;
+  readonly tracing: Tracing;
+  readonly #metrics: Metrics;
+  readonly #accessLog: LogDestination | undefined;
+  readonly #transitions: ShownTransition[] = [];
+  #lastReload: LastReload | undefined;
+  #complained = false;
+
+  constructor(options: TelemetryOptions) {
+    this.log = options.log;
+    this.tracing = options.tracing;
+    this.#accessLog = options.accessLog;
+    this.#metrics = new Metrics({ ...options.sources, droppedLogLines: () => options.accessLog?.dropped ?? 0 });
+  }
+
+  /** Once per request, when it has ended. */
+  record(exchange: Exchange): void {
+    try {
+      this.#metrics.record(exchange);
+      this.#accessLog?.write(accessLine(exchange, this.tracing.traceID(exchange)));
+      this.tracing.end(exchange);
+    } catch (err) {
+      if (!this.#complained) this.log.error({ err, request_id: exchange.id }, "a request could not be recorded");
+      this.#complained = true;
+    }
+  }
+
+  /** `transition.at` is on the clock of `performance.now()`. */
+  onTransition(transition: Transition): void {
+    const { at, ...rest } = transition;
+    const shown = { time: new Date(performance.timeOrigin + at).toISOString(), ...rest };
+    this.#transitions.push(shown);
+    if (this.#transitions.length > TRANSITIONS_KEPT) this.#transitions.shift();
+    // A rate limit is daily business and would fill the log under load; the ring and the metrics have it.
+    if (transition.kind === "rate_limit") return;
+    this.log.info(rest, `${transition.kind} ${transition.from} → ${transition.to}`);
+  }
+
+  onReload(reload: Reload): void {
+    const time = new Date().toISOString();
+    if (reload.ok) {
+      this.#metrics.applied(reload.table, reload.hash);
+      this.#lastReload = { time, result: "success", hash: reload.hash };
+    } else {
+      this.#metrics.refused();
+      this.#lastReload = { time, result: "failure", error: reload.error };
+    }
+  }
+
+  streamOpened(): void {
+    this.#metrics.openStreams++;
+  }
+
+  streamClosed(): void {
+    this.#metrics.openStreams--;
+  }
+
+  get openStreams(): number {
+    return this.#metrics.openStreams;
+  }
+
+  get lastReload(): LastReload | undefined {
+    return this.#lastReload;
+  }
+
+  /** Oldest first. */
+  transitions(): readonly ShownTransition[] {
+    return this.#transitions;
+  }
+
+  /** By route, backend, provider and model, of the last minute or two. */
+  latencies(): BackendLatency[] {
+    return this.#metrics.latencies();
+  }
+
+  /** Prometheus text format. */
+  metricsText(): Promise<string> {
+    return this.#metrics.text();
+  }
+
+  /** Sends the spans and writes the log lines that wait. */
+  async close(timeoutMs: number): Promise<void> {
+    await Promise.all([this.tracing.close(), this.#accessLog?.close(timeoutMs)]);
+  }
+}
