@@ -331,7 +331,6 @@ export const SCHEMA_TEXTS = {
        },
        "contextTokens": {
         "type": "integer",
-        "format": "int64",
         "minimum": 1,
         "maximum": 1000000000
        },
@@ -419,13 +418,11 @@ export const SCHEMA_TEXTS = {
         "properties": {
          "tokensPerMinute": {
           "type": "integer",
-          "format": "int64",
           "minimum": 1,
           "maximum": 1000000000000
          },
          "requestsPerMinute": {
           "type": "integer",
-          "format": "int64",
           "minimum": 1,
           "maximum": 1000000000
          }
@@ -566,7 +563,6 @@ export const SCHEMA_TEXTS = {
            "properties": {
             "aboveContextTokens": {
              "type": "integer",
-             "format": "int64",
              "minimum": 1,
              "maximum": 1000000000
             },
@@ -631,13 +627,11 @@ export const SCHEMA_TEXTS = {
          },
          "discountPercent": {
           "type": "integer",
-          "format": "int32",
           "minimum": 0,
           "maximum": 99
          },
          "tokensPerMinute": {
           "type": "integer",
-          "format": "int64",
           "minimum": 1,
           "maximum": 1000000000000
          },
@@ -729,13 +723,11 @@ export const SCHEMA_TEXTS = {
      "properties": {
       "max": {
        "type": "integer",
-       "format": "int32",
        "minimum": 1,
        "maximum": 100000
       },
       "queue": {
        "type": "integer",
-       "format": "int32",
        "default": 0,
        "minimum": 0,
        "maximum": 100000
@@ -799,7 +791,6 @@ export const SCHEMA_TEXTS = {
       },
       "failureThreshold": {
        "type": "integer",
-       "format": "int32",
        "default": 3,
        "minimum": 1,
        "maximum": 100
@@ -822,21 +813,18 @@ export const SCHEMA_TEXTS = {
       },
       "failureThreshold": {
        "type": "integer",
-       "format": "int32",
        "default": 5,
        "minimum": 1,
        "maximum": 1000
       },
       "failurePercent": {
        "type": "integer",
-       "format": "int32",
        "default": 50,
        "minimum": 1,
        "maximum": 100
       },
       "minRequests": {
        "type": "integer",
-       "format": "int32",
        "default": 20,
        "minimum": 1,
        "maximum": 100000
@@ -901,7 +889,6 @@ export const SCHEMA_TEXTS = {
    "properties": {
     "observedGeneration": {
      "type": "integer",
-     "format": "int64",
      "minimum": 0
     },
     "endpoint": {
@@ -973,7 +960,6 @@ export const SCHEMA_TEXTS = {
        },
        "observedGeneration": {
         "type": "integer",
-        "format": "int64",
         "minimum": 0
        },
        "lastTransitionTime": {
@@ -1185,13 +1171,11 @@ export const SCHEMA_TEXTS = {
        },
        "priority": {
         "type": "integer",
-        "format": "int32",
         "minimum": 1,
         "maximum": 16
        },
        "weight": {
         "type": "integer",
-        "format": "int32",
         "minimum": 0,
         "maximum": 100
        },
@@ -1268,7 +1252,6 @@ export const SCHEMA_TEXTS = {
      "properties": {
       "retrySameProvider": {
        "type": "integer",
-       "format": "int32",
        "default": 1,
        "minimum": 0,
        "maximum": 10
@@ -1279,7 +1262,6 @@ export const SCHEMA_TEXTS = {
       },
       "maxAttempts": {
        "type": "integer",
-       "format": "int32",
        "default": 4,
        "minimum": 1,
        "maximum": 32
@@ -1367,27 +1349,23 @@ export const SCHEMA_TEXTS = {
       },
       "percent": {
        "type": "integer",
-       "format": "int32",
        "minimum": 0,
        "maximum": 100
       },
       "noisePercent": {
        "type": "integer",
-       "format": "int32",
        "default": 0,
        "minimum": 0,
        "maximum": 100
       },
       "maxInFlight": {
        "type": "integer",
-       "format": "int32",
        "default": 32,
        "minimum": 1,
        "maximum": 10000
       },
       "dailyTokenBudget": {
        "type": "integer",
-       "format": "int64",
        "minimum": 0,
        "maximum": 1000000000000000
       }
@@ -1448,13 +1426,11 @@ export const SCHEMA_TEXTS = {
         "properties": {
          "setShadow": {
           "type": "integer",
-          "format": "int32",
           "minimum": 0,
           "maximum": 100
          },
          "setWeight": {
           "type": "integer",
-          "format": "int32",
           "minimum": 0,
           "maximum": 100
          },
@@ -1503,21 +1479,18 @@ export const SCHEMA_TEXTS = {
        "properties": {
         "noisePercent": {
          "type": "integer",
-         "format": "int32",
          "default": 0,
          "minimum": 0,
          "maximum": 100
         },
         "maxInFlight": {
          "type": "integer",
-         "format": "int32",
          "default": 32,
          "minimum": 1,
          "maximum": 10000
         },
         "dailyTokenBudget": {
          "type": "integer",
-         "format": "int64",
          "minimum": 0,
          "maximum": 1000000000000000
         }
@@ -1542,14 +1515,12 @@ export const SCHEMA_TEXTS = {
         },
         "failureLimit": {
          "type": "integer",
-         "format": "int32",
          "default": 2,
          "minimum": 0,
          "maximum": 100
         },
         "minRequests": {
          "type": "integer",
-         "format": "int32",
          "default": 50,
          "minimum": 1,
          "maximum": 1000000
@@ -1601,7 +1572,6 @@ export const SCHEMA_TEXTS = {
            },
            "maxIncreasePercent": {
             "type": "integer",
-            "format": "int32",
             "minimum": 0,
             "maximum": 10000
            },
@@ -1642,14 +1612,12 @@ export const SCHEMA_TEXTS = {
       },
       "explorePercent": {
        "type": "integer",
-       "format": "int32",
        "default": 2,
        "minimum": 0,
        "maximum": 50
       },
       "switchMarginPercent": {
        "type": "integer",
-       "format": "int32",
        "default": 10,
        "minimum": 0,
        "maximum": 100
@@ -1878,7 +1846,6 @@ export const SCHEMA_TEXTS = {
    "properties": {
     "observedGeneration": {
      "type": "integer",
-     "format": "int64",
      "minimum": 0
     },
     "models": {
@@ -1894,12 +1861,10 @@ export const SCHEMA_TEXTS = {
      "properties": {
       "serving": {
        "type": "integer",
-       "format": "int32",
        "minimum": 0
       },
       "programmed": {
        "type": "integer",
-       "format": "int32",
        "minimum": 0
       }
      }
@@ -1917,19 +1882,16 @@ export const SCHEMA_TEXTS = {
       },
       "stepIndex": {
        "type": "integer",
-       "format": "int32",
        "minimum": 0,
        "maximum": 32
       },
       "weight": {
        "type": "integer",
-       "format": "int32",
        "minimum": 0,
        "maximum": 100
       },
       "shadowPercent": {
        "type": "integer",
-       "format": "int32",
        "minimum": 0,
        "maximum": 100
       },
@@ -1953,12 +1915,10 @@ export const SCHEMA_TEXTS = {
       },
       "failedWindows": {
        "type": "integer",
-       "format": "int32",
        "minimum": 0
       },
       "inconclusiveWindows": {
        "type": "integer",
-       "format": "int32",
        "minimum": 0
       },
       "message": {
@@ -2009,37 +1969,30 @@ export const SCHEMA_TEXTS = {
       },
       "copied": {
        "type": "integer",
-       "format": "int64",
        "minimum": 0
       },
       "dropped": {
        "type": "integer",
-       "format": "int64",
        "minimum": 0
       },
       "compared": {
        "type": "integer",
-       "format": "int64",
        "minimum": 0
       },
       "different": {
        "type": "integer",
-       "format": "int64",
        "minimum": 0
       },
       "noiseCompared": {
        "type": "integer",
-       "format": "int64",
        "minimum": 0
       },
       "noiseDifferent": {
        "type": "integer",
-       "format": "int64",
        "minimum": 0
       },
       "tokens": {
        "type": "integer",
-       "format": "int64",
        "minimum": 0
       }
      }
@@ -2076,7 +2029,6 @@ export const SCHEMA_TEXTS = {
        },
        "observedGeneration": {
         "type": "integer",
-        "format": "int64",
         "minimum": 0
        },
        "lastTransitionTime": {
@@ -2220,19 +2172,16 @@ export const SCHEMA_TEXTS = {
      "properties": {
       "requestsPerMinute": {
        "type": "integer",
-       "format": "int64",
        "minimum": 1,
        "maximum": 1000000000
       },
       "tokensPerMinute": {
        "type": "integer",
-       "format": "int64",
        "minimum": 1,
        "maximum": 1000000000000
       },
       "maxConcurrent": {
        "type": "integer",
-       "format": "int32",
        "minimum": 1,
        "maximum": 1000000
       }
@@ -2290,7 +2239,6 @@ export const SCHEMA_TEXTS = {
    "properties": {
     "observedGeneration": {
      "type": "integer",
-     "format": "int64",
      "minimum": 0
     },
     "models": {
@@ -2310,12 +2258,10 @@ export const SCHEMA_TEXTS = {
       },
       "requests": {
        "type": "integer",
-       "format": "int64",
        "minimum": 0
       },
       "tokens": {
        "type": "integer",
-       "format": "int64",
        "minimum": 0
       },
       "updatedAt": {
@@ -2357,7 +2303,6 @@ export const SCHEMA_TEXTS = {
        },
        "observedGeneration": {
         "type": "integer",
-        "format": "int64",
         "minimum": 0
        },
        "lastTransitionTime": {
