@@ -1,0 +1,99 @@
+/** What is known about one request to a simulated provider, from its first line to its answer? */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { CatalogModel } from "./catalog.ts";
+import type { Failure } from "./errors.ts";
+import type { Fault } from "./faults.ts";
+import type { RateState } from "./limits.ts";
+import type { Operation } from "./operations/operation.ts";
+import type { DeploymentOption } from "./options.ts";
+import type { RequestEntry } from "./recorder.ts";
+
+export type ProviderName = "openai" | "azure";
+
+/** What a URL asks for. */
+export interface Target {
+  readonly operation: Operation;
+  /** The `{id}` of a path such as `files/{id}`. */
+  readonly id?: string;
+  /** From an Azure path `/openai/deployments/{deployment}/…`. */
+  readonly deployment?: string;
+  /** Azure's dated version; absent on v1 and at OpenAI. */
+  readonly apiVersion?: string;
+}
+
+/** The model that answers; on Azure through a deployment. */
+export interface Serving {
+  readonly model: CatalogModel;
+  /** As in the answer's `model`. */
+  readonly snapshot: string;
+  readonly deployment?: DeploymentOption;
+}
+
+export interface Call {
+  readonly provider: ProviderName;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly host: string;
+  readonly requestId: string;
+  /** The caller's key or token, for the bill and limits; never shown. */
+  readonly credential: string;
+  readonly target: Target;
+  readonly startedAt: number;
+  readonly entry: RequestEntry;
+  body: Buffer;
+  serving?: Serving;
+  /** The name that the request used for the model: with Azure the deployment. */
+  modelName?: string;
+  fault?: Fault;
+  rate?: RateState;
+}
+
+/** Tokens of one answer, as both providers report and bill them. */
+export interface Usage {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+  /** Part of `completionTokens`. */
+  readonly reasoningTokens: number;
+}
+
+/** One server-sent event. */
+export interface StreamEvent {
+  /** `content` carries text of the answer, `finish` its finish reason, `done` is `[DONE]`. */
+  readonly kind: "prelude" | "content" | "annotation" | "finish" | "usage" | "done";
+  readonly data: string;
+  /** For APIs with named events. */
+  readonly event?: string;
+  /** Output tokens in this event. */
+  readonly tokens?: number;
+}
+
+export type Answer =
+  | { readonly kind: "json"; readonly body: string; readonly usage?: Usage; readonly status?: number }
+  | { readonly kind: "bytes"; readonly body: Buffer; readonly contentType: string; readonly usage?: Usage }
+  | { readonly kind: "stream"; readonly events: Iterable<StreamEvent>; readonly usage: Usage };
+
+/** What makes one provider differ from the other. */
+export interface Provider {
+  readonly name: ProviderName;
+  /** Who asks for what: the header limits, the credential and the URL, in the provider's own order. */
+  admit(request: IncomingMessage, host: string): { target: Target; credential: string } | Failure;
+  /** The model or deployment behind the name in the body (`undefined`: the body names none). */
+  serve(target: Target, name: string | undefined, host: string): Serving | Failure;
+  /** Headers of every answer, flat: name, value, name, value. */
+  headers(call: Call | undefined, request: IncomingMessage, requestId: string, streaming: boolean): string[];
+  newRequestId(): string;
+  /** The 429 of its own limiter. */
+  rateLimited(call: Call, rate: RateState): Failure;
+  readonly failures: {
+    readonly malformedJson: Failure;
+    readonly bodyTooLarge: Failure;
+    wrongContentType(type: string): Failure;
+    unknownUrl(request: IncomingMessage): Failure;
+  };
+}
+
+export function isFailure(value: object): value is Failure {
+  return "status" in value && "body" in value && !("kind" in value);
+}
