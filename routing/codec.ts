@@ -130,7 +130,7 @@ export function decodeTable(published: Published): RoutingTable {
 }
 
 function putOnce<T extends { readonly key: string }>(map: Map<string, T>, value: T, ref: ShardRef): void {
-  if (map.has(value.key)) throw new TableError("invalid_table", `${value.key} in shard ${ref.name} is there twice.`);
+  if (map.has(value.key)) throw new TableError("invalid_table", `Shard ${ref.name} repeats ${value.key}.`);
   map.set(value.key, value);
 }
 

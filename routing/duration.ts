@@ -18,6 +18,13 @@ export function parseDuration(text: unknown): number | undefined {
   return total;
 }
 
+/** Milliseconds of a text that the schema has checked already. */
+export function milliseconds(duration: string): number {
+  const value = parseDuration(duration);
+  if (value === undefined) throw new RangeError(`${duration} is not a duration`);
+  return value;
+}
+
 /** The shortest Gateway API text for whole milliseconds: `90000` is `1m30s`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds <= 0) return "0s";

@@ -1,11 +1,11 @@
 /**
  * Which providers can be used, and how is each reached?
  */
-import { parseDuration } from "../duration.ts";
+import { milliseconds } from "../duration.ts";
 import type { Breaker, HealthCheck, Model, Provider, Timeouts } from "../table.ts";
 import * as defaults from "./defaults.ts";
 import { resolveSecret } from "./secret-refs.ts";
-import type { ModelSpec, ProviderSpec, TimeoutsSpec } from "./spec.ts";
+import type { ModelSpec, ProviderSpec, SecretKeyRef } from "./spec.ts";
 import { mayServe, type ProviderDraft, type World } from "./world.ts";
 
 export function makeProviders(world: World): void {
@@ -31,7 +31,7 @@ function caOf(world: World, draft: ProviderDraft, spec: ProviderSpec): string | 
   return ref && versionOf(world, draft, ref, "spec.tls.caSecretRef");
 }
 
-function versionOf(world: World, draft: ProviderDraft, ref: { name: string; key: string }, field: string) {
+function versionOf(world: World, draft: ProviderDraft, ref: SecretKeyRef, field: string) {
   const resolved = resolveSecret(world, draft.namespace, ref, field);
   if ("facts" in resolved) return resolved.facts.version;
   draft.unresolved.push(resolved.problem);
@@ -57,7 +57,7 @@ function toProvider(draft: ProviderDraft, spec: ProviderSpec, credential: string
     ...(ca !== undefined && { tls: { ca } }),
     // Not by assignment: a model may be called __proto__.
     models: Object.fromEntries((spec.models ?? []).map((model) => [model.name, toModel(model)])),
-    timeouts: { ...defaults.TIMEOUTS, ...timeoutsOf(spec.timeouts) },
+    timeouts: allTimeouts(spec.timeouts),
     ...(health !== undefined && { health }),
     ...(breaker !== undefined && { breaker }),
     rateLimitGroup: rateLimitGroupOf(draft, spec),
@@ -65,7 +65,7 @@ function toProvider(draft: ProviderDraft, spec: ProviderSpec, credential: string
 }
 
 function toModel(model: ModelSpec): Model {
-  const timeouts = timeoutsOf(model.timeouts);
+  const timeouts = someTimeouts(model.timeouts);
   return {
     upstream: model.deployment ?? model.name,
     ...(model.contextTokens !== undefined && { contextTokens: model.contextTokens }),
@@ -75,34 +75,38 @@ function toModel(model: ModelSpec): Model {
   };
 }
 
-const TIMEOUT_NAMES = ["connect", "firstByte", "firstToken", "idle", "request"] as const;
-
-function timeoutsOf(spec: TimeoutsSpec | undefined): Partial<Timeouts> {
-  const timeouts: { -readonly [K in keyof Timeouts]?: number } = {};
-  for (const name of TIMEOUT_NAMES) {
-    const value = parseDuration(spec?.[name]);
-    if (value !== undefined) timeouts[name] = value;
-  }
-  return timeouts;
-}
-
-function healthOf({ health }: ProviderSpec): HealthCheck | undefined {
-  if (health?.enabled === false) return undefined;
+function allTimeouts(spec: ProviderSpec["timeouts"]): Timeouts {
   return {
-    path: health?.path ?? defaults.HEALTH.path,
-    interval: parseDuration(health?.interval) ?? defaults.HEALTH.interval,
-    timeout: parseDuration(health?.timeout) ?? defaults.HEALTH.timeout,
-    failureThreshold: health?.failureThreshold ?? defaults.HEALTH.failureThreshold,
+    connect: milliseconds(spec.connect),
+    firstByte: milliseconds(spec.firstByte),
+    ...(spec.firstToken !== undefined && { firstToken: milliseconds(spec.firstToken) }),
+    idle: milliseconds(spec.idle),
+    request: milliseconds(spec.request),
   };
 }
 
-function breakerOf({ circuitBreaker: spec }: ProviderSpec): Breaker | undefined {
-  if (spec?.enabled === false) return undefined;
+/** Of a model: only those that it overrides. */
+function someTimeouts(spec: ModelSpec["timeouts"] = {}): Partial<Timeouts> {
+  return Object.fromEntries(Object.entries(spec).map(([name, duration]) => [name, milliseconds(duration)]));
+}
+
+function healthOf({ health }: ProviderSpec): HealthCheck | undefined {
+  if (!health.enabled) return undefined;
   return {
-    failureThreshold: spec?.failureThreshold ?? defaults.BREAKER.failureThreshold,
-    failurePercent: spec?.failurePercent ?? defaults.BREAKER.failurePercent,
-    minRequests: spec?.minRequests ?? defaults.BREAKER.minRequests,
-    recoveryTimeout: parseDuration(spec?.recoveryTimeout) ?? defaults.BREAKER.recoveryTimeout,
+    path: health.path,
+    interval: milliseconds(health.interval),
+    timeout: milliseconds(health.timeout),
+    failureThreshold: health.failureThreshold,
+  };
+}
+
+function breakerOf({ circuitBreaker: breaker }: ProviderSpec): Breaker | undefined {
+  if (!breaker.enabled) return undefined;
+  return {
+    failureThreshold: breaker.failureThreshold,
+    failurePercent: breaker.failurePercent,
+    minRequests: breaker.minRequests,
+    recoveryTimeout: milliseconds(breaker.recoveryTimeout),
   };
 }
 

@@ -2,78 +2,93 @@
  * What does each route become: its backends, their weights, and what happens when one fails?
  */
 import { ANY_MODEL, offered } from "../choose.ts";
-import { parseDuration } from "../duration.ts";
+import { milliseconds } from "../duration.ts";
 import { isShared } from "../lookup.ts";
-import type { Backend, Failover, Route, StickyKey } from "../table.ts";
+import type { Backend, Failover, Provider, Route, StickyKey } from "../table.ts";
 import * as defaults from "./defaults.ts";
 import { toSharing } from "./sharing.ts";
-import type { BackendSpec, RouteSpec } from "./spec.ts";
+import type { BackendSpec, RouteSpec, StickyPlaceSpec } from "./spec.ts";
 import { describeWeights, partOf } from "./weights.ts";
 import type { Finding, RouteDraft, World } from "./world.ts";
 
 export function makeRoutes(world: World): void {
   for (const draft of world.routes.values()) {
-    const route = formOf(world, draft);
-    if (route === undefined) continue;
-    draft.made = { ...route, backends: permitted(world, draft, route) };
-    draft.columns.models = route.models.join(", ");
-    draft.columns.weights = describeWeights(draft.made.backends.filter((b) => world.providers.get(b.provider)?.made));
+    const written = draft.spec && toRoute(draft, draft.spec);
+    const route = draft.form === "Last" ? world.lastRoutes.get(draft.key) : written;
+    const backends = route === undefined ? [] : permitted(world, draft, route);
+    const isWhole = draft.form === "Spec" || draft.form === "Last";
+    if (isWhole && route !== undefined) draft.made = { ...route, backends };
+    else if (draft.form === "NamesOnly") draft.made = namesOnly(draft);
+    describe(world, draft);
   }
 }
 
-function formOf(world: World, draft: RouteDraft): Route | undefined {
-  if (draft.form === "Last") return world.lastRoutes.get(draft.key);
-  if (draft.form === "None") return undefined;
-  return toRoute(draft, draft.form === "Spec" ? draft.spec : undefined);
+function describe(world: World, draft: RouteDraft): void {
+  const isInForce = (backend: Backend) => world.providers.get(backend.provider)?.made !== undefined;
+  draft.columns.models = (draft.spec?.models ?? draft.claims).join(", ");
+  draft.columns.weights = describeWeights((draft.made?.backends ?? []).filter(isInForce));
 }
 
-function toRoute(draft: RouteDraft, spec: RouteSpec | undefined): Route {
+function toRoute(draft: RouteDraft, spec: RouteSpec): Route {
   return {
-    key: draft.key,
-    namespace: draft.namespace,
-    name: draft.name,
-    uid: draft.uid,
-    generation: draft.generation,
-    ...(draft.created !== "" && { created: draft.created }),
+    ...identity(draft),
+    models: spec.models,
+    strategy: spec.strategy,
+    backends: spec.backends.map((backend) => toBackend(draft, backend, spec)),
+    sticky: (spec.sticky?.by ?? []).map(toStickyKey),
+    failover: toFailover(spec.failover),
+    allowedClients: toSharing(spec.allowedClients),
+  };
+}
+
+const NO_FAILOVER: Failover = {
+  retrySameProvider: 0,
+  fallbackToNext: false,
+  maxAttempts: 1,
+  maxDuration: 0,
+  backoff: { base: 0, max: 0 },
+};
+
+/** Serves nobody, and holds its names for everyone whom it would serve. */
+function namesOnly(draft: RouteDraft): Route {
+  return {
+    ...identity(draft),
     models: draft.claims,
-    strategy: spec?.strategy ?? "Weighted",
-    backends: (spec?.backends ?? []).map((backend) => toBackend(draft, backend, spec)),
-    sticky: (spec?.sticky?.by ?? []).map(toStickyKey),
-    failover: toFailover(spec?.failover),
-    // Names are held for everyone whom the route would serve.
+    strategy: "Weighted",
+    backends: [],
+    sticky: [],
+    failover: NO_FAILOVER,
     allowedClients: toSharing(draft.spec?.allowedClients),
   };
 }
 
-function toBackend(draft: RouteDraft, backend: BackendSpec, spec: RouteSpec | undefined): Backend {
+function identity({ key, namespace, name, uid, generation, created }: RouteDraft) {
+  return { key, namespace, name, uid, generation, ...(created !== "" && { created }) };
+}
+
+function toBackend(draft: RouteDraft, backend: BackendSpec, spec: RouteSpec): Backend {
   const { namespace = draft.namespace, name } = backend.providerRef;
-  const part = spec === undefined ? { weight: 0, failover: "Never" as const } : partOf(spec, backend);
   return {
     name: backend.name,
     provider: `${namespace}/${name}`,
     priority: backend.priority ?? defaults.BACKEND_PRIORITY,
-    weight: part.weight,
-    failover: part.failover,
+    ...partOf(spec, backend),
     ...(backend.model !== undefined && { model: backend.model }),
   };
 }
 
-function toStickyKey(by: { readonly header?: string; readonly bodyField?: string }): StickyKey {
-  // Header names are compared in lower case, as Node hands them out.
-  return by.header !== undefined ? { header: by.header.toLowerCase() } : { bodyField: by.bodyField ?? "" };
+function toStickyKey(place: StickyPlaceSpec): StickyKey {
+  // Header names are looked up in lower case, as Node hands them out.
+  return place.header !== undefined ? { header: place.header.toLowerCase() } : { bodyField: place.bodyField ?? "" };
 }
 
 function toFailover(spec: RouteSpec["failover"]): Failover {
-  const { FAILOVER } = defaults;
   return {
-    retrySameProvider: spec?.retrySameProvider ?? FAILOVER.retrySameProvider,
-    fallbackToNext: spec?.fallbackToNext ?? FAILOVER.fallbackToNext,
-    maxAttempts: spec?.maxAttempts ?? FAILOVER.maxAttempts,
-    maxDuration: parseDuration(spec?.maxDuration) ?? FAILOVER.maxDuration,
-    backoff: {
-      base: parseDuration(spec?.backoff?.base) ?? FAILOVER.backoff.base,
-      max: parseDuration(spec?.backoff?.max) ?? FAILOVER.backoff.max,
-    },
+    retrySameProvider: spec.retrySameProvider,
+    fallbackToNext: spec.fallbackToNext,
+    maxAttempts: spec.maxAttempts,
+    maxDuration: milliseconds(spec.maxDuration),
+    backoff: { base: milliseconds(spec.backoff.base), max: milliseconds(spec.backoff.max) },
   };
 }
 
@@ -91,7 +106,7 @@ function permitted(world: World, draft: RouteDraft, route: Route): readonly Back
 
 function isAllowed(world: World, route: Route, backend: Backend): boolean {
   const provider = world.providers.get(backend.provider);
-  if (provider === undefined) return true;
+  if (provider?.spec === undefined) return true;
   return isShared(toSharing(provider.spec?.allowedRoutes), provider.namespace, route.namespace);
 }
 
@@ -100,7 +115,7 @@ function problemOf(world: World, route: Route, backend: Backend, i: number): Fin
   const provider = world.providers.get(backend.provider);
   const isOwn = backend.provider.startsWith(`${route.namespace}/`);
   // What another namespace has and does not share is not told apart from what it does not have.
-  if (!isOwn && (provider === undefined || !isAllowed(world, route, backend))) {
+  if (!isOwn && (provider?.spec === undefined || !isAllowed(world, route, backend))) {
     const message = `${field}.providerRef: AIProvider ${backend.provider} does not exist or does not let namespace ${route.namespace} use it; its spec.allowedRoutes must name the namespace`;
     return { reason: "RefNotPermitted", message };
   }
@@ -115,16 +130,15 @@ function problemOf(world: World, route: Route, backend: Backend, i: number): Fin
   return modelProblem(route, backend, field, provider.made);
 }
 
-function modelProblem(
-  route: Route,
-  backend: Backend,
-  field: string,
-  provider: Parameters<typeof offered>[0],
-): Finding | undefined {
-  const asked = backend.model !== undefined ? [backend.model] : route.models.filter((model) => model !== ANY_MODEL);
-  const missing = asked.filter((model) => offered(provider, model, "named") === undefined);
-  if (missing.length === 0) return undefined;
-  const where = backend.model !== undefined ? `${field}.model` : `${field}.providerRef`;
-  const message = `${where}: AIProvider ${provider.key} does not list model ${missing.join(", ")}; add it to its spec.models, or take the name out of the route`;
+function modelProblem(route: Route, backend: Backend, field: string, provider: Provider): Finding | undefined {
+  const missing = new Set<string>();
+  for (const claimed of route.models) {
+    const name = backend.model ?? claimed;
+    const asked = claimed === ANY_MODEL ? "any" : "named";
+    if (name !== ANY_MODEL && offered(provider, name, asked) === undefined) missing.add(name);
+  }
+  if (missing.size === 0) return undefined;
+  const where = backend.model === undefined ? `${field}.providerRef` : `${field}.model`;
+  const message = `${where}: AIProvider ${provider.key} does not list model ${[...missing].join(", ")}; add it to its spec.models, or take the name out of the route`;
   return { reason: "ModelNotOffered", message };
 }
