@@ -1,0 +1,131 @@
+/**
+ * Which way do requests to a provider go, and with how many connections?
+ *
+ * The first of these that applies: --connect-to, a forward proxy, straight.
+ */
+import { isIP } from "node:net";
+import type { SecureContext } from "node:tls";
+import { Pool } from "undici";
+import type { Redacted } from "../../routing/secrets.ts";
+import type { Provider } from "../../routing/table.ts";
+import { ConnectError } from "./connect-error.ts";
+import type { ConnectionsOptions, Dispatcher, DispatchHandler, DispatchOptions } from "./connections.ts";
+import * as make from "./connectors.ts";
+import type { EgressGuard } from "./egress.ts";
+import { forwardProxyFor } from "./proxy-choice.ts";
+
+/**
+ * Connections to one endpoint. Each carries one request at a time, so it bounds requests in flight; further ones wait
+ * in undici's queue, where the request's own time limit ends them. Above what one process can serve.
+ */
+export const MAX_CONNECTIONS = 16_384;
+/**
+ * How long an idle connection is kept when the provider does not say (`keep-alive: timeout=`). Both providers' edges
+ * keep theirs for minutes; the sooner side should be ours, so that no request meets a connection that is just closing.
+ */
+const KEEP_ALIVE_MS = 30_000;
+/** All headers of an answer. */
+const MAX_HEADER_BYTES = 64 * 1024;
+
+const POOL_OPTIONS = {
+  connections: MAX_CONNECTIONS,
+  pipelining: 1,
+  allowH2: false,
+  keepAliveTimeout: KEEP_ALIVE_MS,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  // The attempt loop keeps all time limits.
+  headersTimeout: 0,
+  bodyTimeout: 0,
+} as const;
+
+/** Live connections to one provider. */
+export interface Backbone extends Dispatcher {
+  /** Takes no more requests, waits for those in flight. */
+  close(): Promise<void>;
+  /** Breaks off what is in flight. */
+  destroy(): Promise<void>;
+}
+
+/** Connects nothing yet. What is wrong with the provider fails every request with a ConnectError. */
+export function makeBackbone(
+  provider: Provider,
+  ca: Redacted | undefined,
+  options: ConnectionsOptions,
+  guard: EgressGuard,
+): Backbone {
+  const url = new URL(provider.endpoint);
+  const timeout = provider.timeouts.connect;
+  const tls = provider.tls ? { secureContext: () => trustOf(provider, ca) } : {};
+  const instead = insteadOf(url, options.connectTo);
+  if (instead) {
+    // The Host header is the origin's: scheme of the target, authority of the provider.
+    return pool(`${instead.protocol}//${url.host}`, make.redirected(make.socketStep(tls), instead), timeout);
+  }
+  const refused = literalRefused(url, guard);
+  if (refused) return pool(url.origin, make.failing(refused), timeout);
+  const proxy = proxyFor(url, options);
+  if (proxy instanceof ConnectError) return pool(url.origin, make.failing(proxy), timeout);
+  if (!proxy) {
+    return pool(url.origin, make.socketStep({ ...tls, lookup: guard.lookup(options.lookup) }), timeout);
+  }
+  if (url.protocol === "http:") return new ForwardingPool(url, proxy, timeout);
+  return pool(url.origin, make.tunnelled(make.socketStep(tls), proxy), timeout);
+}
+
+function pool(origin: string, step: make.Step, timeoutMs: number): Pool {
+  return new Pool(origin, { ...POOL_OPTIONS, connect: make.connector(step, timeoutMs) });
+}
+
+function insteadOf(url: URL, connectTo: ReadonlyMap<string, string>): URL | undefined {
+  const port = url.port || (url.protocol === "https:" ? "443" : "80");
+  const target = connectTo.get(`${url.hostname}:${port}`) ?? connectTo.get(url.hostname);
+  return target === undefined ? undefined : new URL(target);
+}
+
+/** A host that is an address is never looked up. Through a proxy, which resolves names itself, this is all that is known. */
+function literalRefused(url: URL, guard: EgressGuard): ConnectError | undefined {
+  const host = make.withoutBrackets(url.hostname);
+  return isIP(host) === 0 ? undefined : guard.check(host, host);
+}
+
+function proxyFor(url: URL, { egress, env }: ConnectionsOptions): URL | undefined | ConnectError {
+  try {
+    return forwardProxyFor(url, egress.proxyURL, env ?? process.env);
+  } catch (error) {
+    return new ConnectError("proxy", "PROXY_INVALID", error instanceof Error ? error.message : "the proxy is invalid");
+  }
+}
+
+function trustOf(provider: Provider, ca: Redacted | undefined): SecureContext {
+  const source = `tls.caSecretRef of AIProvider ${provider.key}`;
+  if (ca === undefined) throw new ConnectError("tls", "CA_MISSING", `${source} has no value`);
+  return make.trusting(ca.reveal(), source);
+}
+
+/** Plain http through a forward proxy: the proxy is asked for the whole URL (RFC 9112, 3.2.2). */
+class ForwardingPool implements Backbone {
+  readonly #pool: Pool;
+  readonly #origin: string;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  constructor(url: URL, proxy: URL, timeoutMs: number) {
+    this.#pool = pool(proxy.origin, make.socketStep({}), timeoutMs);
+    this.#origin = url.origin;
+    this.#headers = { host: url.host, ...make.proxyAuthorization(proxy) };
+  }
+
+  dispatch(options: DispatchOptions, handler: DispatchHandler): boolean {
+    const { headers } = options;
+    const own = this.#headers;
+    const all = Array.isArray(headers) ? [...headers, ...Object.entries(own).flat()] : { ...headers, ...own };
+    return this.#pool.dispatch({ ...options, path: this.#origin + options.path, headers: all }, handler);
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+
+  destroy(): Promise<void> {
+    return this.#pool.destroy();
+  }
+}

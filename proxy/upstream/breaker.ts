@@ -1,0 +1,158 @@
+/**
+ * Has something failed so much that it is better left alone for a while?
+ *
+ * Closed → open after `failureThreshold` failures in a row, or when `failurePercent` of at least `minRequests` in the
+ * last 30 s failed → after `recoveryTimeout` one attempt, and only one, goes through (half-open) → closed or open again.
+ *
+ * Attempts carry tickets: ever growing numbers. What an attempt that began before the last change of state says is
+ * history and changes nothing.
+ */
+import type { Breaker } from "../../routing/table.ts";
+
+/** Length of the window in which the share of failures is counted: BUCKETS × BUCKET_MS. */
+export const WINDOW_MS = 30_000;
+const BUCKETS = 10;
+const BUCKET_MS = WINDOW_MS / BUCKETS;
+
+/** `begin`'s answer and the name of an attempt: a positive number, 0 for none. */
+export type Ticket = number;
+export type CircuitState = "closed" | "open" | "half_open";
+
+export class Circuit {
+  state: CircuitState = "closed";
+  /** When an open circuit lets its probe through. */
+  openUntil = 0;
+  consecutiveFailures = 0;
+  #settings: Breaker | undefined;
+  /** Tickets below this began before the present state. */
+  #since: Ticket = 0;
+  #probe: Ticket = 0;
+  readonly #window = new Window();
+
+  constructor(settings: Breaker | undefined) {
+    this.#settings = settings;
+  }
+
+  /** Other thresholds from now on; none closes it. True when the state changed. */
+  configure(settings: Breaker | undefined): boolean {
+    this.#settings = settings;
+    if (settings !== undefined || this.state === "closed") return false;
+    this.#close(0);
+    return true;
+  }
+
+  /** Whether an attempt may begin now. */
+  admits(now: number): boolean {
+    if (this.state === "closed") return true;
+    return this.state === "half_open" ? this.#probe === 0 : now >= this.openUntil;
+  }
+
+  /**
+   * Starts an attempt; false when it may not. `force` is for when there is nobody else: it goes through whatever the
+   * state, and is the probe when there is none.
+   */
+  begin(ticket: Ticket, now: number, force: boolean): boolean {
+    if (this.state === "closed") return true;
+    if (!this.admits(now) && !force) return false;
+    if (this.#probe === 0) {
+      this.state = "half_open";
+      this.#probe = ticket;
+    }
+    return true;
+  }
+
+  /** True when the state changed. */
+  succeeded(ticket: Ticket, now: number): boolean {
+    if (this.#settings === undefined || ticket < this.#since) return false;
+    if (this.state === "closed") {
+      this.consecutiveFailures = 0;
+      this.#window.add(now, false);
+      return false;
+    }
+    this.#close(ticket + 1);
+    return true;
+  }
+
+  /** True when the state changed. `latest` is the last ticket given out. */
+  failed(ticket: Ticket, now: number, latest: Ticket): boolean {
+    if (this.#settings === undefined || ticket < this.#since) return false;
+    if (this.state !== "closed") {
+      if (ticket !== this.#probe) return false;
+      this.#open(now, latest, this.#settings);
+      return true;
+    }
+    this.consecutiveFailures++;
+    this.#window.add(now, true);
+    if (!this.#isTooMuch(now, this.#settings)) return false;
+    this.#open(now, latest, this.#settings);
+    return true;
+  }
+
+  /** The attempt says nothing about failures. A probe's place is free again. */
+  released(ticket: Ticket): void {
+    if (ticket === this.#probe) this.#probe = 0;
+  }
+
+  #isTooMuch(now: number, settings: Breaker): boolean {
+    if (this.consecutiveFailures >= settings.failureThreshold) return true;
+    const { requests, failures } = this.#window.count(now);
+    return requests >= settings.minRequests && failures * 100 >= settings.failurePercent * requests;
+  }
+
+  #open(now: number, latest: Ticket, settings: Breaker): void {
+    this.state = "open";
+    this.openUntil = now + settings.recoveryTimeout;
+    this.#since = latest + 1;
+    this.#probe = 0;
+  }
+
+  #close(since: Ticket): void {
+    this.state = "closed";
+    this.openUntil = 0;
+    this.consecutiveFailures = 0;
+    this.#since = since;
+    this.#probe = 0;
+    this.#window.clear();
+  }
+}
+
+/** Requests and failures of the last WINDOW_MS, in buckets that are reused in turn. */
+class Window {
+  readonly #requests = new Uint32Array(BUCKETS);
+  readonly #failures = new Uint32Array(BUCKETS);
+  #latest = 0;
+
+  add(now: number, failure: boolean): void {
+    const index = this.#advance(now);
+    this.#requests[index] = (this.#requests[index] ?? 0) + 1;
+    if (failure) this.#failures[index] = (this.#failures[index] ?? 0) + 1;
+  }
+
+  count(now: number): { requests: number; failures: number } {
+    this.#advance(now);
+    return { requests: sum(this.#requests), failures: sum(this.#failures) };
+  }
+
+  clear(): void {
+    this.#requests.fill(0);
+    this.#failures.fill(0);
+  }
+
+  /** Empties the buckets whose time has come round again. */
+  #advance(now: number): number {
+    const bucket = Math.floor(now / BUCKET_MS);
+    const passed = Math.min(bucket - this.#latest, BUCKETS);
+    for (let i = 0; i < passed; i++) {
+      this.#requests[(bucket - i) % BUCKETS] = 0;
+      this.#failures[(bucket - i) % BUCKETS] = 0;
+    }
+    if (passed > 0) this.#latest = bucket;
+    return bucket % BUCKETS;
+  }
+}
+
+function sum(counts: Uint32Array): number {
+  let total = 0;
+  for (const count of counts) total += count;
+  return total;
+}

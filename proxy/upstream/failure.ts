@@ -1,0 +1,25 @@
+/** What does a transport error of undici or Node mean for the attempt loop? */
+import { ConnectError } from "./connect-error.ts";
+
+export interface TransportFailure {
+  readonly outcome: "connect_error" | "reset" | "malformed";
+  /** One clause for logs: never content. */
+  readonly detail: string;
+}
+
+/** `sent`: whether the request had begun to go over an open connection. */
+export function transportFailure(error: Error, sent: boolean): TransportFailure {
+  if (error instanceof ConnectError) return { outcome: "connect_error", detail: error.message };
+  const code = codeOf(error);
+  if (!sent) return { outcome: "connect_error", detail: code || error.message };
+  // llhttp's own codes: what came is not HTTP.
+  if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") return { outcome: "malformed", detail: code };
+  return { outcome: "reset", detail: code || error.message };
+}
+
+/** undici wraps a socket's error in its own. */
+function codeOf(error: Error): string {
+  const { code, cause } = error as { code?: unknown; cause?: unknown };
+  if (code === "UND_ERR_SOCKET") return (cause instanceof Error && codeOf(cause)) || "ECONNRESET";
+  return typeof code === "string" ? code : "";
+}

@@ -1,0 +1,52 @@
+/** What does a proxy keep of its providers from one request, and one table, to the next? */
+import type { Credentials } from "../../routing/secrets.ts";
+import type { Provider } from "../../routing/table.ts";
+import { Availability, type Handle, type Transition } from "./availability.ts";
+import { Connections, type ConnectionsOptions, type Dispatcher } from "./connections.ts";
+import { HealthChecks, type ProbeRequest } from "./health.ts";
+
+export type AvailabilityHandle = Handle;
+
+export interface UpstreamsOptions extends ConnectionsOptions {
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
+  readonly rng?: () => number;
+  readonly onTransition: (transition: Transition) => void;
+  /** What an active check sends; undefined when it cannot be made (the credential is gone). */
+  readonly probe: (provider: Provider, credentials: Credentials) => ProbeRequest | undefined;
+}
+
+export class Upstreams {
+  readonly connections: Connections;
+  readonly availability: Availability;
+  readonly #checks: HealthChecks;
+
+  constructor(options: UpstreamsOptions) {
+    this.connections = new Connections(options);
+    this.availability = new Availability(options.now ?? (() => performance.now()), options.onTransition);
+    const { probe, rng = Math.random } = options;
+    this.#checks = new HealthChecks({
+      connections: this.connections,
+      availability: this.availability,
+      request: probe,
+      rng,
+    });
+  }
+
+  dispatcherFor(provider: Provider, credentials: Credentials): Dispatcher {
+    return this.connections.dispatcherFor(provider, credentials);
+  }
+
+  /** Call when a snapshot with these providers has come into force. */
+  adopt(providers: readonly Provider[], credentials: Credentials): void {
+    this.availability.adopt(providers);
+    this.#checks.apply(providers, credentials);
+    this.connections.retire(providers);
+  }
+
+  /** Stops the checks and waits for requests in flight; `now: true` breaks them off. */
+  async close(options: { now?: boolean } = {}): Promise<void> {
+    this.#checks.close();
+    await (options.now ? this.connections.destroy() : this.connections.close());
+  }
+}
