@@ -16,15 +16,7 @@ const USER_AGENT = "tandem";
 const STANDARD = ["accept", "content-type"] as const;
 
 /** More of HTTP's own, for bodies that are only piped: their coding, ranges and conditions are the caller's business. */
-const PIPED = [
-  "accept-encoding",
-  "content-encoding",
-  "range",
-  "if-range",
-  "if-match",
-  "if-none-match",
-  "if-modified-since",
-] as const;
+const PIPED = ["content-encoding", "range", "if-range", "if-match", "if-none-match", "if-modified-since"] as const;
 
 /**
  * Azure OpenAI answers 431 to more than 10 headers that it does not know
@@ -55,7 +47,7 @@ const PIPED_LIST = {
 
 /**
  * The caller's headers that may go to a provider, with Tandem's own user agent and request id. Names are lower-case.
- * `accept-encoding` does not go: Tandem reads the answers it relays. No `content-length`: the body may be rewritten.
+ * `accept-encoding` does not go: Tandem reads answers and errors. No `content-length`: the body may be rewritten.
  */
 export function requestHeaders(
   incoming: IncomingHttpHeaders,

@@ -1,0 +1,299 @@
+/**
+ * What becomes of one piped request?
+ *
+ * Watches it from both ends: time limits, the size of the body, the answer on its way back, and who broke it off. An
+ * answer that breaks off breaks the caller's connection, so that it never looks whole.
+ */
+import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { Readable, Transform } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import { readProviderError } from "./dialects/provider-error.ts";
+import { GatewayError } from "./errors.ts";
+import type { AttemptOutcome } from "./exchange.ts";
+import { responseHeaders } from "./headers.ts";
+import type { PassthroughCall, PassthroughOptions } from "./passthrough.ts";
+import type { Way } from "./passthrough-agents.ts";
+import { hasBody, ownLocation, sentHeaders, targetOf } from "./piped-request.ts";
+import { EgressError } from "./upstream/connect-error.ts";
+
+/** As much of a provider's error is read. */
+const ERROR_BODY_BYTES = 256 * 1024;
+
+export class PipedCall {
+  readonly way: Way;
+  readonly target: URL;
+  /** What is sent instead of the request itself; undefined when it has no body. */
+  body: Readable | undefined;
+  /** Resolves when the answer has ended; rejects when none was begun. */
+  readonly ended: Promise<void>;
+
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #call: PassthroughCall;
+  readonly #streams: PassthroughOptions["streams"];
+  #settle: { resolve: () => void; reject: (error: GatewayError) => void } | undefined;
+  #upstream: ClientRequest | undefined;
+  #connected = false;
+  #timer: NodeJS.Timeout | undefined;
+  #connectTimer: NodeJS.Timeout | undefined;
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    call: PassthroughCall,
+    way: Way,
+    streams: PassthroughOptions["streams"],
+  ) {
+    this.#request = request;
+    this.#response = response;
+    this.#call = call;
+    this.#streams = streams;
+    this.way = way;
+    this.target = targetOf(way.origin, call.path);
+    this.ended = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+  }
+
+  /** Before the middleware runs: what goes upstream, and the limits. Throws what need not be tried. */
+  prepare(): void {
+    const { exchange, provider, limit } = this.#call;
+    if (this.way.refused) throw this.#failed("connect_error", this.way.refused.message, unreachable(provider.name));
+    const length = Number(this.#request.headers["content-length"] ?? 0);
+    if (length > limit) throw this.#failed("aborted", "request_too_large", tooLarge(limit));
+    const { body } = this.#call;
+    if (body) this.body = Readable.from(body);
+    else if (hasBody(this.#request)) this.body = this.#request.pipe(this.#meter());
+    this.#request.headers = sentHeaders(this.#request, this.#call, this.way.host);
+    this.#response.once("close", () => this.#onClose());
+    const { request } = provider.timeouts;
+    this.#timer = setTimeout(() => this.#expire(`timeouts.request of ${request} ms`), request);
+    exchange.requestBytes = length;
+  }
+
+  /** The connection was taken from the pool or is being made. */
+  onUpstream(upstream: ClientRequest): void {
+    this.#upstream = upstream;
+    if (this.#settle === undefined) upstream.destroy();
+    const socket = upstream.socket as (Socket & Partial<TLSSocket>) | null;
+    if (!socket?.connecting) {
+      this.#connected = true;
+      return;
+    }
+    const { connect } = this.#call.provider.timeouts;
+    this.#connectTimer = setTimeout(() => this.#expire(`timeouts.connect of ${connect} ms`), connect);
+    socket.once(socket.encrypted ? "secureConnect" : "connect", () => {
+      this.#connected = true;
+      clearTimeout(this.#connectTimer);
+    });
+  }
+
+  onAnswer(answer: IncomingMessage): void {
+    const { attempt } = this.#call;
+    const status = answer.statusCode ?? 0;
+    attempt.respondedAt = performance.now();
+    attempt.status = status;
+    attempt.providerRequestID = idOf(answer);
+    if (this.#settle === undefined) answer.destroy();
+    else if (status >= 400) this.#collectError(status, answer);
+    else this.#relay(status, answer);
+  }
+
+  /** The connection failed, or broke before the answer had begun; what breaks later is told by `close`. */
+  onError(error: NodeJS.ErrnoException): void {
+    if (this.#settle === undefined || this.#response.headersSent) return;
+    const { name } = this.#call.provider;
+    const code = error.code ?? error.name;
+    if (this.#response.destroyed) this.#end("aborted", undefined);
+    else if (error instanceof EgressError) this.#fail("connect_error", error.message, unreachable(name));
+    else if (!this.#connected) this.#fail("connect_error", code, unreachable(name));
+    else if (code.startsWith("HPE_")) this.#fail("malformed", code, invalid(name));
+    else this.#fail("reset", code, unreachable(name));
+  }
+
+  /** Counts what the caller sends, and stops what has no declared length at the limit. */
+  #meter(): Transform {
+    const { exchange, limit } = this.#call;
+    exchange.requestBytes = 0;
+    return new Transform({
+      transform: (chunk: Buffer, _encoding, done) => {
+        exchange.requestBytes += chunk.length;
+        if (exchange.requestBytes <= limit) done(null, chunk);
+        else this.#fail("aborted", "request_too_large", tooLarge(limit));
+      },
+    });
+  }
+
+  #relay(status: number, answer: IncomingMessage): void {
+    const { exchange, provider, answerHeaders } = this.#call;
+    const headers = responseHeaders(answer.headers);
+    if (typeof headers.location === "string") headers.location = ownLocation(headers.location, provider.endpoint);
+    exchange.status = status;
+    exchange.firstByteAt = performance.now();
+    exchange.stream = String(headers["content-type"]).startsWith("text/event-stream");
+    if (exchange.stream) this.#watchStream();
+    this.#response.writeHead(status, answerHeaders(headers));
+    // The first event may be far away, but the caller wants to know that the request was taken.
+    this.#response.flushHeaders();
+    const { idle } = provider.timeouts;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#onIdle(answer, idle), idle);
+    answer.on("data", (chunk: Buffer) => {
+      exchange.responseBytes += chunk.length;
+      this.#timer?.refresh();
+    });
+    answer.on("end", () => this.#end("ok", undefined));
+    answer.on("close", () => {
+      if (!answer.complete) this.#cut("the provider's connection broke");
+    });
+    answer.pipe(this.#response);
+  }
+
+  /** A caller who reads slowly is not a provider that is idle. */
+  #onIdle(answer: IncomingMessage, idle: number): void {
+    if (answer.isPaused()) this.#timer?.refresh();
+    else this.#cut(`timeouts.idle of ${idle} ms passed`);
+  }
+
+  #watchStream(): void {
+    this.#streams?.streamOpened();
+    this.#response.once("close", () => this.#streams?.streamClosed());
+  }
+
+  #collectError(status: number, answer: IncomingMessage): void {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    answer.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= ERROR_BODY_BYTES) chunks.push(chunk);
+    });
+    answer.once("close", () => this.#refuse(status, answer, Buffer.concat(chunks)));
+  }
+
+  #refuse(status: number, answer: IncomingMessage, body: Buffer): void {
+    const { exchange, answerHeaders, provider } = this.#call;
+    if (this.#settle === undefined) return;
+    const outcome = outcomeOf(status);
+    const error = readProviderError(status, body);
+    // The provider refused the gateway's key: to the caller, whose own key is right, that is not a 401.
+    if (status === 401 || status === 403) {
+      this.#fail(outcome, error.code ?? `HTTP ${status}`, refusedKey(provider.name));
+      return;
+    }
+    const headers = responseHeaders(answer.headers);
+    delete headers["content-encoding"];
+    headers["content-type"] = "application/json";
+    headers["content-length"] = String(Buffer.byteLength(error.body));
+    headers["x-tandem-error-origin"] = "provider";
+    exchange.status = status;
+    exchange.outcome = "provider_error";
+    exchange.errorCode = error.code ?? String(status);
+    exchange.errorOrigin = "provider";
+    exchange.firstByteAt = performance.now();
+    exchange.responseBytes = Buffer.byteLength(error.body);
+    this.#response.writeHead(status, answerHeaders(headers));
+    this.#response.end(this.#request.method === "HEAD" ? undefined : error.body);
+    this.#end(outcome, error.code ?? `HTTP ${status}`);
+  }
+
+  #expire(what: string): void {
+    const { name } = this.#call.provider;
+    this.#fail(
+      "timeout",
+      `${what} passed`,
+      new GatewayError("upstream_timeout", `The provider ${name} did not answer in time: ${what} passed.`),
+    );
+  }
+
+  /** The caller's connection has closed: after the answer, or before. */
+  #onClose(): void {
+    if (this.#settle === undefined) return;
+    this.#call.exchange.outcome ??= "client_closed";
+    this.#end("aborted", undefined);
+  }
+
+  #cut(detail: string): void {
+    const { exchange } = this.#call;
+    if (this.#settle === undefined) return;
+    exchange.outcome = "cut";
+    exchange.errorCode = "stream_interrupted";
+    exchange.errorOrigin = "provider";
+    this.#end("cut", detail);
+    this.#response.destroy();
+  }
+
+  #fail(outcome: AttemptOutcome, detail: string, error: GatewayError): void {
+    const settle = this.#settle;
+    this.#failed(outcome, detail, error);
+    this.#release();
+    settle?.reject(error);
+  }
+
+  #failed(outcome: AttemptOutcome, detail: string, error: GatewayError): GatewayError {
+    const { attempt } = this.#call;
+    attempt.outcome = outcome;
+    attempt.detail = detail;
+    attempt.endedAt = performance.now();
+    return error;
+  }
+
+  #end(outcome: AttemptOutcome, detail: string | undefined): void {
+    const { attempt, exchange } = this.#call;
+    const settle = this.#settle;
+    if (settle === undefined) return;
+    attempt.outcome = outcome;
+    attempt.detail = detail;
+    attempt.endedAt = performance.now();
+    if (outcome === "ok") exchange.outcome ??= "ok";
+    this.#release();
+    settle.resolve();
+  }
+
+  /** After this nothing is told any more; an unfinished request ends. */
+  #release(): void {
+    const finished = this.#call.attempt.outcome === "ok";
+    this.#settle = undefined;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#connectTimer);
+    this.#request.unpipe();
+    // What the caller still sends is thrown away: the answer is there.
+    this.#request.resume();
+    if (!finished) this.#upstream?.destroy();
+  }
+}
+
+function outcomeOf(status: number): AttemptOutcome {
+  if (status === 429) return "rate_limited";
+  if (status === 408 || status >= 500) return "server_error";
+  return status === 401 || status === 403 ? "config_error" : "client_error";
+}
+
+/** OpenAI's `x-request-id`; Azure's `apim-request-id`, which its support asks for. */
+function idOf(answer: IncomingMessage): string | undefined {
+  const id = answer.headers["apim-request-id"] ?? answer.headers["x-request-id"];
+  return typeof id === "string" ? id : undefined;
+}
+
+function tooLarge(limit: number): GatewayError {
+  return new GatewayError(
+    "request_too_large",
+    `The request's body is larger than the gateway's limit of ${limit} bytes.`,
+  );
+}
+
+function unreachable(provider: string): GatewayError {
+  return new GatewayError(
+    "upstream_unreachable",
+    `The provider ${provider} could not be reached. Ask again in a moment.`,
+  );
+}
+
+function invalid(provider: string): GatewayError {
+  return new GatewayError("upstream_invalid", `The provider ${provider} answered with something that is not HTTP.`);
+}
+
+function refusedKey(provider: string): GatewayError {
+  const message = `The provider ${provider} refused the gateway's credentials. This is a fault of the gateway's configuration.`;
+  return new GatewayError("upstream_auth_failed", message);
+}
