@@ -30,23 +30,29 @@ export interface Serving {
   readonly deployment?: DeploymentOption;
 }
 
-export interface Call {
-  readonly provider: ProviderName;
+/** A request of which no more is known than that it came. */
+export interface Arrival {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly host: string;
   readonly requestId: string;
+  /** On the clock of `performance.now()`. */
+  readonly startedAt: number;
+  readonly entry: RequestEntry;
+  serving?: Serving;
+  rate?: RateState;
+}
+
+/** A request that was let in. */
+export interface Call extends Arrival {
+  readonly provider: ProviderName;
   /** The caller's key or token, for the bill and limits; never shown. */
   readonly credential: string;
   readonly target: Target;
-  readonly startedAt: number;
-  readonly entry: RequestEntry;
   body: Buffer;
-  serving?: Serving;
   /** The name that the request used for the model: with Azure the deployment. */
   modelName?: string;
   fault?: Fault;
-  rate?: RateState;
 }
 
 /** Tokens of one answer, as both providers report and bill them. */
@@ -82,7 +88,7 @@ export interface Provider {
   /** The model or deployment behind the name in the body (`undefined`: the body names none). */
   serve(target: Target, name: string | undefined, host: string): Serving | Failure;
   /** Headers of every answer, flat: name, value, name, value. */
-  headers(call: Call | undefined, request: IncomingMessage, requestId: string, streaming: boolean): string[];
+  headers(arrival: Arrival, streaming: boolean): string[];
   newRequestId(): string;
   /** The 429 of its own limiter. */
   rateLimited(call: Call, rate: RateState): Failure;
@@ -95,5 +101,5 @@ export interface Provider {
 }
 
 export function isFailure(value: object): value is Failure {
-  return "status" in value && "body" in value && !("kind" in value);
+  return "kind" in value && value.kind === "failure";
 }

@@ -68,5 +68,5 @@ const FORMS: Readonly<Record<string, (results: Annotation) => object>> = {
 export function filterError(form: string, results: Annotation): Failure {
   const build = FORMS[form];
   if (!build) throw new Error(`Unknown content filter form "${form}"; known are ${Object.keys(FORMS).join(", ")}.`);
-  return { status: 400, body: { error: build(results) } };
+  return { kind: "failure", status: 400, body: { error: build(results) } };
 }

@@ -7,6 +7,7 @@
 
 /** An answer that is not a 2xx. `body` is sent as JSON unless it is a string. */
 export interface Failure {
+  readonly kind: "failure";
   readonly status: number;
   readonly body: unknown;
   /** Flat list: name, value, name, value. */
@@ -20,12 +21,12 @@ export function openaiError(
   details: { type?: string; param?: string | null; code?: string | null; headers?: readonly string[] } = {},
 ): Failure {
   const { type = "invalid_request_error", param = null, code = null, headers } = details;
-  return { status, body: { error: { message, type, param, code } }, ...(headers && { headers }) };
+  return { kind: "failure", status, body: { error: { message, type, param, code } }, ...(headers && { headers }) };
 }
 
 /** Azure's front door speaks in code and message only; what the model itself refuses has OpenAI's shape on both. */
 export function azureError(status: number, code: string, message: string, headers?: readonly string[]): Failure {
-  return { status, body: { error: { code, message } }, ...(headers && { headers }) };
+  return { kind: "failure", status, body: { error: { code, message } }, ...(headers && { headers }) };
 }
 
 /** A parameter that the model refuses: the same body on both providers. */
@@ -99,6 +100,7 @@ export const AZURE_ERRORS = {
   ),
   /** No `error` envelope: this answer comes from the token check in front of the service. */
   wrongToken: {
+    kind: "failure",
     status: 401,
     body: {
       statusCode: 401,

@@ -45,7 +45,12 @@ type AnswerFault = Extract<
 const HTML = "text/html";
 const htmlPage = (title: string) =>
   `<html>\r\n<head><title>${title}</title></head>\r\n<body><center><h1>${title}</h1></center></body>\r\n</html>\r\n`;
-const html = (status: number, title: string): Failure => ({ status, body: htmlPage(title), contentType: HTML });
+const html = (status: number, title: string): Failure => ({
+  kind: "failure",
+  status,
+  body: htmlPage(title),
+  contentType: HTML,
+});
 
 const SHARED: Record<
   "502" | "503-html" | "context-length" | "empty" | "wrong-content-type" | "invalid-prompt" | "400" | "409",
@@ -62,8 +67,8 @@ const SHARED: Record<
       null,
       "invalid_prompt",
     ),
-  empty: () => ({ status: 200, body: "", contentType: "application/json" }),
-  "wrong-content-type": () => ({ status: 200, body: htmlPage("Welcome"), contentType: HTML }),
+  empty: () => ({ kind: "failure", status: 200, body: "", contentType: "application/json" }),
+  "wrong-content-type": () => ({ kind: "failure", status: 200, body: htmlPage("Welcome"), contentType: HTML }),
 };
 
 const OPENAI: Record<AnswerFault, Answerer> = {
@@ -126,6 +131,7 @@ const AZURE: Record<AnswerFault, Answerer> = {
   "408": () => azureError(408, "Timeout", "The operation was timeout."),
   "429": (fault, scene) => azureRateLimit(fault.parameters.by ?? "token", secondsOf(fault), scene, retryHeaders(fault)),
   "429-capacity": (fault) => ({
+    kind: "failure",
     status: Number(fault.parameters.status ?? 429),
     body: noCapacityBody(),
     headers: retryHeaders(fault),

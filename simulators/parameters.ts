@@ -5,11 +5,12 @@ import { type Failure, invalidRequest, openaiError, unsupportedParameter } from 
 import type { JsonObject } from "./operations/operation.ts";
 
 /** Both providers, all versions. */
+// biome-ignore format: a list of names
 const COMMON = [
   "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs", "max_tokens", "messages", "model", "n",
   "presence_penalty", "response_format", "seed", "stop", "stream", "temperature", "tool_choice", "tools", "top_logprobs",
   "top_p", "user",
-]; // biome-ignore format: a list of names
+];
 
 /** Azure's dated versions took these later; a version before the date refuses them. Source: Azure's API version lifecycle. */
 const SINCE: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 /** How does Azure OpenAI let callers in, by which of its three routes, and what do all its answers carry? */
 
 import type { IncomingMessage } from "node:http";
-import type { Call, Provider, Serving, Target } from "./call.ts";
+import type { Arrival, Call, Provider, Serving, Target } from "./call.ts";
 import { findModel, snapshotName } from "./catalog.ts";
 import { AZURE_ERRORS, type Failure } from "./errors.ts";
 import { azureRateLimit, sceneOf } from "./fault-answers.ts";
@@ -16,29 +16,31 @@ const DATED_BASE = "/openai/";
 const DEPLOYMENTS = "deployments/";
 
 /** Dated data-plane versions that still answer, oldest first; 2025-04-01-preview is the last of its kind. */
+// biome-ignore format: a list of versions
 export const API_VERSIONS: readonly string[] = [
   "2022-12-01", "2023-05-15", "2024-02-01", "2024-02-15-preview", "2024-03-01-preview", "2024-04-01-preview",
   "2024-05-01-preview", "2024-06-01", "2024-07-01-preview", "2024-08-01-preview", "2024-09-01-preview",
   "2024-10-01-preview", "2024-10-21", "2024-12-01-preview", "2025-01-01-preview", "2025-02-01-preview",
   "2025-03-01-preview", "2025-04-01-preview",
-]; // biome-ignore format: a list of versions
+];
 
 /** More than this many headers that are not HTTP's or the service's own get 431. */
 const MOST_CUSTOM_HEADERS = 10;
+// biome-ignore format: a list of names
 const STANDARD_HEADERS = new Set([
   "accept", "accept-charset", "accept-encoding", "accept-language", "api-key", "authorization", "cache-control",
   "connection", "content-encoding", "content-length", "content-type", "cookie", "date", "expect", "forwarded", "host",
   "keep-alive", "origin", "pragma", "referer", "sec-fetch-mode", "te", "trailer", "transfer-encoding", "upgrade",
   "user-agent", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-ms-client-request-id",
   "x-sim-fault", "traceparent", "tracestate",
-]); // biome-ignore format: a list of names
+]);
 
 export function azureProvider(settings: Settings): Provider {
   return {
     name: "azure",
     admit: (request, host) => admit(settings, request, host),
     serve: (target, name, host) => serve(settings, target, name, host),
-    headers: (call, request, requestId, streaming) => headers(settings, call, request, requestId, streaming),
+    headers: (arrival, streaming) => headers(settings, arrival, streaming),
     newRequestId: newUuid,
     rateLimited,
     failures: {
@@ -154,21 +156,17 @@ function serve(settings: Settings, target: Target, name: string | undefined, hos
   return { model, snapshot: snapshotName(model, deployment.version), deployment };
 }
 
+// biome-ignore format: name and value in pairs
 const EDGE_HEADERS: readonly string[] = [
   "access-control-allow-origin", "*",
   "cache-control", "no-cache, must-revalidate",
   "strict-transport-security", "max-age=31536000; includeSubDomains; preload",
   "x-content-type-options", "nosniff",
   "azureml-model-session", "sim-20261101000000",
-]; // biome-ignore format: name and value in pairs
+];
 
-function headers(
-  settings: Settings,
-  call: Call | undefined,
-  request: IncomingMessage,
-  requestId: string,
-  streaming: boolean,
-): string[] {
+function headers(settings: Settings, arrival: Arrival, streaming: boolean): string[] {
+  const { request, requestId } = arrival;
   const own = request.headers["x-ms-client-request-id"];
   const all = [...EDGE_HEADERS, "apim-request-id", requestId, "request-id", requestId, "x-request-id", requestId];
   all.push(
@@ -177,12 +175,12 @@ function headers(
     "x-ms-region",
     regionOf(settings, request),
   );
-  if (call) all.push("x-envoy-upstream-service-time", String(Math.round(performance.now() - call.startedAt)));
+  all.push("x-envoy-upstream-service-time", String(Math.round(performance.now() - arrival.startedAt)));
   if (streaming) all.push("x-accel-buffering", "no");
   for (const name of customHeaders(request)) all.push(name, String(request.headers[name]));
-  const deployment = call?.serving?.deployment;
+  const deployment = arrival.serving?.deployment;
   if (deployment) all.push("x-ms-deployment-name", deployment.name);
-  if (call?.rate && !deployment?.provisioned) pushRate(all, call.rate);
+  if (arrival.rate && !deployment?.provisioned) pushRate(all, arrival.rate);
   return all;
 }
 

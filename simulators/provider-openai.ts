@@ -1,7 +1,7 @@
 /** How does OpenAI let callers in, and what do all its answers carry? */
 
 import type { IncomingMessage } from "node:http";
-import type { Call, Provider, Serving, Target } from "./call.ts";
+import type { Arrival, Call, Provider, Serving, Target } from "./call.ts";
 import { findModel, snapshotName } from "./catalog.ts";
 import { type Failure, OPENAI_ERRORS, openaiError } from "./errors.ts";
 import { newHexId } from "./ids.ts";
@@ -68,6 +68,7 @@ function serve(settings: Settings, target: Target, name: string | undefined): Se
   return { model, snapshot: snapshotName(model) };
 }
 
+// biome-ignore format: name and value in pairs
 const EDGE_HEADERS: readonly string[] = [
   "access-control-expose-headers", "X-Request-ID",
   "openai-organization", "org-simulated",
@@ -80,20 +81,20 @@ const EDGE_HEADERS: readonly string[] = [
   "server", "cloudflare",
   "cf-ray", "9b9390aa0d78a7b0-SIM",
   "alt-svc", 'h3=":443"; ma=86400',
-]; // biome-ignore format: name and value in pairs
+];
 
-function headers(call: Call | undefined, _request: IncomingMessage, requestId: string): string[] {
-  const took = call ? String(Math.round(performance.now() - call.startedAt)) : "1";
+function headers(arrival: Arrival): string[] {
+  const took = String(Math.round(performance.now() - arrival.startedAt));
   const all = [
     ...EDGE_HEADERS,
     "x-request-id",
-    requestId,
+    arrival.requestId,
     "openai-processing-ms",
     took,
     "x-envoy-upstream-service-time",
     took,
   ];
-  if (call?.rate) pushRate(all, call.rate);
+  if (arrival.rate) pushRate(all, arrival.rate);
   return all;
 }
 

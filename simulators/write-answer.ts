@@ -1,7 +1,7 @@
 /** How do whole answers and refusals get onto the wire, and how do they break on the way when told to? */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Call, Provider } from "./call.ts";
+import type { Arrival, Call, Provider } from "./call.ts";
 import type { Failure } from "./errors.ts";
 import { noCapacityBody } from "./fault-answers.ts";
 import type { Fault } from "./faults.ts";
@@ -10,11 +10,11 @@ const JSON_TYPE = "application/json";
 /** Long enough for the bytes before a cut to be read on the other side as such. */
 export const BEFORE_CUT_MS = 10;
 
-/** Writes a refusal. `call` is missing when the refusal came before anything was known. */
-export function writeFailure(provider: Provider, call: Call, failure: Failure): void {
+/** Writes a refusal, which may come before anything is known of the request. */
+export function writeFailure(provider: Provider, call: Arrival, failure: Failure): void {
   const body = typeof failure.body === "string" ? failure.body : JSON.stringify(failure.body);
   const type = failure.contentType ?? JSON_TYPE;
-  const all = provider.headers(call, call.request, call.requestId, false);
+  const all = provider.headers(call, false);
   if (failure.headers) all.push(...failure.headers);
   all.push("content-type", type, "content-length", String(Buffer.byteLength(body)));
   call.entry.status = failure.status;
@@ -30,7 +30,7 @@ export async function writeWhole(
   type = JSON_TYPE,
 ): Promise<void> {
   call.entry.status = 200;
-  const all = provider.headers(call, call.request, call.requestId, false);
+  const all = provider.headers(call, false);
   all.push("content-type", type);
   if (call.fault) return breakWhole(call, Buffer.from(body), all, call.fault);
   all.push("content-length", String(Buffer.byteLength(body)));

@@ -72,7 +72,7 @@ async function waitForFirst(provider: Provider, call: Call, latency: Latency): P
   if (!early && latency.firstTokenMs > 0) await pause(call, latency.firstTokenMs);
   if (isGone(call)) return;
   call.entry.status = 200;
-  const all = provider.headers(call, call.request, call.requestId, true);
+  const all = provider.headers(call, true);
   all.push("content-type", "text/event-stream; charset=utf-8");
   call.response.writeHead(200, all);
   if (!early) return;

@@ -4,8 +4,8 @@ import type { Call, StreamEvent } from "../call.ts";
 import { SAFE } from "../content-filter.ts";
 import { numberOf } from "../faults.ts";
 import type { TokenCounter } from "../tokens.ts";
-import { type Choice, type Completion, choiceFilter, logprobsOf, promptFilter, usageBody } from "./chat.ts";
 import { isObject } from "./chat-request.ts";
+import { type Choice, type Completion, choiceFilter, logprobsOf, promptFilter, usageBody } from "./completion.ts";
 import type { JsonObject } from "./operation.ts";
 
 const OBFUSCATION = "aB3dE5gH7jK9mN1pQ2rS4tU6";

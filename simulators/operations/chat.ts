@@ -1,53 +1,18 @@
 /** How does a simulated model answer POST chat/completions? */
 
-import type { Answer, Call, Usage } from "../call.ts";
-import { type Annotation, FILTER_OUTAGE, SAFE, SAFE_PROMPT } from "../content-filter.ts";
+import type { Answer, Call } from "../call.ts";
 import { contextLengthExceeded, type Failure } from "../errors.ts";
 import { newId } from "../ids.ts";
 import { CACHE_FROM_TOKENS } from "../prompt-cache.ts";
-import { replyText, valueFor } from "../reply.ts";
 import type { TokenCounter } from "../tokens.ts";
-import {
-  chatFailure,
-  chosenTool,
-  isObject,
-  lastUserText,
-  messagesOf,
-  messageTokens,
-  promptTokensOf,
-  type ToolFunction,
-  toolsOf,
-} from "./chat-request.ts";
+import { choiceFor } from "./chat-choice.ts";
+import { chatFailure, messagesOf, messageTokens, promptTokensOf } from "./chat-request.ts";
 import { chatEvents } from "./chat-stream.ts";
+import { type Choice, type Completion, choiceFilter, logprobsOf, promptFilter, usageBody } from "./completion.ts";
 import type { Desk, JsonObject, Operation } from "./operation.ts";
 
 /** What a model thinks before it answers, in tokens, when it is one that thinks. */
 const REASONING_TOKENS = 64;
-const FEW_SHOT_LOGPROB = -0.01;
-
-export interface ToolCall {
-  readonly id: string;
-  readonly type: "function";
-  readonly function: { readonly name: string; readonly arguments: string };
-}
-
-export interface Choice {
-  readonly text: string;
-  readonly toolCalls?: readonly ToolCall[];
-  readonly tokens: number;
-  readonly finishReason: "stop" | "length" | "tool_calls" | "content_filter";
-}
-
-/** Everything that a chat answer is made of, streamed or not. */
-export interface Completion {
-  readonly id: string;
-  /** Unix seconds. */
-  readonly created: number;
-  readonly snapshot: string;
-  readonly fingerprint: string;
-  readonly choices: readonly Choice[];
-  readonly usage: Usage;
-}
 
 export const chatCompletion: Operation = {
   name: "chat.completions",
@@ -122,73 +87,6 @@ function complete(
   };
 }
 
-function choiceFor(
-  call: Call,
-  body: JsonObject,
-  index: number,
-  room: number | undefined,
-  counter: TokenCounter,
-): Choice {
-  const prompt = lastUserText(messagesOf(body));
-  const tool = wantedTool(body, prompt);
-  if (tool) return toolChoice(tool, prompt, chosenTool(body.tool_choice) !== undefined, counter);
-  const text = formatted(body, replyText(call, prompt, typeof body.seed === "number" ? body.seed : 0, index));
-  const filtered = call.fault?.name === "filtered";
-  const whole = beforeStop(text, body.stop);
-  const tokens = counter.count(whole);
-  if (room === undefined || tokens <= room)
-    return { text: whole, tokens, finishReason: filtered ? "content_filter" : "stop" };
-  const kept = firstTokens(whole, room, counter);
-  return { ...kept, finishReason: filtered ? "content_filter" : "length" };
-}
-
-/** The tool that the request forces, or whose name the user says. After a tool's result comes text. */
-function wantedTool(body: JsonObject, prompt: string): ToolFunction | undefined {
-  const tools = toolsOf(body);
-  if (tools.length === 0 || body.tool_choice === "none" || messagesOf(body).at(-1)?.role === "tool") return undefined;
-  const named = chosenTool(body.tool_choice);
-  if (named !== undefined) return tools.find((tool) => tool.name === named);
-  return tools.find((tool) => prompt.includes(tool.name)) ?? (body.tool_choice === "required" ? tools[0] : undefined);
-}
-
-function toolChoice(tool: ToolFunction, prompt: string, named: boolean, counter: TokenCounter): Choice {
-  const call: ToolCall = {
-    id: newId("call_"),
-    type: "function",
-    function: { name: tool.name, arguments: JSON.stringify(valueFor(tool.parameters, prompt)) },
-  };
-  const tokens = counter.count(call.function.name) + counter.count(call.function.arguments);
-  // A function chosen by name ends with "stop", one that the model chose with "tool_calls".
-  return { text: "", toolCalls: [call], tokens, finishReason: named ? "stop" : "tool_calls" };
-}
-
-function formatted(body: JsonObject, text: string): string {
-  const format = body.response_format;
-  if (!isObject(format) || format.type === "text") return text;
-  if (format.type === "json_object") return JSON.stringify({ answer: text });
-  const schema = isObject(format.json_schema) ? format.json_schema.schema : undefined;
-  return JSON.stringify(valueFor(schema, text));
-}
-
-function beforeStop(text: string, stop: unknown): string {
-  const stops = (Array.isArray(stop) ? stop : [stop]).filter(
-    (entry): entry is string => typeof entry === "string" && entry !== "",
-  );
-  const ends = stops.map((entry) => text.indexOf(entry)).filter((at) => at >= 0);
-  return ends.length === 0 ? text : text.slice(0, Math.min(...ends));
-}
-
-function firstTokens(text: string, room: number, counter: TokenCounter): { text: string; tokens: number } {
-  let kept = "";
-  let tokens = 0;
-  for (const piece of counter.split(text)) {
-    if (tokens + piece.tokens > room) break;
-    kept += piece.text;
-    tokens += piece.tokens;
-  }
-  return { text: kept, tokens };
-}
-
 function fingerprintOf(snapshot: string): string {
   let state = 0;
   for (const letter of snapshot) state = (Math.imul(state, 31) + letter.charCodeAt(0)) >>> 0;
@@ -218,41 +116,4 @@ function plainAnswer(call: Call, body: JsonObject, completion: Completion, count
 function message(choice: Choice): object {
   const said = { role: "assistant", content: choice.toolCalls ? null : choice.text, refusal: null, annotations: [] };
   return choice.toolCalls ? { ...said, tool_calls: choice.toolCalls } : said;
-}
-
-export function logprobsOf(text: string, counter: TokenCounter): object {
-  const content = counter.split(text).map((piece) => ({
-    token: piece.text,
-    logprob: FEW_SHOT_LOGPROB,
-    bytes: [...Buffer.from(piece.text)],
-    top_logprobs: [],
-  }));
-  return { content, refusal: null };
-}
-
-export function usageBody(usage: Usage): object {
-  return {
-    prompt_tokens: usage.promptTokens,
-    completion_tokens: usage.completionTokens,
-    total_tokens: usage.promptTokens + usage.completionTokens,
-    prompt_tokens_details: { cached_tokens: usage.cachedTokens, audio_tokens: 0 },
-    completion_tokens_details: {
-      reasoning_tokens: usage.reasoningTokens,
-      audio_tokens: 0,
-      accepted_prediction_tokens: 0,
-      rejected_prediction_tokens: 0,
-    },
-  };
-}
-
-export function promptFilter(call: Call): object[] {
-  return [
-    { prompt_index: 0, content_filter_results: call.fault?.name === "filter-outage" ? FILTER_OUTAGE : SAFE_PROMPT },
-  ];
-}
-
-export function choiceFilter(call: Call): Annotation | object {
-  if (call.fault?.name === "filter-outage") return FILTER_OUTAGE;
-  if (call.fault?.name === "filtered") return { ...SAFE, violence: { filtered: true, severity: "medium" } };
-  return SAFE;
 }
