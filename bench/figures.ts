@@ -2,7 +2,7 @@
  * Which figures come out of a run's samples? Medians over rounds, of the samples that nobody disturbed.
  */
 
-import type { Results, Sample, Start } from "./run.ts";
+import type { Results, Sample, Start } from "./results.ts";
 import { DIRECT } from "./targets.ts";
 
 export const MB = 1e6;

@@ -7,7 +7,8 @@ import { readFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { addedP50, cellOf, cpuRatio, FOREIGN_CORES, idleRSS, loaded, MB, median } from "./figures.ts";
 import { canPin } from "./processes.ts";
-import type { Plan, Results } from "./run.ts";
+import type { Results } from "./results.ts";
+import type { Plan } from "./run.ts";
 import { GOALS, RATIO_GOALS, type Scenario } from "./scenarios.ts";
 import { DIRECT } from "./targets.ts";
 
@@ -180,6 +181,14 @@ function goal(name: string, measured: number, atMost: number, digits: number): s
 
 function notes(results: Results): string {
   const lines = Object.entries(results.missing).map(([name, reason]) => `- ${name}: ${oneLine(reason)}`);
+  for (const { target, round, requests, lines: logged } of results.logs) {
+    if (logged < requests)
+      lines.push(`- ${target}, round ${round}: ONLY ${logged} access-log lines for ${requests} requests`);
+  }
+  const logged = [...new Set(results.logs.map(({ target }) => target))];
+  lines.push(
+    ...logged.map((target) => `- ${target}: every request has its line in the access log, unless said above.`),
+  );
   const disturbed = results.samples.filter(({ foreignCores }) => foreignCores > FOREIGN_CORES).length;
   lines.push(
     `- ${disturbed} of ${results.samples.length} samples had more than ${FOREIGN_CORES} cores of foreign load and were left out where cleaner ones exist († none did).`,

@@ -3,11 +3,14 @@
  * another, so that a drift of the machine meets all of them alike.
  */
 
+import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { LoadResult } from "./caller.ts";
 import type { Order } from "./load.ts";
-import { cpuSeconds, foreignSeconds, type Memory, memory, processTree } from "./measure.ts";
+import { cpuSeconds, foreignSeconds, memory, processTree } from "./measure.ts";
 import { openFiles, Peer } from "./processes.ts";
+import type { Results, Sample } from "./results.ts";
 import { IDLE_STREAM_BODY, type Scenario } from "./scenarios.ts";
 import { DIRECT, HEADERS, PATH, startTarget, type Target, Unavailable } from "./targets.ts";
 import { type Answer, payloadBytes } from "./traffic.ts";
@@ -29,41 +32,6 @@ export interface Plan {
   readonly progress: (line: string) => void;
 }
 
-export interface Sample extends LoadResult {
-  readonly round: number;
-  readonly scenario: string;
-  readonly target: string;
-  /** Microseconds of the target's process tree for each request; undefined when its processes are not known. */
-  readonly cpuMicros: number | undefined;
-  /** Share of one core that the target used. */
-  readonly cpuShare: number | undefined;
-  /** Cores that processes outside of this benchmark used meanwhile. */
-  readonly foreignCores: number;
-  readonly memory: Memory | undefined;
-}
-
-export interface Start {
-  readonly round: number;
-  readonly target: string;
-  readonly readySeconds: number;
-  readonly idle: Memory;
-}
-
-export interface IdleStreams {
-  readonly target: string;
-  readonly streams: number;
-  readonly memory: Memory;
-  readonly error: string | undefined;
-}
-
-export interface Results {
-  readonly samples: Sample[];
-  readonly starts: Start[];
-  readonly idleStreams: IdleStreams[];
-  /** Targets that could not run, with the reason. */
-  readonly missing: Record<string, string>;
-}
-
 /** After it is ready and before its memory is read; collectors and timers of the start have run by then. */
 const IDLE_SETTLE_MS = 2_000;
 /** Files that a process needs beside its connections. */
@@ -83,11 +51,13 @@ export async function measure(plan: Plan): Promise<Results> {
 }
 
 class Bench {
-  readonly results: Results = { samples: [], starts: [], idleStreams: [], missing: {} };
+  readonly results: Results = { samples: [], starts: [], idleStreams: [], logs: [], missing: {} };
   readonly #plan: Plan;
   readonly #upstream: Peer;
   readonly #port: number;
   readonly #load = new Peer("load.ts");
+  /** Right answers of each target since its start, those of warm-ups included. */
+  readonly #answered = new Map<string, number>();
 
   constructor(plan: Plan, upstream: Peer, port: number) {
     this.#plan = plan;
@@ -114,8 +84,18 @@ class Bench {
         }
       }
     } finally {
-      for (const target of targets) await target.close();
+      for (const target of targets) await this.#end(target, round);
     }
+  }
+
+  async #end(target: Target, round: number): Promise<void> {
+    await target.close();
+    const { name, accessLog } = target;
+    if (accessLog === undefined) return;
+    const lines = Number(execFileSync("wc", ["-l", accessLog]).toString().split(" ", 1)[0]);
+    this.results.logs.push({ target: name, round, requests: this.#answered.get(name) ?? 0, lines });
+    this.#answered.delete(name);
+    rmSync(accessLog);
   }
 
   async #startAll(round: number): Promise<Target[]> {
@@ -126,7 +106,7 @@ class Bench {
       path: PATH,
       pids: [],
       readySeconds: undefined,
-      folder: undefined,
+      accessLog: undefined,
       close: async () => {},
     };
     const started = this.#plan.targets.includes(DIRECT) ? [direct] : [];
@@ -164,10 +144,10 @@ class Bench {
       payloadBytes: payloadBytes(scenario.answer),
       pattern: { ...scenario.pattern, seconds },
     });
-    if (this.#plan.warmUpSeconds > 0) await this.#load.ask<LoadResult>(order(this.#plan.warmUpSeconds));
+    if (this.#plan.warmUpSeconds > 0) await this.#run(target, order(this.#plan.warmUpSeconds));
     const own = [process.pid, this.#load.pid, this.#upstream.pid, ...target.pids];
     const before = { target: cpuSeconds(target.pids), foreign: foreignSeconds(own), at: performance.now() };
-    const result = await this.#load.ask<LoadResult>(order(this.#plan.seconds));
+    const result = await this.#run(target, order(this.#plan.seconds));
     const seconds = (performance.now() - before.at) / 1000;
     const used = cpuSeconds(target.pids) - before.target;
     const foreign = foreignSeconds(own) - before.foreign;
@@ -182,6 +162,12 @@ class Bench {
       foreignCores: foreign / seconds,
       memory: known ? memory(target.pids) : undefined,
     };
+  }
+
+  async #run(target: Target, order: Order): Promise<LoadResult> {
+    const result = await this.#load.ask<LoadResult>(order);
+    this.#answered.set(target.name, (this.#answered.get(target.name) ?? 0) + result.requests);
+    return result;
   }
 
   #orderFor(target: Target): Pick<Order, "host" | "port" | "path" | "headers"> {

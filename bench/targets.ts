@@ -60,7 +60,8 @@ export interface Target {
   readonly path: string;
   readonly pids: readonly number[];
   readonly readySeconds: number | undefined;
-  readonly folder: string | undefined;
+  /** Where its access log goes, when it has one. */
+  readonly accessLog: string | undefined;
   close(): Promise<void>;
 }
 
@@ -91,7 +92,16 @@ export async function startTarget(
   }
   const readySeconds = (performance.now() - begun) / 1000;
   const pids = processTree(child.pid as number);
-  return { name, host: "127.0.0.1", port, path: PATH, pids, readySeconds, folder, close: () => stop(child) };
+  return {
+    name,
+    host: "127.0.0.1",
+    port,
+    path: PATH,
+    pids,
+    readySeconds,
+    accessLog: launch.output,
+    close: () => stop(child),
+  };
 }
 
 function launchInto(launch: Extract<Launch, { argv: readonly string[] }>, errorFile: string): ChildProcess {
@@ -167,7 +177,7 @@ export function externalTarget(text: string): Target {
     path: url.pathname === "/" ? PATH : url.pathname,
     pids: pid > 0 ? processTree(pid) : [],
     readySeconds: undefined,
-    folder: undefined,
+    accessLog: undefined,
     close: async () => {},
   };
 }
