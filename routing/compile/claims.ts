@@ -36,7 +36,8 @@ function settle(world: World, draft: RouteDraft, holders: Holders): Settled {
 /** `undefined`: it has none. It claims nothing when its names have gone to others. */
 function lastForm(world: World, draft: RouteDraft, holders: Holders): Settled | undefined {
   const last = world.lastRoutes.get(draft.key);
-  if (last === undefined) return undefined;
+  // Another uid: a deleted route of the same name, perhaps of another owner.
+  if (last?.uid !== draft.uid) return undefined;
   const isFree = firstConflict(draft, last.models, holders) === undefined;
   return isFree ? { form: "Last", claims: last.models } : NOTHING;
 }
@@ -50,7 +51,8 @@ function firstConflict(draft: RouteDraft, models: readonly string[], holders: Ho
   for (const model of models) {
     const holder = holders.get(`${draft.namespace}/${model}`);
     if (holder === undefined) continue;
-    const message = `spec.models: ${model} belongs to the older AIRoute ${holder.key}; take the name out of one of the two`;
+    const why = holder.created === draft.created ? "which comes first by name" : "which is older";
+    const message = `spec.models: ${model} belongs to AIRoute ${holder.key}, ${why}; take the name out of one of the two`;
     return { reason: "Conflicted", message };
   }
   return undefined;

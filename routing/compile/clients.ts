@@ -17,7 +17,6 @@ export function makeClients(world: World): void {
     for (const key of keys) if (!owners.has(key.hmac)) owners.set(key.hmac, draft);
     if (draft.spec === undefined) continue;
     draft.columns.models = draft.spec.models?.join(", ") ?? "all";
-    if (draft.spec.residency !== undefined) draft.columns.residency = draft.spec.residency;
     if (mayServe(draft) && keys.length > 0) makeClient(world, draft, draft.spec, keys);
   }
 }

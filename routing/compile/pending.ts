@@ -1,31 +1,43 @@
 /**
  * What becomes of objects that use fields without effect yet?
  */
-import { type PendingUse, pendingUses } from "../effective.ts";
+import { type PendingField, type PendingUse, pendingUses } from "../effective.ts";
 import type { AnyDraft, World } from "./world.ts";
 import { allDrafts } from "./world.ts";
 
 const NOUNS = { AIProvider: "provider", AIRoute: "route", AIClient: "client" } as const;
+/** Of the items of a list so many are named, the others counted. */
+const MAX_PATHS = 3;
 
 export function judgePending(world: World): void {
   for (const draft of allDrafts(world)) {
     if (draft.spec === undefined) continue;
-    for (const use of pendingUses(draft.kind, draft.spec)) judge(draft, use, world.dev);
+    const uses = pendingUses(draft.kind, draft.spec);
+    for (const use of ofEffect(uses, "Tunes"))
+      draft.notes.push(`${pathsOf(use)} has no effect yet: ${use.field.instead}`);
+    refuse(draft, ofEffect(uses, "Protects"), world.dev);
+    refuse(draft, ofEffect(uses, "Authenticates"), false);
   }
 }
 
-function judge(draft: AnyDraft, use: PendingUse, dev: boolean): void {
-  const { effect, instead } = use.field;
-  const fields = use.paths.join(", ");
-  if (effect === "Tunes") {
-    draft.notes.push(`${fields}: has no effect yet, ${instead}`);
-    return;
-  }
-  const servedAnyway = effect === "Protects" && dev;
+function ofEffect(uses: readonly PendingUse[], effect: PendingField["effect"]): readonly PendingUse[] {
+  return uses.filter((use) => use.field.effect === effect);
+}
+
+function refuse(draft: AnyDraft, uses: readonly PendingUse[], servedAnyway: boolean): void {
+  const [first] = uses;
+  if (first === undefined) return;
+  const fields = uses.map((use) => `${pathsOf(use)} (${use.field.instead})`).join(", ");
   const noun = NOUNS[draft.kind];
+  const way = first.field.effect === "Protects" ? "or try it without protection in dev mode" : "and use auth.apiKey";
   const consequence = servedAnyway
-    ? `the ${noun} is served all the same because of dev mode`
-    : `so the ${noun} is not served; take the field out${effect === "Protects" ? ", or try it without protection in dev mode" : " and use auth.apiKey"}`;
-  const message = `${fields}: has no effect yet (${instead}), ${consequence}`;
+    ? `; the ${noun} is served all the same because of dev mode`
+    : `, so the ${noun} is not served; take ${uses.length === 1 ? "it" : "them"} out, ${way}`;
+  const message = `${fields} ${uses.length === 1 ? "has" : "have"} no effect yet${consequence}`;
   draft.rejected.push({ reason: "NotYetEffective", message, servedAnyway });
+}
+
+function pathsOf({ paths }: PendingUse): string {
+  const rest = paths.length - MAX_PATHS;
+  return paths.slice(0, MAX_PATHS).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }

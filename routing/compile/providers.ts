@@ -11,7 +11,6 @@ import { mayServe, type ProviderDraft, type World } from "./world.ts";
 export function makeProviders(world: World): void {
   for (const draft of world.providers.values()) {
     if (draft.spec === undefined) continue;
-    draft.columns.type = draft.spec.type;
     draft.columns.endpoint = endpointOf(draft.spec);
     const auth = authOf(world, draft, draft.spec);
     const ca = caOf(world, draft, draft.spec);

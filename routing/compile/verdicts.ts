@@ -24,7 +24,7 @@ function accepted(draft: AnyDraft): Condition {
     return { type: "Accepted", status: "True", reason: "Accepted", message: sentences(draft.notes) };
   }
   const messages = draft.rejected.map((finding) => finding.message);
-  if ("form" in draft && draft.form === "Last") messages.push("the last accepted form stays in force");
+  if ("form" in draft && draft.form === "Last") messages.push("The last accepted form stays in force");
   return { type: "Accepted", status: "False", reason: first.reason, message: sentences(messages) };
 }
 
@@ -34,7 +34,7 @@ function resolvedRefs(draft: AnyDraft): Condition {
     const message = sentences(draft.unresolved.map((finding: Finding) => finding.message));
     return { type: "ResolvedRefs", status: "False", reason: first.reason, message };
   }
-  const wasChecked = draft.spec !== undefined || draft.made !== undefined;
+  const wasChecked = draft.spec !== undefined || ("form" in draft && draft.form === "Last");
   return wasChecked
     ? { type: "ResolvedRefs", status: "True", reason: "ResolvedRefs", message: "" }
     : { type: "ResolvedRefs", status: "Unknown", reason: "NotChecked", message: "Not checked: see Accepted." };
