@@ -133,7 +133,7 @@ function deskOf(site: Site, counter: TokenCounter): Desk {
 /** Finds model and fault. Returns the refusal when the model does not exist or the fault cannot be read. */
 function resolve(site: Site, call: Call, body: JsonObject): Failure | undefined {
   const { operation, deployment } = call.target;
-  const asked = deployment ?? (typeof body.model === "string" ? body.model : undefined);
+  const asked = deployment ?? (typeof body.model === "string" ? body.model : operation.defaultModel);
   const named = asked === undefined ? undefined : faultInName(asked);
   const header = call.request.headers[FAULT_HEADER];
   if (operation.kinds) {

@@ -1,11 +1,33 @@
 /** Which operations exist at all, and which of them does a path name? */
 
 import { chatCompletion } from "./chat.ts";
+import { createCompletion } from "./completions.ts";
 import { createEmbedding } from "./embeddings.ts";
+import { deleteFile, getFile, getFileContent, listFiles, uploadFile } from "./files.ts";
+import { createImage, createSpeech } from "./media.ts";
 import { getModel, listModels } from "./models.ts";
+import { createModeration } from "./moderations.ts";
 import type { Operation } from "./operation.ts";
+import { createResponse, deleteResponse, getResponse } from "./responses.ts";
 
-export const OPERATIONS: readonly Operation[] = [chatCompletion, createEmbedding, listModels, getModel];
+export const OPERATIONS: readonly Operation[] = [
+  chatCompletion,
+  createCompletion,
+  createEmbedding,
+  createResponse,
+  getResponse,
+  deleteResponse,
+  createModeration,
+  createImage,
+  createSpeech,
+  uploadFile,
+  listFiles,
+  getFile,
+  getFileContent,
+  deleteFile,
+  listModels,
+  getModel,
+];
 
 interface Named {
   readonly operation: Operation;

@@ -28,6 +28,8 @@ export interface Operation {
   readonly body: "json" | "multipart" | "none";
   /** Kinds of model that can do it; absent when the request names no model. */
   readonly kinds?: readonly ModelKind[];
+  /** The model when the body names none. */
+  readonly defaultModel?: string;
   readonly onOpenai: boolean;
   /** Azure's three ways in: `deployment` is `/openai/deployments/{d}/…`, `root` is `/openai/…`; `since` is the first dated version. */
   readonly onAzure: { readonly dated?: "deployment" | "root"; readonly since?: string; readonly v1: boolean };
