@@ -41,6 +41,7 @@ export interface Arrival {
   readonly entry: RequestEntry;
   serving?: Serving;
   rate?: RateState;
+  fault?: Fault;
 }
 
 /** A request that was let in. */
@@ -52,7 +53,6 @@ export interface Call extends Arrival {
   body: Buffer;
   /** The name that the request used for the model: with Azure the deployment. */
   modelName?: string;
-  fault?: Fault;
 }
 
 /** Tokens of one answer, as both providers report and bill them. */

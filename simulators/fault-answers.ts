@@ -42,6 +42,9 @@ type AnswerFault = Extract<
   | "wrong-content-type"
 >;
 
+const SERVER_ERROR = "The server had an error while processing your request. Sorry about that!";
+const NO_CAPACITY =
+  "The system is currently experiencing high demand and cannot process your request. Your request exceeds the maximum usage size allowed during peak load. For improved capacity reliability, consider switching to Provisioned Throughput.";
 const HTML = "text/html";
 const htmlPage = (title: string) =>
   `<html>\r\n<head><title>${title}</title></head>\r\n<body><center><h1>${title}</h1></center></body>\r\n</html>\r\n`;
@@ -101,10 +104,7 @@ const OPENAI: Record<AnswerFault, Answerer> = {
       type: "insufficient_quota",
       code: fault.parameters.code ?? "insufficient_quota",
     }),
-  "500": () =>
-    openaiError(500, "The server had an error while processing your request. Sorry about that!", {
-      type: "server_error",
-    }),
+  "500": () => openaiError(500, SERVER_ERROR, { type: "server_error" }),
   "503": (fault) =>
     openaiError(503, "The engine is currently overloaded, please try again later.", {
       type: "service_unavailable_error",
@@ -138,8 +138,7 @@ const AZURE: Record<AnswerFault, Answerer> = {
   }),
   /** Azure has no counterpart: a subscription without money shows as a refused key. */
   "429-quota": () => AZURE_ERRORS.wrongKey,
-  "500": () =>
-    azureError(500, "InternalServerError", "The server had an error while processing your request. Sorry about that!"),
+  "500": () => azureError(500, "InternalServerError", SERVER_ERROR),
   "503": (fault) =>
     azureError(
       503,
@@ -169,10 +168,18 @@ export function azureRateLimit(by: string, seconds: number, scene: FaultScene, h
   );
 }
 
-export function noCapacityBody(code = "no_capacity"): object {
-  const message =
-    "The system is currently experiencing high demand and cannot process your request. Your request exceeds the maximum usage size allowed during peak load. For improved capacity reliability, consider switching to Provisioned Throughput.";
-  return { error: { message, type: "too_many_requests", param: null, code } };
+/** The error that a provider writes inside an answer that began with 200. */
+export function errorInside(provider: ProviderName, fault: Fault): { code: string; message: string; body: object } {
+  if (provider === "azure") {
+    const code = fault.parameters.code ?? "no_capacity";
+    return { code, message: NO_CAPACITY, body: noCapacityBody(code) };
+  }
+  const error = { message: SERVER_ERROR, type: "server_error", param: null, code: null };
+  return { code: "server_error", message: SERVER_ERROR, body: { error } };
+}
+
+function noCapacityBody(code = "no_capacity"): object {
+  return { error: { message: NO_CAPACITY, type: "too_many_requests", param: null, code } };
 }
 
 const DEFAULT_RETRY_SECONDS = 60;

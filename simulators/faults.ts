@@ -1,7 +1,7 @@
 /** Which faults can a simulator be told to make, and which of them meets this request? */
 
-/** Where a fault acts: instead of the answer, on the connection, on the time, or inside the answer's body. */
-export type FaultPlace = "answer" | "connection" | "time" | "body";
+/** Where a fault acts: instead of the answer, on the connection, on the time, in the headers or in the body. */
+export type FaultPlace = "answer" | "connection" | "time" | "headers" | "body";
 
 interface FaultKind {
   readonly place: FaultPlace;
@@ -60,6 +60,12 @@ export const FAULTS = {
     parameters: ["ms", "every"],
   },
   "slow-tokens": { place: "time", summary: "`ms` between two tokens (default 200)", parameters: ["ms"] },
+  spillover: {
+    place: "headers",
+    summary:
+      "Azure: answered by deployment `to`; `spelling=name` puts the deployment into the header's name, `error=429` adds x-ms-spillover-error",
+    parameters: ["to", "spelling", "error"],
+  },
   cut: { place: "body", summary: "connection reset after `after` content events (default 1)", parameters: [AFTER] },
   "clean-end": {
     place: "body",
@@ -80,7 +86,7 @@ export const FAULTS = {
   },
   "error-event": {
     place: "body",
-    summary: "an error event inside the 200 after `after` content events; `code=no_capacity`",
+    summary: "an error event inside the 200 after `after` content events; `code` at Azure (default no_capacity)",
     parameters: [AFTER, "code"],
   },
   crlf: { place: "body", summary: "CRLF line ends" },

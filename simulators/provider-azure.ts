@@ -76,7 +76,7 @@ function authenticate(settings: Settings, request: IncomingMessage, host: string
   if (key !== undefined) return takesKey(settings, key, host) ? key : AZURE_ERRORS.wrongKey;
   const token =
     authorization !== undefined && /^bearer /i.test(authorization) ? authorization.slice("bearer ".length).trim() : "";
-  if (token === "") return AZURE_ERRORS.wrongKey;
+  if (token === "") return AZURE_ERRORS.wrongToken;
   // On v1 a plain OpenAI client may send Azure's key as its Bearer key.
   if (onV1 && takesKey(settings, token, host)) return token;
   return takesToken(settings, token) ? token : AZURE_ERRORS.wrongToken;
@@ -178,10 +178,28 @@ function headers(settings: Settings, arrival: Arrival, streaming: boolean): stri
   all.push("x-envoy-upstream-service-time", String(Math.round(performance.now() - arrival.startedAt)));
   if (streaming) all.push("x-accel-buffering", "no");
   for (const name of customHeaders(request)) all.push(name, String(request.headers[name]));
-  const deployment = arrival.serving?.deployment;
-  if (deployment) all.push("x-ms-deployment-name", deployment.name);
-  if (arrival.rate && !deployment?.provisioned) pushRate(all, arrival.rate);
+  pushDeployment(all, arrival);
   return all;
+}
+
+/** What provisioned throughput shows of its load, in place of rate limits. */
+const UTILISATION = "42.0%";
+
+function pushDeployment(all: string[], arrival: Arrival): void {
+  const { rate, fault } = arrival;
+  const deployment = arrival.serving?.deployment;
+  if (rate && !deployment?.provisioned) pushRate(all, rate);
+  if (!deployment) return;
+  if (deployment.provisioned) all.push("azure-openai-deployment-utilization", UTILISATION);
+  if (fault?.name !== "spillover") {
+    all.push("x-ms-deployment-name", deployment.name);
+    return;
+  }
+  const { to = "gpt-4o-prod", spelling, error } = fault.parameters;
+  all.push("x-ms-deployment-name", to);
+  if (spelling === "name") all.push(`x-ms-spillover-from-${deployment.name}`, "true");
+  else all.push("x-ms-spillover-from-deployment", deployment.name);
+  if (error !== undefined) all.push("x-ms-spillover-error", error);
 }
 
 function regionOf(settings: Settings, request: IncomingMessage): string {

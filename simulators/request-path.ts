@@ -7,7 +7,7 @@ import { type Failure, openaiError } from "./errors.ts";
 import { faultAnswer, sceneOf } from "./fault-answers.ts";
 import { type Fault, type FaultPlans, faultInName, numberOf, parseFault, placeOf } from "./faults.ts";
 import type { RateLimiter } from "./limits.ts";
-import { isObject } from "./operations/chat-request.ts";
+import { isObject, messageTokens, promptTokensOf } from "./operations/chat-request.ts";
 import type { Desk, JsonObject } from "./operations/operation.ts";
 import type { Settings } from "./options.ts";
 import type { PromptCache } from "./prompt-cache.ts";
@@ -99,8 +99,8 @@ async function respond(site: Site, call: Call): Promise<void> {
   if (typeof body === "string") return writeFailure(site.provider, call, refusal(site, call, body));
   const refused = resolve(site, call, body);
   if (refused) return writeFailure(site.provider, call, refused);
-  if (call.fault && (await failed(site, call, call.fault))) return;
-  const counter = site.settings.counting === "exact" ? await exactCounter() : ESTIMATE;
+  if (call.fault && (await failed(site, call, call.fault, body))) return;
+  const counter = await counterOf(site);
   const answer = await call.target.operation.run(call, body, deskOf(site, counter));
   if (isFailure(answer)) return writeFailure(site.provider, call, answer);
   await write(site, call, answer);
@@ -164,10 +164,11 @@ function planned(site: Site, call: Call, body: JsonObject): Fault | undefined {
 }
 
 /** True when the fault was the whole answer. */
-async function failed(site: Site, call: Call, fault: Fault): Promise<boolean> {
+async function failed(site: Site, call: Call, fault: Fault, body: JsonObject): Promise<boolean> {
   const place = placeOf(fault);
   if (place === "answer") {
     const failure = faultAnswer(site.provider.name, fault, sceneOf(call));
+    if (fault.name === "content-filter") await chargeFilteredPrompt(site, call, body);
     writeFailure(site.provider, call, failure);
     return true;
   }
@@ -179,6 +180,18 @@ async function failed(site: Site, call: Call, fault: Fault): Promise<boolean> {
   }
   if (fault.name === "slow-first-byte") await pause(call, numberOf(fault, "ms", DEFAULT_DELAY_MS));
   return false;
+}
+
+/** Azure bills the tokens of a prompt that its filter evaluated and refused. */
+async function chargeFilteredPrompt(site: Site, call: Call, body: JsonObject): Promise<void> {
+  if (call.provider !== "azure" || !Array.isArray(body.messages)) return;
+  const counter = await counterOf(site);
+  const promptTokens = promptTokensOf(messageTokens(body.messages.filter(isObject), counter), body, counter);
+  charge(site, call, { promptTokens, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 });
+}
+
+async function counterOf(site: Site): Promise<TokenCounter> {
+  return site.settings.counting === "exact" ? exactCounter() : ESTIMATE;
 }
 
 async function write(site: Site, call: Call, answer: Answer): Promise<void> {

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Arrival, Call, Provider } from "./call.ts";
 import type { Failure } from "./errors.ts";
-import { noCapacityBody } from "./fault-answers.ts";
+import { errorInside } from "./fault-answers.ts";
 import type { Fault } from "./faults.ts";
 
 const JSON_TYPE = "application/json";
@@ -56,7 +56,7 @@ async function breakWhole(call: Call, body: Buffer, all: string[], fault: Fault)
       return;
     case "error-event":
       response.writeHead(200, all);
-      response.end(JSON.stringify(noCapacityBody(fault.parameters.code)));
+      response.end(JSON.stringify(errorInside(call.provider, fault).body));
       return;
     case "split-utf8":
       response.writeHead(200, [...all, "content-length", String(body.length)]);

@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Call, Provider, StreamEvent } from "./call.ts";
-import { noCapacityBody } from "./fault-answers.ts";
+import { errorInside } from "./fault-answers.ts";
 import { type Fault, numberOf } from "./faults.ts";
 import type { Latency } from "./options.ts";
 import { cutConnection, writeSplit } from "./write-answer.ts";
@@ -110,7 +110,7 @@ async function writeFaulty(state: StreamState, event: StreamEvent, fault: Fault)
     case "stall":
       return due || write(call, text);
     case "error-event":
-      if (due) call.response.end(errorEvent(event, fault));
+      if (due) call.response.end(errorEvent(call, event, fault));
       return due || write(call, text);
     case "malformed":
       return write(call, due ? `${text.slice(0, text.length >> 1)}\n\n` : text);
@@ -133,16 +133,10 @@ async function writeFaulty(state: StreamState, event: StreamEvent, fault: Fault)
 }
 
 /** Chat sends the error as data; an API with named events names it. */
-function errorEvent(event: StreamEvent, fault: Fault): string {
-  const code = fault.parameters.code ?? "no_capacity";
-  if (event.event === undefined) return `data: ${JSON.stringify(noCapacityBody(code))}\n\n`;
-  const data = {
-    type: "error",
-    code,
-    message: "The system is currently experiencing high demand.",
-    param: null,
-    sequence_number: 99,
-  };
+function errorEvent(call: Call, event: StreamEvent, fault: Fault): string {
+  const { code, message, body } = errorInside(call.provider, fault);
+  if (event.event === undefined) return `data: ${JSON.stringify(body)}\n\n`;
+  const data = { type: "error", code, message, param: null, sequence_number: call.entry.events };
   return `event: error\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
