@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { explain, type HypotheticalRequest } from "../../routing/explain.ts";
+import { explanationText } from "../../routing/explain-text.ts";
+import type { Verdict } from "../../routing/verdict.ts";
+import { backend, client, provider, route, table } from "./sample-table.ts";
+
+const canary = table(
+  [provider("ai/openai", "OpenAI", ["gpt-4o", "gpt-4o-mini"]), provider("ai/azure", "AzureOpenAI", ["gpt-4o"])],
+  [
+    route("ai/gpt-4o", ["gpt-4o"], {
+      backends: [backend("openai", { weight: 90 }), backend("azure", { weight: 10 }), backend("gone", { priority: 2 })],
+      sticky: [{ header: "x-session-id" }, { bodyField: "user" }],
+    }),
+    route("ai/any", ["*"], { backends: [backend("azure")] }),
+    route("ai/held", ["held"], { backends: [] }),
+    route("ai/careful", ["careful"], {
+      backends: [
+        backend("openai", { weight: 95, model: "gpt-4o" }),
+        backend("azure", { weight: 5, failover: "Never", model: "gpt-4o" }),
+      ],
+    }),
+  ],
+  [client("ai/demo"), client("ai/narrow", { models: ["gpt-4o-mini"] })],
+);
+
+const ask = (model: string, part: Partial<HypotheticalRequest> = {}): HypotheticalRequest => ({
+  namespace: "ai",
+  model,
+  ...part,
+});
+
+const circuitOpen = {
+  unavailable: [{ provider: "ai/openai", model: "gpt-4o", reason: "circuit open for 42s more" }],
+};
+
+test("a canary: both backends with their shares, and what is ruled out", () => {
+  const told = explain(canary, ask("gpt-4o", { client: "demo" }));
+  assert.equal(told.client, "ai/demo");
+  assert.equal(told.route, "ai/gpt-4o");
+  assert.equal(told.foundBy, "Name");
+  assert.deepEqual(
+    told.tried.map((b) => [b.backend, b.share, b.upstreamKind, b.upstreamModel]),
+    [
+      ["openai", 0.9, "model", "gpt-4o"],
+      ["azure", 0.1, "deployment", "gpt-4o-prod"],
+    ],
+  );
+  assert.deepEqual(
+    told.excluded.map((e) => [e.backend, e.reason]),
+    [["gone", "ProviderGone"]],
+  );
+  assert.equal(told.refusal, undefined);
+});
+
+test("a canary with a failing primary: it is skipped and the canary takes all", () => {
+  const told = explain(canary, ask("gpt-4o"), circuitOpen);
+  assert.deepEqual(
+    told.tried.map((b) => [b.backend, b.share]),
+    [["azure", 1]],
+  );
+  assert.deepEqual(
+    told.skipped.map((b) => [b.backend, b.share, b.reason]),
+    [["openai", 0, "circuit open for 42s more"]],
+  );
+});
+
+test("the text of a canary with a failing primary", () => {
+  const text = explanationText(explain(canary, ask("gpt-4o", { client: "demo" }), circuitOpen));
+  assert.equal(
+    text,
+    `Model gpt-4o, asked from namespace ai, client ai/demo
+Route ai/gpt-4o claims the model by name; strategy Weighted
+Would be tried, in this order:
+  1. azure  first for 100.0 %  AIProvider ai/azure, deployment gpt-4o-prod, priority 1, weight 10
+Skipped now:
+  openai: circuit open for 42s more (AIProvider ai/openai, model gpt-4o, priority 1, weight 90)
+Ruled out:
+  gone: ProviderGone, AIProvider ai/gone is not in force
+Failover: at most 4 attempts within 1m; a backend that fails is asked again once, then the next one
+`,
+  );
+});
+
+test("a hint about another model of the provider skips nothing", () => {
+  const other = { unavailable: [{ provider: "ai/openai", model: "gpt-4o-mini", reason: "429" }] };
+  assert.deepEqual(explain(canary, ask("gpt-4o"), other).skipped, []);
+});
+
+test("a backend that never fails over is told with its share, and does not take over", () => {
+  const told = explain(canary, ask("careful"));
+  assert.deepEqual(
+    told.tried.map((b) => [b.backend, b.onlyFirst, Math.round(b.share * 100)]),
+    [
+      ["openai", false, 95],
+      ["azure", true, 5],
+    ],
+  );
+  assert.match(explanationText(told), /azure .* only when drawn first/);
+  // Where azure is drawn it answers; the 95 % find nobody.
+  const failing = explain(canary, ask("careful"), circuitOpen);
+  assert.deepEqual(
+    failing.tried.map((b) => [b.backend, Math.round(b.share * 100)]),
+    [["azure", 5]],
+  );
+});
+
+test("a sticky key gives its own order, from a header in any case, a field, or as given", () => {
+  const byHeader = explain(canary, ask("gpt-4o", { headers: { "X-Session-ID": "s-1" } }));
+  const byField = explain(canary, ask("gpt-4o", { fields: { user: "s-1" } }));
+  const given = explain(canary, ask("gpt-4o", { stickyKey: "s-1" }));
+  assert.equal(byHeader.stickyKey, "s-1");
+  const order = (e: typeof byHeader) => e.tried.map((b) => b.backend);
+  assert.deepEqual(order(byHeader), order(byField));
+  assert.deepEqual(order(byHeader), order(given));
+  const firsts = new Set(
+    Array.from({ length: 60 }, (_, i) => explain(canary, ask("gpt-4o", { stickyKey: `k${i}` })).tried[0]?.backend),
+  );
+  assert.deepEqual([...firsts].sort(), ["azure", "openai"]);
+});
+
+test("who would be refused is told why, in the words of the answer", () => {
+  const refusal = (request: HypotheticalRequest) => explain(canary, request).refusal;
+  assert.deepEqual(refusal(ask("gpt-4o", { client: "narrow" })), {
+    code: "model_not_found",
+    message: "AIClient ai/narrow may not ask for gpt-4o: its spec.models does not name it",
+  });
+  assert.equal(refusal(ask("gpt-4o", { client: "nobody" }))?.code, "invalid_api_key");
+  assert.deepEqual(refusal({ namespace: "elsewhere", model: "gpt-4o" }), {
+    code: "model_not_found",
+    message: "no route serves model gpt-4o for namespace elsewhere",
+  });
+  // Under "*" an Azure provider serves only what it lists.
+  assert.equal(refusal(ask("o9"))?.code, "model_not_found");
+  assert.equal(refusal(ask("held"))?.code, "no_backend_available");
+  const allOut = { unavailable: [{ provider: "ai/azure", reason: "unhealthy" }, ...circuitOpen.unavailable] };
+  assert.equal(explain(canary, ask("gpt-4o"), allOut).refusal?.code, "no_backend_available");
+  assert.match(explanationText(explain(canary, ask("held"))), /^Would be refused: no_backend_available, /m);
+});
+
+test("x-tandem-route names the route", () => {
+  const told = explain(canary, ask("gpt-4o", { headers: { "X-Tandem-Route": "gpt-4o" } }));
+  assert.equal(told.foundBy, "Header");
+  assert.equal(explain(canary, ask("gpt-4o", { headers: { "x-tandem-route": "nope" } })).route, undefined);
+});
+
+test("verdicts tell why something is not in the table", () => {
+  const verdict = (kind: Verdict["kind"], name: string, reason: string): Verdict => ({
+    kind,
+    namespace: "ai",
+    name,
+    generation: 1,
+    conditions: [
+      { type: "Accepted", status: "True", reason: "Accepted", message: "" },
+      { type: "ResolvedRefs", status: "False", reason, message: `spec.x: ${reason} told.` },
+    ],
+    columns: {},
+  });
+  const verdicts = [
+    verdict("AIProvider", "gone", "SecretNotFound"),
+    verdict("AIRoute", "held", "Invalid"),
+    verdict("AIClient", "lost", "PlaceholderValue"),
+  ];
+  const excluded = explain(canary, ask("gpt-4o"), { verdicts }).excluded;
+  assert.equal(
+    excluded[0]?.message,
+    "AIProvider ai/gone is not in force (SecretNotFound: spec.x: SecretNotFound told)",
+  );
+  assert.match(explain(canary, ask("held"), { verdicts }).refusal?.message ?? "", /Invalid told/);
+  const lost = explain(canary, ask("gpt-4o", { client: "ai/lost" }), { verdicts });
+  assert.match(lost.refusal?.message ?? "", /AIClient ai\/lost is not in force \(PlaceholderValue/);
+});
