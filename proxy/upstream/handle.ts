@@ -105,7 +105,7 @@ export class Handle {
       if (circuit.admits(now)) continue;
       return { ok: false, reason: "circuit_open", ...(circuit.state === "open" && { until: circuit.openUntil }) };
     }
-    if (this.coolDown.expired(now)) this.#report("rate_limit", "limited", "free", "the wait is over");
+    if (this.coolDown.expired(now)) this.#report("rate_limit", "limited", "free", "the wait is over", this.model);
     if (this.coolDown.until > 0) return { ok: false, reason: "rate_limited", until: this.coolDown.until };
     return this.#state.circuit.state === "closed" && this.circuit.state === "closed" ? USABLE : USABLE_AS_PROBE;
   }
@@ -185,7 +185,7 @@ export class Handle {
     from: string,
     to: string,
     detail: string,
-    model: string | undefined = this.model,
+    model: string | undefined,
     requestId?: string,
   ): void {
     const { now, report } = this.#shared;
