@@ -7,7 +7,10 @@
 
 import { Environment } from "@marcbachmann/cel-js";
 
-/** True or false, or undefined when the rule cannot be asked of this value (it reads a field that is not there). */
+/**
+ * True or false, or undefined when the rule cannot be asked of this value (it reads a field that is not there).
+ * Integers must be bigints, as CEL tells them from doubles.
+ */
 export type CompiledRule = (self: unknown) => boolean | undefined;
 
 const compiled = new Map<string, CompiledRule>();
@@ -21,16 +24,6 @@ export function compileRule(rule: string): CompiledRule {
     compiled.set(rule, program);
   }
   return program;
-}
-
-/** JSON as CEL sees it: integers are 64-bit and no doubles. */
-export function toCel(value: unknown): unknown {
-  if (typeof value === "number") return Number.isInteger(value) ? BigInt(value) : value;
-  if (Array.isArray(value)) return value.map(toCel);
-  if (typeof value !== "object" || value === null) return value;
-  const map: Record<string, unknown> = {};
-  for (const [key, item] of Object.entries(value)) map[key] = toCel(item);
-  return map;
 }
 
 function compile(rule: string): CompiledRule {

@@ -5,18 +5,36 @@
  * Rules over `oldSelf` speak of a change and are not asked here.
  */
 
-import { compileRule, toCel } from "../cel.ts";
+import { compileRule } from "../cel.ts";
 import { join, MAX_PROBLEMS } from "./structural.ts";
-import { isObject, type Problem, type Rule, type Schema } from "./types.ts";
+import { isObject, jsonType, type Problem, type Rule, type Schema } from "./types.ts";
 import * as say from "./wording.ts";
 
 /** Adds to `problems` the rules that the value breaks. Its shape must have been checked. */
 export function checkRules(schema: Schema, value: unknown, path: string, problems: Problem[]): void {
-  if (hasRules(schema)) walk(schema, value, toCel(value), path, problems);
+  if (hasRules(schema)) walk(schema, value, asCel(schema, value), path, problems);
+}
+
+/**
+ * The value as CEL sees it: integers are 64-bit and no doubles. What is not of its schema's type is left out, so no rule
+ * meets a shape that it was not written for.
+ */
+function asCel(schema: Schema, value: unknown): unknown {
+  if (schema.type !== jsonType(value)) return undefined;
+  if (typeof value === "number") return BigInt(value);
+  if (Array.isArray(value)) return value.map((item) => asCel(schema.items ?? {}, item));
+  if (!isObject(value)) return value;
+  const map: Record<string, unknown> = {};
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    const item = asCel(property, value[name]);
+    if (item !== undefined) map[name] = item;
+  }
+  return map;
 }
 
 /** `self` is the value as CEL sees it. */
 function walk(schema: Schema, value: unknown, self: unknown, path: string, problems: Problem[]): void {
+  if (self === undefined) return;
   for (const rule of currentRules(schema)) {
     if (problems.length < MAX_PROBLEMS) check(rule, schema, value, self, path, problems);
   }

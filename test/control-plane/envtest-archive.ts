@@ -1,0 +1,100 @@
+/**
+ * Can kube-apiserver and etcd be downloaded?
+ *
+ * The archives that the Kubernetes project publishes for tests like these, from their index, with their checksum.
+ * https://book.kubebuilder.io/reference/envtest
+ */
+
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parse } from "yaml";
+
+const INDEX = "https://raw.githubusercontent.com/kubernetes-sigs/controller-tools/HEAD/envtest-releases.yaml";
+/** A machine without this way out must not wait for it. */
+const FIRST_ANSWER_TIMEOUT_MS = 3_000;
+const DOWNLOAD_TIMEOUT_MS = 300_000;
+
+interface Archive {
+  readonly version: string;
+  readonly url: string;
+  readonly sha512: string;
+}
+
+interface Index {
+  readonly releases?: Readonly<
+    Record<string, Readonly<Record<string, { readonly hash: string; readonly selfLink: string }>>>
+  >;
+}
+
+/** True when both programs stand in the folder now; false when the archive cannot be had. */
+export async function downloadEnvtest(
+  folder: string,
+  version: string,
+  progress: (line: string) => void,
+): Promise<boolean> {
+  try {
+    const archive = await newestArchive(version);
+    if (archive === undefined) return false;
+    progress(`downloading envtest ${archive.version} (kube-apiserver and etcd)`);
+    const body = await download(archive.url, DOWNLOAD_TIMEOUT_MS);
+    const sum = createHash("sha512").update(body).digest("hex");
+    if (sum !== archive.sha512) throw new Error(`checksum of ${archive.url} differs from the index`);
+    await unpack(body, folder);
+    return true;
+  } catch (error) {
+    progress(`envtest's archive cannot be had (${reasonOf(error)})`);
+    return false;
+  }
+}
+
+/** The newest patch release of the same minor version for this machine. */
+async function newestArchive(version: string): Promise<Archive | undefined> {
+  const index = parse((await download(INDEX, FIRST_ANSWER_TIMEOUT_MS)).toString("utf8")) as Index;
+  const minor = version.split(".").slice(0, 2).join(".");
+  const arch = process.arch === "x64" ? "amd64" : process.arch;
+  const candidates = Object.entries(index.releases ?? {}).flatMap(([release, files]) => {
+    const file = files[`envtest-${release}-${process.platform}-${arch}.tar.gz`];
+    const matches = file !== undefined && release.startsWith(`v${minor}.`) && !release.includes("-");
+    return matches ? [{ version: release, url: file.selfLink, sha512: file.hash }] : [];
+  });
+  return candidates.toSorted((a, b) => patchOf(b.version) - patchOf(a.version))[0];
+}
+
+function patchOf(version: string): number {
+  return Number(version.split(".")[2]);
+}
+
+async function download(url: string, timeoutMs: number): Promise<Buffer> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+  if (!response.ok) throw new Error(`${response.status} from ${new URL(url).host}`);
+  return Buffer.from(await response.arrayBuffer());
+}
+
+async function unpack(archive: Buffer, folder: string): Promise<void> {
+  const temporary = await mkdtemp(join(folder, "unpack-"));
+  try {
+    const file = join(temporary, "envtest.tar.gz");
+    await writeFile(file, archive);
+    await run("tar", ["-xzf", file, "-C", temporary]);
+    for (const name of ["kube-apiserver", "etcd"]) {
+      await rename(join(temporary, "controller-tools", "envtest", name), join(folder, name));
+    }
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+function run(program: string, args: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: "ignore" });
+    child.once("error", reject);
+    child.once("exit", (code) => (code === 0 ? resolve() : reject(new Error(`${program} ended with ${code}`))));
+  });
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}
