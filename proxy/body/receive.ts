@@ -22,14 +22,23 @@ export class BodyReceiver {
   readonly #request: IncomingMessage;
   readonly #limit: number;
   readonly #pool: ReplayPool;
-  readonly #scan: BodyScan;
+  readonly scan: BodyScan;
+  readonly #need: "model" | "whole";
   #taken = 0;
 
-  constructor(request: IncomingMessage, limit: number, pool: ReplayPool, fields: ReadonlySet<string>) {
+  /** `need`: what a body must have before the rest may stream through when the pool is full. */
+  constructor(
+    request: IncomingMessage,
+    limit: number,
+    pool: ReplayPool,
+    fields: ReadonlySet<string>,
+    need: "model" | "whole" = "model",
+  ) {
+    this.#need = need;
     this.#request = request;
     this.#limit = limit;
     this.#pool = pool;
-    this.#scan = new BodyScan(fields);
+    this.scan = new BodyScan(fields);
   }
 
   /** Gives back what the body took of the pool. */
@@ -51,7 +60,7 @@ export class BodyReceiver {
         outcome();
       };
       const onData = (chunk: Buffer) => {
-        this.#scan.push(chunk);
+        this.scan.push(chunk);
         const refusal = this.#refusal();
         if (refusal) {
           request.pause();
@@ -66,9 +75,9 @@ export class BodyReceiver {
       };
       const onEnd = () =>
         settle(() => {
-          const problem = problemOf(this.#scan, true);
+          const problem = problemOf(this.scan, true);
           if (problem) reject(problem);
-          else resolve({ scan: this.#scan, rest: undefined });
+          else resolve({ scan: this.scan, rest: undefined });
         });
       const onClose = () => settle(() => reject(new GatewayError("bad_request", "The request was not sent whole.")));
       request.on("data", onData);
@@ -78,12 +87,12 @@ export class BodyReceiver {
   }
 
   #refusal(): GatewayError | undefined {
-    if (this.#scan.length > this.#limit) return tooLarge(this.#limit);
-    return problemOf(this.#scan, false);
+    if (this.scan.length > this.#limit) return tooLarge(this.#limit);
+    return problemOf(this.scan, false);
   }
 
   #withoutReplay(resolve: (received: Received) => void, reject: (error: Error) => void): void {
-    if (this.#scan.fields.has("model")) resolve({ scan: this.#scan, rest: this.#remaining() });
+    if (this.#need === "model" && this.scan.fields.has("model")) resolve({ scan: this.scan, rest: this.#remaining() });
     else {
       const message = "The gateway holds as many request bodies as it may. Ask again in a moment.";
       reject(new GatewayError("overloaded", message, { retryAfter: POOL_RETRY_AFTER }));
@@ -93,12 +102,12 @@ export class BodyReceiver {
   /** The rest, still scanned: a second `model` further on ends the request. */
   async *#remaining(): AsyncGenerator<Buffer> {
     for await (const chunk of this.#request as AsyncIterable<Buffer>) {
-      this.#scan.pass(chunk);
+      this.scan.pass(chunk);
       const refusal = this.#refusal();
       if (refusal) throw refusal;
       yield chunk;
     }
-    const problem = problemOf(this.#scan, true);
+    const problem = problemOf(this.scan, true);
     if (problem) throw problem;
   }
 }

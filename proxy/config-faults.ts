@@ -1,0 +1,36 @@
+/** Which faults of the configuration do the providers' answers show, and who is told? */
+
+import type { Target } from "./snapshot.ts";
+import type { Failure } from "./stages/call.ts";
+import type { Logger } from "./telemetry/log.ts";
+
+/** The same fault is told again after this long (milliseconds). */
+const TOLD_AGAIN = 60_000;
+/** More faults than this at once are one big fault. */
+const MOST_FAULTS = 1000;
+
+const FIXES: Readonly<Record<number, string>> = {
+  401: "the provider refuses the key: check spec.auth and its Secret",
+  403: "the provider forbids the call: check the key's rights and the network rules of the resource",
+  404: "the provider does not know the model or deployment: check spec.models[].deployment and spec.apiVersion",
+};
+
+export class ConfigFaults {
+  readonly #log: Logger;
+  readonly #told = new Map<string, number>();
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  report(target: Target, failure: Failure, requestID: string | undefined): void {
+    const status = failure.status ?? 0;
+    const fault = `${target.provider.key} ${target.upstreamModel} ${status}`;
+    const now = Date.now();
+    if (now - (this.#told.get(fault) ?? 0) < TOLD_AGAIN) return;
+    if (this.#told.size >= MOST_FAULTS) this.#told.clear();
+    this.#told.set(fault, now);
+    const facts = { provider: target.provider.key, model: target.upstreamModel, status, code: failure.detail };
+    this.#log.error({ ...facts, provider_request_id: requestID }, FIXES[status] ?? "the provider refuses the call");
+  }
+}

@@ -1,0 +1,47 @@
+/** What does a request carry from stage to stage? */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Client } from "../routing/table.ts";
+import type { BodyReceiver, Received } from "./body/receive.ts";
+import type { Operation } from "./dialects/operations.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Services } from "./pipeline.ts";
+import type { Plan, Snapshot, Target } from "./snapshot.ts";
+import type { UpstreamCall } from "./stages/call.ts";
+
+export interface RequestContext {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly exchange: Exchange;
+  /** The one snapshot that this request sees from its first byte to its last. */
+  readonly snapshot: Snapshot;
+  readonly services: Services;
+
+  // admit
+  client: Client | undefined;
+  namespace: string;
+
+  // read
+  operation: Operation | undefined;
+  /** Path below the API base, without a leading slash. */
+  path: string;
+  /** With its `?`, or empty. */
+  query: string;
+  /** The deployment that an Azure-shaped path names. */
+  deployment: string | undefined;
+  receiver: BodyReceiver | undefined;
+  body: Received | undefined;
+
+  // match, plan
+  plan: Plan | undefined;
+  /** Answers asked for (`n`): each must end before a stream is whole. */
+  choices: number;
+  order: readonly Target[];
+
+  // attempt
+  target: Target | undefined;
+  call: UpstreamCall | undefined;
+  /** Set when the caller went away; ends the attempt under way. */
+  closed: boolean;
+  /** Ends a wait between attempts early. */
+  wake: (() => void) | undefined;
+}

@@ -1,0 +1,240 @@
+/**
+ * What is a running gateway?
+ *
+ * Wires the parts together: listener, admin server, upstreams, telemetry, and the snapshot in force, which is swapped
+ * whole. Knows nothing of where tables come from.
+ */
+import { once } from "node:events";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { decodeTable, type Published, TableError } from "../routing/codec.ts";
+import type { Credentials, Redacted } from "../routing/secrets.ts";
+import type { Provider } from "../routing/table.ts";
+import { createAdmin } from "./admin.ts";
+import { ReplayPool } from "./body/replay-pool.ts";
+import { ConfigFaults } from "./config-faults.ts";
+import { dialectOf } from "./dialects/dialect.ts";
+import { createListener } from "./listener.ts";
+import { createPassthrough } from "./passthrough.ts";
+import { type Services, serve } from "./pipeline.ts";
+import type { GatewaySettings } from "./settings.ts";
+import { Snapshot } from "./snapshot.ts";
+import { statusOf } from "./status.ts";
+import type { LogDestination, Logger } from "./telemetry/log.ts";
+import { type ReloadError, Telemetry } from "./telemetry/telemetry.ts";
+import { startTracing } from "./telemetry/tracing.ts";
+import { Upstreams } from "./upstream/upstreams.ts";
+
+export interface Address {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+export interface GatewayOptions {
+  readonly listen: Address;
+  readonly admin: Address;
+  readonly settings: GatewaySettings;
+  /** From `host` or `host:port` of a provider to the URL that is connected to instead. */
+  readonly connectTo: ReadonlyMap<string, string>;
+  /** The namespace of callers without a key; undefined: there are none. */
+  readonly allowAnonymous?: string | undefined;
+  /** What the admin server asks for outside loopback; undefined: nobody outside loopback gets in. */
+  readonly adminToken?: Redacted | undefined;
+  readonly log: Logger;
+  /** Undefined: no access log. */
+  readonly accessLog?: LogDestination | undefined;
+  /** Where HTTPS_PROXY, NO_PROXY and OTEL_* are read. */
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** A table and all that it needs. */
+export interface Configuration {
+  readonly published: Published;
+  readonly credentials: Credentials;
+  /** Under which the clients' keys in the table are hashed. */
+  readonly pepper: Redacted;
+}
+
+export type Applied =
+  | { readonly ok: true; readonly hash: string }
+  | { readonly ok: false; readonly error: ReloadError };
+
+/** How often idle connections are closed while draining, milliseconds. */
+const IDLE_CHECK = 50;
+/** Milliseconds for log lines and spans to leave at the end. */
+const FLUSH_TIMEOUT = 2000;
+
+export class Gateway {
+  readonly url: string;
+  readonly adminUrl: string;
+  readonly #listener: Server;
+  readonly #admin: Server;
+  readonly #parts: Parts;
+
+  constructor(listener: Server, admin: Server, parts: Parts) {
+    this.#listener = listener;
+    this.#admin = admin;
+    this.#parts = parts;
+    this.url = urlOf(listener);
+    this.adminUrl = urlOf(admin);
+  }
+
+  get hash(): string | undefined {
+    return this.#parts.snapshot?.hash;
+  }
+
+  /** Puts a table in force for all requests that begin from now on. One that cannot be used changes nothing. */
+  apply(configuration: Configuration): Applied {
+    const { upstreams, telemetry } = this.#parts;
+    const { published, credentials, pepper } = configuration;
+    try {
+      const table = decodeTable(published);
+      this.#parts.snapshot = new Snapshot(table, published.hash, credentials, pepper, upstreams);
+      upstreams.adopt(Object.values(table.providers), credentials);
+      telemetry.onReload({ ok: true, hash: published.hash, table });
+      return { ok: true, hash: published.hash };
+    } catch (error) {
+      if (!(error instanceof TableError)) throw error;
+      return this.reportConfigError({ message: error.message });
+    }
+  }
+
+  /** A configuration that did not even become a table: told in `/status`, in the log and in the metrics. */
+  reportConfigError(error: ReloadError): { ok: false; error: ReloadError } {
+    const { telemetry } = this.#parts;
+    telemetry.onReload({ ok: false, error });
+    telemetry.log.error({ ...error }, "the configuration was refused, the last good one stays in force");
+    return { ok: false, error };
+  }
+
+  /** Takes no new connections, lets what is in flight end for at most `drainMs`, then breaks it off. */
+  async close(options: { drainMs: number }): Promise<void> {
+    const parts = this.#parts;
+    parts.draining = true;
+    const closed = once(this.#listener, "close");
+    this.#listener.close();
+    // A connection whose answer ends now becomes idle only then.
+    const idle = setInterval(() => this.#listener.closeIdleConnections(), IDLE_CHECK);
+    const timer = setTimeout(() => this.#listener.closeAllConnections(), options.drainMs);
+    await closed;
+    clearInterval(idle);
+    clearTimeout(timer);
+    await parts.upstreams.close({ now: true });
+    await parts.telemetry.close(FLUSH_TIMEOUT);
+    this.#admin.close();
+    this.#admin.closeAllConnections();
+  }
+}
+
+/** What the gateway holds; `snapshot` and `draining` are all that ever changes. */
+interface Parts {
+  readonly upstreams: Upstreams;
+  readonly telemetry: Telemetry;
+  snapshot: Snapshot | undefined;
+  draining: boolean;
+}
+
+/** Rejects when an address cannot be listened on. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const parts = await assemble(options);
+  const services = servicesOf(options, parts);
+  const listener = createListener({
+    headerBytes: options.settings.limits.headerBytes,
+    handle: (request: IncomingMessage, response: ServerResponse) => {
+      void serve(services, parts.snapshot, request, response);
+    },
+  });
+  const admin = createAdmin({
+    ready: () => readiness(parts),
+    status: () => statusOf(parts.snapshot, parts.upstreams, services),
+    metrics: () => parts.telemetry.metricsText(),
+    adminToken: options.adminToken,
+  });
+  await Promise.all([listen(listener, options.listen), listen(admin, options.admin)]);
+  return new Gateway(listener, admin, parts);
+}
+
+async function assemble(options: GatewayOptions): Promise<Parts> {
+  const tracing = await startTracing(options.env, options.log);
+  // The two know of each other: states are read at scrape, transitions are told as they happen.
+  const upstreams: Upstreams = new Upstreams({
+    egress: options.settings.egress,
+    connectTo: options.connectTo,
+    env: options.env,
+    onTransition: (transition) => telemetry.onTransition(transition),
+    probe: (provider, credentials) => probeOf(provider, credentials),
+  });
+  const telemetry = new Telemetry({
+    log: options.log,
+    accessLog: options.accessLog,
+    tracing,
+    sources: {
+      circuits: () => circuitsOf(upstreams),
+      providers: () => healthOf(upstreams),
+    },
+  });
+  return { upstreams, telemetry, snapshot: undefined, draining: false };
+}
+
+function servicesOf(options: GatewayOptions, parts: Parts): Services {
+  const { settings } = options;
+  const faults = new ConfigFaults(parts.telemetry.log);
+  return {
+    limits: settings.limits,
+    replayPool: new ReplayPool(settings.limits.replayBytes),
+    availability: parts.upstreams.availability,
+    telemetry: parts.telemetry,
+    passthrough: createPassthrough({
+      egress: settings.egress,
+      connectTo: options.connectTo,
+      env: options.env,
+      streams: parts.telemetry,
+    }),
+    allowAnonymous: options.allowAnonymous,
+    load: { inFlight: 0 },
+    draining: () => parts.draining,
+    onConfigFault: (target, failure, id) => faults.report(target, failure, id),
+  };
+}
+
+function circuitsOf(upstreams: Upstreams) {
+  return upstreams.availability
+    .snapshot()
+    .flatMap(({ provider, models }) =>
+      models.map(({ model, circuit }) => ({ provider: nameOf(provider), model, state: circuit })),
+    );
+}
+
+function healthOf(upstreams: Upstreams) {
+  return upstreams.availability
+    .snapshot()
+    .map(({ provider, health }) => ({ provider: nameOf(provider), healthy: health.state !== "unhealthy" }));
+}
+
+function nameOf(key: string): string {
+  return key.slice(key.indexOf("/") + 1);
+}
+
+function probeOf(provider: Provider, credentials: Credentials) {
+  const key = credentials.get(provider.auth.credential);
+  if (!key || !provider.health) return undefined;
+  const dialect = dialectOf(provider);
+  const [name, value] = dialect.auth(key);
+  return { path: dialect.apiPath(provider, provider.health.path), headers: { [name]: value } };
+}
+
+function readiness(parts: Parts): { ok: true } | { ok: false; reason: string } {
+  if (parts.draining) return { ok: false, reason: "draining" };
+  return parts.snapshot ? { ok: true } : { ok: false, reason: "no configuration is in force yet" };
+}
+
+async function listen(server: Server, address: Address): Promise<void> {
+  server.listen(address.port, address.host);
+  await once(server, "listening");
+}
+
+function urlOf(server: Server): string {
+  const { address, port, family } = server.address() as AddressInfo;
+  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+}

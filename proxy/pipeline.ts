@@ -1,0 +1,170 @@
+/**
+ * What happens to one request, from its first byte to its last?
+ *
+ *   request ─▶ readPath ─▶ admit ─┬─▶ matchBody ─▶ plan ─▶ attempt ─▶ relay     translated operations
+ *                                 ├─▶ matchRoute ─▶ plan ─▶ pipe                passed through
+ *                                 └─▶ models                                    answered here
+ *   …and whatever happened: answerError where a stage threw, then record.
+ */
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ReplayPool } from "./body/replay-pool.ts";
+import type { RequestContext } from "./context.ts";
+import type { Handling } from "./dialects/operations.ts";
+import { GatewayError } from "./errors.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Passthrough } from "./passthrough.ts";
+import type { GatewaySettings } from "./settings.ts";
+import type { Snapshot, Target } from "./snapshot.ts";
+import { admit } from "./stages/admit.ts";
+import { answerError } from "./stages/answer-error.ts";
+import { attempt } from "./stages/attempt.ts";
+import type { Failure } from "./stages/call.ts";
+import { matchBody, readPath } from "./stages/match.ts";
+import { models } from "./stages/models.ts";
+import { matchRoute, pipe } from "./stages/pipe.ts";
+import { plan } from "./stages/plan.ts";
+import { relay } from "./stages/relay.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
+import type { Availability } from "./upstream/availability.ts";
+
+type Stage = (context: RequestContext) => Promise<void> | void;
+
+const FIRST: readonly Stage[] = [admit, readPath];
+
+const THEN: Readonly<Record<Handling, readonly Stage[]>> = {
+  translated: [matchBody, plan, attempt, relay],
+  passthrough: [matchRoute, plan, pipe],
+  gateway: [models],
+};
+
+/** What stages need beside the request: the gateway gives it. */
+export interface Services {
+  readonly limits: GatewaySettings["limits"];
+  readonly replayPool: ReplayPool;
+  readonly availability: Availability;
+  readonly telemetry: Telemetry;
+  readonly passthrough: Passthrough;
+  /** The namespace of callers without a key; undefined: there are none. */
+  readonly allowAnonymous: string | undefined;
+  readonly load: { inFlight: number };
+  draining(): boolean;
+  /** 401, 403 and 404 from a provider: somebody must mend the configuration. */
+  onConfigFault(target: Target, failure: Failure, providerRequestID: string | undefined): void;
+}
+
+/** Serves one request. Never rejects. */
+export async function serve(
+  services: Services,
+  snapshot: Snapshot | undefined,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const context = begin(services, snapshot as Snapshot, request, response);
+  services.load.inFlight++;
+  try {
+    if (!snapshot) throw new GatewayError("not_ready", "The gateway has no configuration yet. Ask again in a moment.");
+    await run(FIRST, context);
+    await run(THEN[context.operation?.handling ?? "gateway"], context);
+  } catch (error) {
+    answerError(context, error);
+  }
+  finish(context);
+}
+
+/** Stages that need not wait are not waited for: a turn of the microtask queue each would add up. */
+async function run(stages: readonly Stage[], context: RequestContext): Promise<void> {
+  for (const stage of stages) {
+    const pending = stage(context);
+    if (pending) await pending;
+  }
+}
+
+function begin(
+  services: Services,
+  snapshot: Snapshot,
+  request: IncomingMessage,
+  response: ServerResponse,
+): RequestContext {
+  const exchange = newExchange(request);
+  const context: RequestContext = {
+    request,
+    response,
+    exchange,
+    snapshot,
+    services,
+    client: undefined,
+    namespace: "",
+    operation: undefined,
+    path: "",
+    query: "",
+    deployment: undefined,
+    receiver: undefined,
+    body: undefined,
+    plan: undefined,
+    choices: 1,
+    order: [],
+    target: undefined,
+    call: undefined,
+    closed: false,
+    wake: undefined,
+  };
+  services.telemetry.tracing.startServer(request.headers, exchange);
+  response.on("close", () => onClose(context));
+  // A broken connection is told by `close`; without a listener its error would end the process.
+  response.on("error", () => undefined);
+  request.on("error", () => undefined);
+  return context;
+}
+
+/** The caller went away before the answer was whole: whatever is under way for it ends. */
+function onClose(context: RequestContext): void {
+  if (context.response.writableFinished) return;
+  context.closed = true;
+  context.wake?.();
+  context.call?.abort("the caller went away");
+}
+
+function newExchange(request: IncomingMessage): Exchange {
+  const url = request.url ?? "";
+  const mark = url.indexOf("?");
+  return {
+    id: `req_${randomUUID().replaceAll("-", "")}`,
+    method: request.method ?? "",
+    path: mark === -1 ? url : url.slice(0, mark),
+    operation: undefined,
+    startedAt: performance.now(),
+    time: Date.now(),
+    client: undefined,
+    namespace: undefined,
+    route: undefined,
+    model: undefined,
+    stream: false,
+    decision: undefined,
+    attempts: [],
+    status: 0,
+    outcome: undefined,
+    errorCode: undefined,
+    errorOrigin: undefined,
+    requestBytes: 0,
+    responseBytes: 0,
+    admittedAt: undefined,
+    bodyAt: undefined,
+    waited: undefined,
+    excluded: undefined,
+    firstByteAt: undefined,
+    firstTokenAt: undefined,
+    endedAt: undefined,
+    usage: undefined,
+    trace: undefined,
+  };
+}
+
+function finish(context: RequestContext): void {
+  const { exchange, services } = context;
+  exchange.endedAt = performance.now();
+  services.load.inFlight--;
+  context.receiver?.release();
+  if (context.closed && exchange.outcome === undefined) exchange.outcome = "client_closed";
+  services.telemetry.record(exchange);
+}

@@ -1,0 +1,146 @@
+/**
+ * Which table is in force, made ready to serve?
+ *
+ * Immutable: a request holds the snapshot that it began with. What a request needs of a backend (connections, auth
+ * header, path, breaker) is worked out once and kept here.
+ */
+import { type Candidate, candidates, order, tiers } from "../routing/choose.ts";
+import { findRoute, indexTable, type TableIndex } from "../routing/lookup.ts";
+import type { Credentials, Redacted } from "../routing/secrets.ts";
+import { hmacOf } from "../routing/secrets.ts";
+import type { Client, Route, RoutingTable, StickyKey } from "../routing/table.ts";
+import { type Call, type Dialect, dialectOf } from "./dialects/dialect.ts";
+import type { Operation } from "./dialects/operations.ts";
+import type { Dispatcher } from "./upstream/connections.ts";
+import type { AvailabilityHandle, Upstreams } from "./upstream/upstreams.ts";
+
+/** Plans kept per snapshot: `*` routes take any name, so there is no natural bound. */
+const KEPT_PLANS = 4096;
+/** Keys remembered per snapshot, so that a known caller costs a look-up and no hash. */
+const KEPT_KEYS = 65_536;
+
+/** A backend ready to be called. */
+export interface Target extends Candidate {
+  readonly dialect: Dialect;
+  readonly dispatcher: Dispatcher;
+  readonly availability: AvailabilityHandle;
+  readonly origin: string;
+  readonly host: string;
+  /** Name and value; undefined when the credential is gone, which makes the target unusable. */
+  readonly auth: readonly [string, string] | undefined;
+  /** JSON text to put into the body's `model`; undefined when the body goes as it is. */
+  readonly bodyModel: Buffer | undefined;
+  readonly requestTimeout: number;
+  readonly firstByteTimeout: number;
+  readonly firstTokenTimeout: number | undefined;
+  readonly idleTimeout: number;
+  /** By operation: the path of calls without a query of their own. */
+  readonly paths: Map<Operation, string | undefined>;
+}
+
+/** What a route makes of a model name, the same for every request of this snapshot. */
+export interface Plan {
+  readonly route: Route;
+  readonly model: string;
+  readonly targets: readonly Target[];
+  readonly excluded: readonly { readonly backend: string; readonly reason: string; readonly message: string }[];
+  /** Where no tier has a choice to make, the order is always this. */
+  readonly fixedOrder: readonly Target[] | undefined;
+  readonly sticky: readonly StickyKey[];
+}
+
+export class Snapshot {
+  readonly table: RoutingTable;
+  readonly hash: string;
+  readonly index: TableIndex;
+  readonly credentials: Credentials;
+  readonly #upstreams: Upstreams;
+  readonly #pepper: Redacted;
+  readonly #plans = new Map<string, Plan>();
+  readonly #clients = new Map<string, Client>();
+  readonly #stickyFields: readonly string[];
+  #bodyFields: ReadonlySet<string> | undefined;
+
+  constructor(table: RoutingTable, hash: string, credentials: Credentials, pepper: Redacted, upstreams: Upstreams) {
+    this.table = table;
+    this.hash = hash;
+    this.index = indexTable(table);
+    this.credentials = credentials;
+    this.#pepper = pepper;
+    this.#upstreams = upstreams;
+    const fields = table.routes.flatMap((route) =>
+      route.sticky.map((key) => ("bodyField" in key ? key.bodyField : "")),
+    );
+    this.#stickyFields = fields.filter((field) => field !== "");
+  }
+
+  /** What is read of a body: what every request needs and what some route's sticky rule reads. */
+  bodyFields(always: readonly string[]): ReadonlySet<string> {
+    this.#bodyFields ??= new Set([...always, ...this.#stickyFields]);
+    return this.#bodyFields;
+  }
+
+  /** The client that a key belongs to. Keys in the table are HMACs; a key that was right is remembered. */
+  clientOf(key: string): Client | undefined {
+    const known = this.#clients.get(key);
+    if (known) return known;
+    const client = this.index.clients.get(hmacOf(this.#pepper, key));
+    if (client && this.#clients.size < KEPT_KEYS) this.#clients.set(key, client);
+    return client;
+  }
+
+  /** The plan for a model asked from a namespace; undefined when no route holds the name. */
+  planFor(namespace: string, model: string): Plan | undefined {
+    const name = `${namespace}\n${model}`;
+    const known = this.#plans.get(name);
+    if (known) return known;
+    const route = findRoute(this.index, namespace, model);
+    if (!route) return undefined;
+    const plan = this.planOf(route, model);
+    if (this.#plans.size < KEPT_PLANS) this.#plans.set(name, plan);
+    return plan;
+  }
+
+  planOf(route: Route, model: string): Plan {
+    const found = candidates(this.table, route, model);
+    const targets = found.candidates.map((candidate) => this.#target(candidate));
+    const choice = tiers(targets).some((tier) => tier.length > 1);
+    const fixedOrder = choice ? undefined : (order(route, targets, undefined, () => 0) as readonly Target[]);
+    return { route, model, targets, excluded: found.excluded, fixedOrder, sticky: route.sticky };
+  }
+
+  #target(candidate: Candidate): Target {
+    const { provider, model } = candidate;
+    const dialect = dialectOf(provider);
+    const url = new URL(provider.endpoint);
+    const key = this.credentials.get(provider.auth.credential);
+    const timeouts = { ...provider.timeouts, ...model.timeouts };
+    return {
+      ...candidate,
+      dialect,
+      dispatcher: this.#upstreams.dispatcherFor(provider, this.credentials),
+      availability: this.#upstreams.availability.handle(provider, candidate.modelName),
+      origin: url.origin,
+      host: url.host,
+      auth: key && dialect.auth(key),
+      bodyModel: dialect.modelInBody(provider, model)
+        ? Buffer.from(JSON.stringify(candidate.upstreamModel))
+        : undefined,
+      requestTimeout: timeouts.request,
+      firstByteTimeout: timeouts.firstByte,
+      firstTokenTimeout: timeouts.firstToken,
+      idleTimeout: timeouts.idle,
+      paths: new Map(),
+    };
+  }
+}
+
+/** Path and query of an operation at a target; undefined when its provider's form does not have it. */
+export function pathAt(target: Target, operation: Operation, path: string, query: string): string | undefined {
+  const call: Call = { operation, path, query, model: target.model, upstream: target.upstreamModel };
+  if (query !== "" || path !== operation.name) return target.dialect.path(target.provider, call);
+  if (target.paths.has(operation)) return target.paths.get(operation);
+  const known = target.dialect.path(target.provider, call);
+  target.paths.set(operation, known);
+  return known;
+}

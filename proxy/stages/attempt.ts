@@ -1,0 +1,258 @@
+/**
+ * Who answers, when the first choice fails?
+ *
+ * Walks the order of backends until one has something to pass on. Which failure retries, goes on or stops is the table
+ * ON_FAILURE; budgets are the route's `failover`. Nothing here runs after a byte has been passed on.
+ */
+import type { RequestContext } from "../context.ts";
+import type { AttemptRecord } from "../exchange.ts";
+import { pathAt, type Target } from "../snapshot.ts";
+import { retryAfter } from "../upstream/retry-after.ts";
+import { type Failure, UpstreamCall } from "./call.ts";
+import { finalError } from "./final-error.ts";
+import { send } from "./send.ts";
+
+/** Waiting is only for when nobody else is eligible, and at most this long (milliseconds). */
+const LONGEST_WAIT = 10_000;
+
+/**
+ * `again`: on the same provider up to `retrySameProvider`, then the next; `next`: the next backend;
+ * `stop`: the caller's own fault, which no other provider mends.
+ */
+type Step = "again" | "next" | "stop";
+
+const ON_FAILURE: Readonly<Record<Failure["outcome"], Step>> = {
+  connect_error: "again",
+  reset: "again",
+  server_error: "again",
+  malformed: "again",
+  cut: "again",
+  timeout: "next",
+  rate_limited: "next",
+  config_error: "next",
+  client_error: "stop",
+};
+
+/** Only connect, DNS and TLS failures say something about the whole provider. */
+const COUNTS_FOR_PROVIDER = new Set<Failure["outcome"]>(["connect_error"]);
+/** Neither fault of the model nor of the provider's health. */
+const COUNTS_FOR_NOTHING = new Set<Failure["outcome"]>(["client_error", "config_error"]);
+
+interface Failed {
+  readonly target: Target;
+  readonly failure: Failure;
+}
+
+class Walk {
+  readonly context: RequestContext;
+  readonly tried = new Set<Target>();
+  readonly failures: Failed[] = [];
+  /** Why each backend was passed over. */
+  readonly skipped = new Map<Target, string>();
+  /** Taken although its breaker is open, since all are. */
+  forced: Target | undefined;
+  retries = 0;
+  /** A larger context is needed than this many tokens. */
+  contextTokens: number | undefined;
+
+  constructor(context: RequestContext) {
+    this.context = context;
+  }
+
+  get last(): Failed | undefined {
+    return this.failures.at(-1);
+  }
+
+  /** Milliseconds until no new attempt may begin. */
+  get timeLeft(): number {
+    const { exchange, plan } = this.context;
+    return exchange.startedAt + (plan?.route.failover.maxDuration ?? 0) - performance.now();
+  }
+
+  get spent(): boolean {
+    const { exchange, plan } = this.context;
+    return exchange.attempts.length >= (plan?.route.failover.maxAttempts ?? 1) || this.timeLeft <= 0;
+  }
+}
+
+/** Ends with `context.call` settled well, or throws GatewayError or ProviderRefusal. */
+export async function attempt(context: RequestContext): Promise<void> {
+  const walk = new Walk(context);
+  for (;;) {
+    const target = walk.spent ? undefined : await nextTarget(walk);
+    if (context.closed) return;
+    if (!target) break;
+    const ticket = target.availability.begin(target === walk.forced);
+    walk.tried.add(target);
+    if (ticket === 0) {
+      // Another request took the half-open breaker's one probe.
+      walk.skipped.set(target, "circuit_open");
+      continue;
+    }
+    const failure = await tryOnce(walk, target, ticket);
+    if (!failure || context.closed) return;
+    walk.failures.push({ target, failure });
+    if (!goesOn(walk, target, failure)) break;
+  }
+  const excluded = [...walk.skipped].map(([target, reason]) => ({ backend: target.backend.name, reason }));
+  if (excluded.length > 0) context.exchange.excluded = [...(context.exchange.excluded ?? []), ...excluded];
+  throw finalError(context, walk.last?.failure, soonest(walk)?.wait);
+}
+
+/** Whether another attempt makes sense after this failure; notes what the next one needs. */
+function goesOn(walk: Walk, target: Target, failure: Failure): boolean {
+  // Its bytes went out and are gone: there is nothing to send again.
+  if (walk.context.body?.rest) return false;
+  if (failure.outcome === "client_error" && failure.error?.code === "context_length_exceeded") {
+    walk.contextTokens = target.model.contextTokens ?? Number.POSITIVE_INFINITY;
+    return true;
+  }
+  return ON_FAILURE[failure.outcome] !== "stop";
+}
+
+async function nextTarget(walk: Walk): Promise<Target | undefined> {
+  const { last } = walk;
+  if (last && ON_FAILURE[last.failure.outcome] === "again" && (await mayRetry(walk, last.target))) return last.target;
+  const { order } = walk.context;
+  for (const target of order) if (!walk.tried.has(target) && isEligible(walk, target)) return target;
+  if (last?.failure.outcome === "client_error") return undefined;
+  return waitForOne(walk);
+}
+
+async function mayRetry(walk: Walk, target: Target): Promise<boolean> {
+  const failover = walk.context.plan?.route.failover;
+  if (!failover || walk.retries >= failover.retrySameProvider || !target.availability.usable().ok) return false;
+  walk.retries++;
+  // Full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+  const ceiling = Math.min(failover.backoff.max, failover.backoff.base * 2 ** (walk.retries - 1));
+  const wait = ceiling * Math.random();
+  if (wait >= walk.timeLeft) return false;
+  await pause(walk, wait);
+  return true;
+}
+
+function isEligible(walk: Walk, target: Target): boolean {
+  const reason = refusalOf(walk, target);
+  if (reason === undefined) return true;
+  walk.skipped.set(target, reason);
+  return false;
+}
+
+function refusalOf(walk: Walk, target: Target): string | undefined {
+  const { operation, path, query } = walk.context;
+  if (!operation || pathAt(target, operation, path, query) === undefined) return "operation_not_offered";
+  if (!target.auth) return "credential_missing";
+  if (walk.contextTokens !== undefined && !((target.model.contextTokens ?? 0) > walk.contextTokens)) {
+    return "context_too_small";
+  }
+  const usability = target.availability.usable();
+  return usability.ok ? undefined : usability.reason;
+}
+
+/** Nobody is eligible: waits for a rate limit to pass, else takes the least bad of those that were passed over. */
+async function waitForOne(walk: Walk): Promise<Target | undefined> {
+  const first = soonest(walk);
+  if (first && first.wait <= LONGEST_WAIT && first.wait < walk.timeLeft) {
+    await pause(walk, first.wait);
+    return first.target;
+  }
+  if (first || walk.last) return undefined;
+  const shut = [...walk.skipped].filter(([, reason]) => reason === "circuit_open" || reason === "unhealthy");
+  const targets = shut.map(([target]) => target);
+  walk.forced = targets[walk.context.services.availability.leastBad(targets.map((target) => target.availability))];
+  return walk.forced;
+}
+
+/** The rate-limited backend that is free again first. */
+function soonest(walk: Walk): { target: Target; wait: number } | undefined {
+  let best: { target: Target; wait: number } | undefined;
+  for (const target of walk.context.order) {
+    const usability = target.availability.usable();
+    if (usability.ok || usability.reason !== "rate_limited" || usability.until === undefined) continue;
+    const wait = Math.max(0, usability.until - performance.now());
+    if (!best || wait < best.wait) best = { target, wait };
+  }
+  return best;
+}
+
+/** Waits; a caller who goes away ends it. */
+function pause(walk: Walk, milliseconds: number): Promise<void> {
+  const { context } = walk;
+  context.exchange.waited = (context.exchange.waited ?? 0) + milliseconds;
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    context.wake = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
+}
+
+/** One attempt. Undefined when it settled well, or when the caller went away. */
+async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Failure | undefined> {
+  const { context } = walk;
+  if (target !== context.order[0]) {
+    const reason = walk.last?.failure.outcome ?? walk.skipped.values().next().value ?? "unavailable";
+    context.exchange.decision = `failover:${reason}`;
+  }
+  const record = newAttempt(target);
+  context.exchange.attempts.push(record);
+  const call = new UpstreamCall(target, record, { stream: context.exchange.stream, choices: context.choices });
+  context.target = target;
+  context.call = call;
+  send(context, target, call, record);
+  const settled = await call.settled;
+  if (context.closed) {
+    record.outcome = "aborted";
+    target.availability.released(ticket);
+    return undefined;
+  }
+  if (settled.ok) {
+    record.outcome = "ok";
+    target.availability.succeeded(ticket);
+    return undefined;
+  }
+  const { failure } = settled;
+  record.outcome = failure.outcome;
+  record.detail = failure.detail;
+  context.call = undefined;
+  judge(context, target, ticket, failure, record.providerRequestID);
+  return failure;
+}
+
+/** What the failure teaches about the provider. */
+function judge(
+  context: RequestContext,
+  target: Target,
+  ticket: number,
+  failure: Failure,
+  id: string | undefined,
+): void {
+  const { availability } = target;
+  if (failure.outcome === "rate_limited") {
+    const wait = retryAfter(failure.headers, failure.error?.message, Date.now());
+    availability.rateLimited(ticket, wait, id);
+  } else if (COUNTS_FOR_NOTHING.has(failure.outcome)) {
+    if (failure.outcome === "config_error") context.services.onConfigFault(target, failure, id);
+    availability.succeeded(ticket);
+  } else {
+    const scope = COUNTS_FOR_PROVIDER.has(failure.outcome) ? "provider" : "model";
+    availability.failed(ticket, scope, failure.detail, id);
+  }
+}
+
+export function newAttempt(target: Target): AttemptRecord {
+  return {
+    provider: target.provider.name,
+    backend: target.backend.name,
+    upstreamModel: target.upstreamModel,
+    model: target.modelName,
+    startedAt: performance.now(),
+    respondedAt: undefined,
+    endedAt: undefined,
+    status: undefined,
+    outcome: undefined,
+    detail: undefined,
+    providerRequestID: undefined,
+  };
+}

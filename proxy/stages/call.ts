@@ -1,0 +1,338 @@
+/**
+ * What comes of one attempt at a provider?
+ *
+ * Receives undici's events for one request. Up to the first byte that may be passed on nothing is decided; then it
+ * `settled`: an answer to relay, or a failure that the attempt loop judges. After that an answer flows into its sink.
+ */
+
+import { type ProviderError, readProviderError } from "../dialects/provider-error.ts";
+import type { AttemptOutcome, AttemptRecord } from "../exchange.ts";
+import type { Target } from "../snapshot.ts";
+import { EventReader, LARGEST_EVENT_BYTES, usageOf } from "../sse/reader.ts";
+import type { DispatchController, DispatchHandler } from "../upstream/connections.ts";
+import { transportFailure } from "../upstream/failure.ts";
+
+/** A plain answer up to this size is held until it is whole, so that a broken one fails over. */
+export const HELD_ANSWER_BYTES = 1024 * 1024;
+/** As much of an error's body is read. */
+const ERROR_BODY_BYTES = 256 * 1024;
+/** The tail of a plain answer in which `usage` is looked for: it follows the content. */
+const USAGE_TAIL_BYTES = 4096;
+const USAGE_KEY = Buffer.from('"usage"');
+const OPEN_BRACE = 0x7b;
+
+export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+export interface Failure {
+  readonly outcome: Exclude<AttemptOutcome, "ok" | "aborted">;
+  /** One clause, no content. */
+  readonly detail: string;
+  readonly status: number | undefined;
+  readonly headers: ResponseHeaders;
+  readonly error: ProviderError | undefined;
+}
+
+export type Settled = { readonly ok: true } | { readonly ok: false; readonly failure: Failure };
+
+/** Where an answer goes once it is settled. */
+export interface Sink {
+  /** False: no more until `resume()`. */
+  write(chunk: Buffer): boolean;
+  /** The answer ended as it should. */
+  whole(): void;
+  /** It broke off; `detail` is one clause. */
+  cut(detail: string): void;
+}
+
+type Mode = "waiting" | "plain" | "events" | "error";
+
+export class UpstreamCall implements DispatchHandler {
+  readonly settled: Promise<Settled>;
+  status = 0;
+  headers: ResponseHeaders = {};
+  /** What of a plain answer was held; empty once it flows. */
+  held: Buffer[] = [];
+  /** The whole plain answer is in `held`. */
+  complete = false;
+  readonly events = new EventReader();
+  mode: Mode = "waiting";
+
+  readonly #target: Target;
+  readonly #record: AttemptRecord;
+  readonly #choices: number;
+  #settle: ((settled: Settled) => void) | undefined;
+  #controller: DispatchController | undefined;
+  #sink: Sink | undefined;
+  #ended: { readonly cut: string | undefined } | undefined;
+  #bytes = 0;
+  #lastChunk: Buffer | undefined;
+  #paused = false;
+  #abortReason: string | undefined;
+  #requestTimer: NodeJS.Timeout;
+  #phaseTimer: NodeJS.Timeout | undefined;
+  #tokenTimer: NodeJS.Timeout | undefined;
+
+  constructor(target: Target, record: AttemptRecord, options: { stream: boolean; choices: number }) {
+    this.#target = target;
+    this.#record = record;
+    this.#choices = options.choices;
+    this.settled = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#requestTimer = setTimeout(() => this.#expire("request", target.requestTimeout), target.requestTimeout);
+    if (!options.stream) return;
+    this.#phaseTimer = setTimeout(() => this.#expire("firstByte", target.firstByteTimeout), target.firstByteTimeout);
+    const firstToken = target.firstTokenTimeout;
+    if (firstToken !== undefined)
+      this.#tokenTimer = setTimeout(() => this.#expire("firstToken", firstToken), firstToken);
+  }
+
+  /** Lets the answer flow. Call once, after it settled well. */
+  pipe(sink: Sink): void {
+    this.#sink = sink;
+    const held = this.held;
+    this.held = [];
+    let flowing = true;
+    for (const chunk of held) flowing = sink.write(chunk) && flowing;
+    if (this.#ended) this.#finish();
+    else if (flowing) this.resume();
+    else this.#pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#controller?.resume();
+    this.#phaseTimer?.refresh();
+  }
+
+  /** Ends the attempt; whoever waits for it learns nothing more but `aborted`. */
+  abort(reason: string): void {
+    this.#abortReason ??= reason;
+    this.#clearTimers();
+    this.#controller?.abort(new Error(reason));
+  }
+
+  onRequestStart(controller: DispatchController): void {
+    this.#controller = controller;
+    if (this.#abortReason !== undefined) controller.abort(new Error(this.#abortReason));
+  }
+
+  onResponseStart(_controller: DispatchController, status: number, headers: ResponseHeaders): void {
+    if (status < 200) return;
+    this.status = status;
+    this.headers = headers;
+    this.#record.status = status;
+    this.#record.respondedAt = performance.now();
+    this.#record.providerRequestID = idOf(headers);
+    clearTimeout(this.#phaseTimer);
+    this.#phaseTimer = undefined;
+    this.mode = modeOf(status, headers);
+    if (this.mode === "events") {
+      const { idleTimeout } = this.#target;
+      this.#phaseTimer = setTimeout(() => this.#expire("idle", idleTimeout), idleTimeout);
+    } else if (this.mode === "waiting") {
+      const what = status < 300 ? `content-type ${contentTypeOf(headers) || "missing"}` : "a redirect";
+      this.#fail("malformed", `answered ${status} with ${what}`);
+    }
+  }
+
+  onResponseData(_controller: DispatchController, chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    if (this.mode === "events") this.#onEvents(chunk);
+    else if (this.mode === "plain") this.#onPlain(chunk);
+    else if (this.mode === "error" && this.#bytes - chunk.length < ERROR_BODY_BYTES) this.held.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    this.#clearTimers();
+    if (this.mode === "error") this.#failWithBody();
+    else if (this.mode === "events") this.#onEventsEnd();
+    else this.#onPlainEnd();
+  }
+
+  onResponseError(_controller: DispatchController | undefined, error: Error): void {
+    this.#clearTimers();
+    const failure = transportFailure(error, this.#controller !== undefined);
+    if (this.#settle === undefined) this.#end(this.#abortReason ?? failure.detail);
+    else this.#fail(failure.outcome, failure.detail);
+  }
+
+  /** Tokens of the answer, as far as the provider told. */
+  usage() {
+    if (this.mode === "events") return this.events.usage;
+    return plainUsage(this.complete ? this.held : this.#lastChunk ? [this.#lastChunk] : []);
+  }
+
+  #onEvents(chunk: Buffer): void {
+    this.#phaseTimer?.refresh();
+    const passed = this.events.feed(chunk);
+    if (this.events.scan.contentSeen && this.#tokenTimer) {
+      clearTimeout(this.#tokenTimer);
+      this.#tokenTimer = undefined;
+    }
+    // An error instead of the first event: nothing was passed on, so another backend can still answer.
+    if (this.events.failed && this.#settle) this.#fail("server_error", "sent an error inside a 200 stream");
+    else if (this.events.pendingBytes > LARGEST_EVENT_BYTES) this.#fail("malformed", "sent an event that is too large");
+    else for (const bytes of passed) this.#emit(bytes);
+  }
+
+  /** A body that ended cleanly after every choice's finish reason is whole even without `[DONE]`. */
+  #onEventsEnd(): void {
+    for (const bytes of this.events.end()) this.#emit(bytes);
+    const { done, failed, scan } = this.events;
+    if (failed) this.#end("the provider sent an error event");
+    else if (done || scan.finishes >= this.#choices) this.#end(undefined);
+    else if (this.#settle) this.#fail("cut", "ended a stream before its first event");
+    else this.#end("the stream ended before its last event");
+  }
+
+  #onPlain(chunk: Buffer): void {
+    this.#lastChunk = chunk;
+    if (this.#settle === undefined) {
+      this.#emit(chunk);
+      return;
+    }
+    this.held.push(chunk);
+    if (this.#bytes <= HELD_ANSWER_BYTES) return;
+    this.#pause();
+    this.#settleWell();
+  }
+
+  #onPlainEnd(): void {
+    this.complete = this.#settle !== undefined;
+    if (this.complete && !isJsonObject(this.held)) {
+      this.#fail("malformed", `answered ${this.status} with a body that is not JSON`);
+    } else this.#end(undefined);
+  }
+
+  #emit(chunk: Buffer): void {
+    if (this.#sink) {
+      if (!this.#sink.write(chunk)) this.#pause();
+      return;
+    }
+    this.held.push(chunk);
+    this.#settleWell();
+  }
+
+  #pause(): void {
+    this.#paused = true;
+    this.#controller?.pause();
+  }
+
+  #end(cut: string | undefined): void {
+    if (this.#ended) return;
+    this.#ended = { cut };
+    this.#record.endedAt = performance.now();
+    this.#settleWell();
+    if (this.#sink) this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#ended?.cut === undefined) this.#sink?.whole();
+    else this.#sink?.cut(this.#ended.cut);
+  }
+
+  #settleWell(): void {
+    this.#settle?.({ ok: true });
+    this.#settle = undefined;
+  }
+
+  #failWithBody(): void {
+    const error = readProviderError(this.status, Buffer.concat(this.held));
+    this.held = [];
+    this.#fail(outcomeOf(this.status), error.code ?? `HTTP ${this.status}`, error);
+  }
+
+  #fail(outcome: Failure["outcome"], detail: string, error?: ProviderError): void {
+    const settle = this.#settle;
+    this.#settle = undefined;
+    this.#clearTimers();
+    this.#record.endedAt ??= performance.now();
+    if (settle === undefined) {
+      this.abort(detail);
+      this.#end(detail);
+      return;
+    }
+    const status = this.status === 0 ? undefined : this.status;
+    settle({ ok: false, failure: { outcome, detail, status, headers: this.headers, error } });
+    this.#abortReason ??= detail;
+    if (this.mode !== "error") this.#controller?.abort(new Error(detail));
+  }
+
+  #expire(limit: string, ms: number): void {
+    // A caller who reads slowly is not a provider that is idle.
+    if (limit === "idle" && this.#paused) return;
+    this.#fail("timeout", `timeouts.${limit} of ${ms} ms passed`);
+  }
+
+  #clearTimers(): void {
+    clearTimeout(this.#requestTimer);
+    clearTimeout(this.#phaseTimer);
+    clearTimeout(this.#tokenTimer);
+    this.#phaseTimer = undefined;
+    this.#tokenTimer = undefined;
+  }
+}
+
+function modeOf(status: number, headers: ResponseHeaders): Mode {
+  if (status >= 400) return "error";
+  if (status >= 300) return "waiting";
+  const type = contentTypeOf(headers);
+  if (type.startsWith("text/event-stream")) return "events";
+  return isJson(headers) ? "plain" : "waiting";
+}
+
+function contentTypeOf(headers: ResponseHeaders): string {
+  return String(headers["content-type"] ?? "");
+}
+
+function isJson(headers: ResponseHeaders): boolean {
+  return contentTypeOf(headers).includes("json");
+}
+
+/** What a status means for the attempt loop (decisions on failover: product.md, "Meanings"). */
+function outcomeOf(status: number): Failure["outcome"] {
+  if (status === 429) return "rate_limited";
+  if (status === 408 || status >= 500) return "server_error";
+  if (status === 401 || status === 403 || status === 404) return "config_error";
+  return "client_error";
+}
+
+/** OpenAI's `x-request-id`; Azure's `apim-request-id`, which its support asks for. */
+function idOf(headers: ResponseHeaders): string | undefined {
+  const id = headers["apim-request-id"] ?? headers["x-request-id"];
+  return typeof id === "string" ? id : undefined;
+}
+
+const CLOSING = /[}\]]\s*$/;
+
+function isJsonObject(held: readonly Buffer[]): boolean {
+  const first = held[0];
+  const last = held.at(-1);
+  return (
+    first !== undefined && last !== undefined && /^\s*[{[]/.test(first.toString("latin1", 0, 64)) && endsWell(last)
+  );
+}
+
+function endsWell(last: Buffer): boolean {
+  return CLOSING.test(last.toString("latin1", Math.max(0, last.length - 64)));
+}
+
+/** `usage` stands behind the content, near the end: found from there, and only it is parsed. */
+function plainUsage(held: readonly Buffer[]) {
+  let tail = held.at(-1);
+  if (!tail) return undefined;
+  if (tail.length < USAGE_TAIL_BYTES && held.length > 1) tail = Buffer.concat(held.slice(-2));
+  const key = tail.lastIndexOf(USAGE_KEY);
+  if (key === -1) return undefined;
+  const start = tail.indexOf(OPEN_BRACE, key);
+  if (start === -1) return undefined;
+  let depth = 0;
+  for (let i = start; i < tail.length; i++) {
+    const byte = tail[i];
+    if (byte === OPEN_BRACE) depth++;
+    else if (byte === 0x7d && --depth === 0) return usageOf(tail.subarray(start, i + 1));
+  }
+  return undefined;
+}

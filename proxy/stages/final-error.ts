@@ -1,0 +1,66 @@
+/** What does the caller see when nobody answered? */
+import type { RequestContext } from "../context.ts";
+import { GatewayError } from "../errors.ts";
+import type { Failure, ResponseHeaders } from "./call.ts";
+
+/** The provider's own error, to be passed on in OpenAI's shape. */
+export class ProviderRefusal extends Error {
+  override readonly name = "ProviderRefusal";
+  readonly status: number;
+  readonly body: string;
+  readonly code: string | null;
+  readonly headers: ResponseHeaders;
+  /** For `x-should-retry`; undefined leaves it to the client. */
+  readonly retry: boolean | undefined;
+
+  constructor(failure: Failure & { error: NonNullable<Failure["error"]>; status: number }, retry: boolean | undefined) {
+    super(failure.error.message);
+    this.status = failure.status;
+    this.body = failure.error.body;
+    this.code = failure.error.code;
+    this.headers = failure.headers;
+    this.retry = retry;
+  }
+}
+
+/** Spent money comes back by paying, not by asking again. */
+const NEVER_RETRY = new Set(["insufficient_quota", "credit_balance_exhausted"]);
+
+export function finalError(
+  context: RequestContext,
+  last: Failure | undefined,
+  wait: number | undefined,
+): GatewayError | ProviderRefusal {
+  if (!last) return unattempted(context, wait);
+  const { error, status } = last;
+  // The provider refused the gateway's key: to the caller, whose own key is right, that is not a 401.
+  if (status === 401 || status === 403) {
+    const message = `The provider refused the gateway's credentials (${status}). This is a fault of the gateway's configuration.`;
+    return new GatewayError("upstream_auth_failed", message);
+  }
+  if (error && status !== undefined) return new ProviderRefusal({ ...last, error, status }, retryOf(context, last));
+  if (last.outcome === "timeout") {
+    return new GatewayError("upstream_timeout", `No provider answered in time: ${last.detail}.`);
+  }
+  if (last.outcome === "malformed") {
+    return new GatewayError("upstream_invalid", `The provider's answer cannot be used: it ${last.detail}.`);
+  }
+  return new GatewayError("upstream_unreachable", "No provider could be reached. Ask again in a moment.");
+}
+
+/** Tandem has tried several times already: the official SDKs would only multiply that. */
+function retryOf(context: RequestContext, last: Failure): boolean | undefined {
+  if (last.error?.code && NEVER_RETRY.has(last.error.code)) return false;
+  if (last.outcome === "server_error" && context.exchange.attempts.length > 1) return false;
+  return undefined;
+}
+
+function unattempted(context: RequestContext, wait: number | undefined): GatewayError {
+  const { plan, operation } = context;
+  if (wait !== undefined) {
+    const message = "Every provider of this model is at its rate limit. Ask again after the time in Retry-After.";
+    return new GatewayError("rate_limit_exceeded", message, { retryAfter: wait });
+  }
+  const message = `No backend of the route '${plan?.route.name}' can take ${operation?.name} for '${plan?.model}' now.`;
+  return new GatewayError("no_backend_available", message);
+}

@@ -1,0 +1,42 @@
+/** Which models may this caller ask for? (`GET /v1/models`, `GET /v1/models/{model}`) */
+import { modelsFor, type OfferedModel } from "../../routing/lookup.ts";
+import type { RequestContext } from "../context.ts";
+import { methodNotAllowed, modelNotFound } from "./match.ts";
+import { ownHeaders } from "./relay.ts";
+
+/** OpenAI's field `created`, which is required; Tandem does not know it. */
+const UNKNOWN_CREATED = 0;
+
+export function models(context: RequestContext): void {
+  const { snapshot, namespace, client, path, request, response, exchange } = context;
+  if (request.method !== "GET" && request.method !== "HEAD") throw methodNotAllowed(context, "GET");
+  const offered = modelsFor(snapshot.index, namespace, client);
+  let answer: unknown = { object: "list", data: offered.map(describe) };
+  if (path !== "models") {
+    const name = nameOf(path);
+    const found = offered.find((one) => one.model === name);
+    if (!found) throw modelNotFound(name);
+    answer = describe(found);
+  }
+  const body = Buffer.from(JSON.stringify(answer));
+  exchange.status = 200;
+  exchange.outcome = "ok";
+  exchange.responseBytes = body.length;
+  exchange.firstByteAt = performance.now();
+  const headers = { "content-type": "application/json", "content-length": String(body.length) };
+  response.writeHead(200, ownHeaders(context, headers));
+  response.end(body);
+}
+
+function describe({ model, route }: OfferedModel) {
+  return { id: model, object: "model", created: UNKNOWN_CREATED, owned_by: `tandem:${route.key}` };
+}
+
+function nameOf(path: string): string {
+  const part = path.slice("models/".length);
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}

@@ -1,0 +1,121 @@
+/** How does an answer reach the caller? */
+import type { RequestContext } from "../context.ts";
+import { errorBody } from "../errors.ts";
+import { type Headers, responseHeaders } from "../headers.ts";
+import { DONE_EVENT } from "../sse/reader.ts";
+import type { Sink, UpstreamCall } from "./call.ts";
+
+/** Answers up to this size that came in several chunks are joined: one write is cheaper than a copy. */
+const JOINED_BYTES = 64 * 1024;
+
+export function relay(context: RequestContext): Promise<void> | void {
+  const { call, exchange } = context;
+  if (!call || context.closed) return undefined;
+  exchange.status = call.status;
+  const headers = answerHeaders(context, call);
+  if (call.complete) return endAtOnce(context, call, headers);
+  return flow(context, call, headers);
+}
+
+/** Tandem's own headers of every answer that a route has to do with. */
+export function ownHeaders(context: RequestContext, headers: Headers): Headers {
+  const { exchange, target, plan } = context;
+  headers["x-request-id"] = exchange.id;
+  if (plan) headers["x-tandem-route"] = plan.route.name;
+  if (exchange.attempts.length > 0) headers["x-tandem-attempts"] = String(exchange.attempts.length);
+  if (!target) return headers;
+  headers["x-tandem-provider"] = target.provider.name;
+  headers["x-tandem-backend"] = target.backend.name;
+  headers["x-tandem-model"] = target.upstreamModel;
+  if (exchange.decision !== undefined) headers["x-tandem-decision"] = exchange.decision;
+  return headers;
+}
+
+function answerHeaders(context: RequestContext, call: UpstreamCall): Headers {
+  const headers = ownHeaders(context, responseHeaders(call.headers));
+  if (call.mode === "events") {
+    delete headers["content-length"];
+    // nginx and its like would hold the events back.
+    headers["x-accel-buffering"] = "no";
+  }
+  return headers;
+}
+
+/** The whole plain answer is here: headers and body in one write. */
+function endAtOnce(context: RequestContext, call: UpstreamCall, headers: Headers): void {
+  const { response, exchange } = context;
+  exchange.usage = call.usage();
+  let length = 0;
+  for (const chunk of call.held) length += chunk.length;
+  headers["content-length"] = String(length);
+  exchange.responseBytes = length;
+  exchange.firstByteAt = performance.now();
+  exchange.outcome = "ok";
+  response.writeHead(call.status, headers);
+  if (call.held.length === 1 || length <= JOINED_BYTES) {
+    response.end(call.held.length === 1 ? call.held[0] : Buffer.concat(call.held, length));
+    return;
+  }
+  for (const chunk of call.held) response.write(chunk);
+  response.end();
+}
+
+function flow(context: RequestContext, call: UpstreamCall, headers: Headers): Promise<void> {
+  const { response, exchange, services } = context;
+  const events = call.mode === "events";
+  return new Promise((resolve) => {
+    const finish = () => {
+      exchange.usage = call.usage();
+      if (events) services.telemetry.streamClosed();
+      resolve();
+    };
+    const sink: Sink = {
+      write(chunk) {
+        exchange.responseBytes += chunk.length;
+        if (events && exchange.firstTokenAt === undefined && call.events.scan.contentSeen) {
+          exchange.firstTokenAt = performance.now();
+        }
+        return response.write(chunk);
+      },
+      whole() {
+        if (events && !call.events.done) response.write(DONE_EVENT);
+        response.end();
+        exchange.outcome ??= "ok";
+        finish();
+      },
+      cut(detail) {
+        if (!context.closed) endCut(context, call, detail);
+        finish();
+      },
+    };
+    response.on("drain", () => call.resume());
+    if (events) services.telemetry.streamOpened();
+    exchange.firstByteAt = performance.now();
+    response.writeHead(call.status, headers);
+    call.pipe(sink);
+  });
+}
+
+/** A cut answer never ends like a whole one: a stream with an error event and no `[DONE]`, others by a broken connection. */
+function endCut(context: RequestContext, call: UpstreamCall, detail: string): void {
+  const { response, exchange, target } = context;
+  const record = exchange.attempts.at(-1);
+  const ownEvent = call.mode === "events" && call.events.failed;
+  if (record) {
+    record.outcome = "cut";
+    record.detail = detail;
+  }
+  exchange.outcome = ownEvent ? "provider_error" : "cut";
+  exchange.errorCode = "stream_interrupted";
+  exchange.errorOrigin = "provider";
+  if (target) target.availability.failed(target.availability.begin(), "model", detail, record?.providerRequestID);
+  if (call.mode !== "events") {
+    response.destroy();
+    return;
+  }
+  if (!ownEvent) {
+    const message = "The provider's answer broke off. What came before this event is not the whole answer.";
+    response.write(`data: ${errorBody(message, "server_error", null, "stream_interrupted")}\n\n`);
+  }
+  response.end();
+}

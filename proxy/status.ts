@@ -1,0 +1,30 @@
+/** What does `/status` say? Plain JSON, no secrets: names, states and numbers as this proxy sees them. */
+import type { Route } from "../routing/table.ts";
+import type { Services } from "./pipeline.ts";
+import type { Snapshot } from "./snapshot.ts";
+import type { Upstreams } from "./upstream/upstreams.ts";
+
+export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, services: Services): object {
+  const { telemetry, replayPool, load } = services;
+  return {
+    table: snapshot ? { hash: snapshot.hash, schemaVersion: snapshot.table.schemaVersion } : null,
+    lastReload: telemetry.lastReload ?? null,
+    draining: services.draining(),
+    inFlight: load.inFlight,
+    openStreams: telemetry.openStreams,
+    keptBodies: { bytes: replayPool.used, capacity: replayPool.capacity },
+    providers: upstreams.availability.snapshot(),
+    routes: snapshot?.table.routes.map(describeRoute) ?? [],
+    clients: snapshot?.table.clients.length ?? 0,
+    latencies: telemetry.latencies(),
+    transitions: telemetry.transitions(),
+  };
+}
+
+function describeRoute(route: Route): object {
+  const backends = route.backends.map(({ name, provider, priority, weight, failover }) => {
+    return { name, provider, priority, weight, failover };
+  });
+  const { key, generation, models, strategy } = route;
+  return { route: key, generation, models, strategy, backends };
+}
