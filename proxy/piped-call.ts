@@ -14,6 +14,7 @@ import type { AttemptOutcome } from "./exchange.ts";
 import { responseHeaders } from "./headers.ts";
 import type { PassthroughCall, PassthroughOptions } from "./passthrough.ts";
 import type { Way } from "./passthrough-agents.ts";
+import { idOf, invalid, outcomeOf, refusedKey, tooLarge, unreachable } from "./piped-errors.ts";
 import { hasBody, ownLocation, sentHeaders, targetOf } from "./piped-request.ts";
 import { EgressError } from "./upstream/connect-error.ts";
 
@@ -58,7 +59,7 @@ export class PipedCall {
 
   /** Before the middleware runs: what goes upstream, and the limits. Throws what need not be tried. */
   prepare(): void {
-    const { exchange, provider, limit } = this.#call;
+    const { provider, limit } = this.#call;
     if (this.way.refused) throw this.#failed("connect_error", this.way.refused.message, unreachable(provider.name));
     const length = Number(this.#request.headers["content-length"] ?? 0);
     if (length > limit) throw this.#failed("aborted", "request_too_large", tooLarge(limit));
@@ -69,7 +70,6 @@ export class PipedCall {
     this.#response.once("close", () => this.#onClose());
     const { request } = provider.timeouts;
     this.#timer = setTimeout(() => this.#expire(`timeouts.request of ${request} ms`), request);
-    exchange.requestBytes = length;
   }
 
   /** The connection was taken from the pool or is being made. */
@@ -261,39 +261,4 @@ export class PipedCall {
     this.#request.resume();
     if (!finished) this.#upstream?.destroy();
   }
-}
-
-function outcomeOf(status: number): AttemptOutcome {
-  if (status === 429) return "rate_limited";
-  if (status === 408 || status >= 500) return "server_error";
-  return status === 401 || status === 403 ? "config_error" : "client_error";
-}
-
-/** OpenAI's `x-request-id`; Azure's `apim-request-id`, which its support asks for. */
-function idOf(answer: IncomingMessage): string | undefined {
-  const id = answer.headers["apim-request-id"] ?? answer.headers["x-request-id"];
-  return typeof id === "string" ? id : undefined;
-}
-
-function tooLarge(limit: number): GatewayError {
-  return new GatewayError(
-    "request_too_large",
-    `The request's body is larger than the gateway's limit of ${limit} bytes.`,
-  );
-}
-
-function unreachable(provider: string): GatewayError {
-  return new GatewayError(
-    "upstream_unreachable",
-    `The provider ${provider} could not be reached. Ask again in a moment.`,
-  );
-}
-
-function invalid(provider: string): GatewayError {
-  return new GatewayError("upstream_invalid", `The provider ${provider} answered with something that is not HTTP.`);
-}
-
-function refusedKey(provider: string): GatewayError {
-  const message = `The provider ${provider} refused the gateway's credentials. This is a fault of the gateway's configuration.`;
-  return new GatewayError("upstream_auth_failed", message);
 }

@@ -115,7 +115,7 @@ test("status outside loopback asks for the token", elsewhere, async () => {
     "Basic planted-token",
   ]) {
     const answer = await from(wrong);
-    assert.equal(answer.status, 401, wrong);
+    assert.equal(answer.status, 401, wrong ?? "none");
     assert.equal(answer.headers["www-authenticate"], 'Bearer realm="Tandem"');
     assert.doesNotMatch(answer.text, /planted|h1/);
     errorOf(answer);

@@ -1,0 +1,39 @@
+/** How does a failure of a piped request look in the records and to the caller? */
+import type { IncomingMessage } from "node:http";
+import { GatewayError } from "./errors.ts";
+import type { AttemptOutcome } from "./exchange.ts";
+
+export function outcomeOf(status: number): AttemptOutcome {
+  if (status === 429) return "rate_limited";
+  if (status === 408 || status >= 500) return "server_error";
+  return status === 401 || status === 403 ? "config_error" : "client_error";
+}
+
+/** OpenAI's `x-request-id`; Azure's `apim-request-id`, which its support asks for. */
+export function idOf(answer: IncomingMessage): string | undefined {
+  const id = answer.headers["apim-request-id"] ?? answer.headers["x-request-id"];
+  return typeof id === "string" ? id : undefined;
+}
+
+export function tooLarge(limit: number): GatewayError {
+  return new GatewayError(
+    "request_too_large",
+    `The request's body is larger than the gateway's limit of ${limit} bytes.`,
+  );
+}
+
+export function unreachable(provider: string): GatewayError {
+  return new GatewayError(
+    "upstream_unreachable",
+    `The provider ${provider} could not be reached. Ask again in a moment.`,
+  );
+}
+
+export function invalid(provider: string): GatewayError {
+  return new GatewayError("upstream_invalid", `The provider ${provider} answered with something that is not HTTP.`);
+}
+
+export function refusedKey(provider: string): GatewayError {
+  const message = `The provider ${provider} refused the gateway's credentials. This is a fault of the gateway's configuration.`;
+  return new GatewayError("upstream_auth_failed", message);
+}
