@@ -3,7 +3,7 @@
  *
  * JSON with sorted keys and no white space, so that equal values are equal bytes and have equal hashes.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** Canonical JSON of plain data. `undefined` members are left out, as `JSON.stringify` does. */
 export function canonicalJson(value: unknown): string {
@@ -19,7 +19,7 @@ export function canonicalJson(value: unknown): string {
 
 /** SHA-256 in lower-case hex. */
 export function sha256Hex(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+  return hash("sha256", text, "hex");
 }
 
 /** Orders by code unit: the same on every machine, whatever its locale. */

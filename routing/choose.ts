@@ -6,7 +6,7 @@
  * a changed weight moves only the keys it must, and the next score is the sticky failover target.
  * https://en.wikipedia.org/wiki/Rendezvous_hashing#Weighted_rendezvous_hash
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Backend, Model, Provider, Route, RoutingTable, StickyKey } from "./table.ts";
 
 /** The name by which a route claims every model that no other route of its namespace claims. */
@@ -38,7 +38,8 @@ export function candidates(
 ): { candidates: readonly Candidate[]; excluded: readonly Exclusion[] } {
   const found: Candidate[] = [];
   const excluded: Exclusion[] = [];
-  const asked = route.models.includes(requestedModel) || !route.models.includes(ANY_MODEL) ? "named" : "any";
+  const isNamed = requestedModel !== ANY_MODEL && route.models.includes(requestedModel);
+  const asked = isNamed || !route.models.includes(ANY_MODEL) ? "named" : "any";
   for (const backend of route.backends) {
     const provider = Object.hasOwn(table.providers, backend.provider) ? table.providers[backend.provider] : undefined;
     if (provider === undefined) {
@@ -148,6 +149,6 @@ const UNIFORM_HEX_DIGITS = 13;
 
 /** A number in (0, 1), the same for the same three texts on every machine. */
 function uniform(routeUid: string, backend: string, key: string): number {
-  const digest = createHash("sha256").update(`${routeUid}\n${backend}\n${key}`).digest("hex");
+  const digest = hash("sha256", `${routeUid}\n${backend}\n${key}`, "hex");
   return (Number.parseInt(digest.slice(0, UNIFORM_HEX_DIGITS), 16) + 0.5) / UNIFORM_STEPS;
 }

@@ -7,7 +7,6 @@ import type { ExplainedBackend, Explanation } from "./explain.ts";
 const FOUND_BY = {
   Name: "claims the model by name",
   Any: 'claims it by "*"',
-  Header: "is named by x-tandem-route",
 } as const;
 
 /** Plain text, lines end in `\n`. */

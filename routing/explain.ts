@@ -5,7 +5,7 @@
  * Uses the same functions as the proxy. What only a running proxy knows (circuits, health) comes in as hints.
  */
 import { ANY_MODEL, type Candidate, candidates, type Exclusion, order, stickyKeyOf } from "./choose.ts";
-import { findRoute, findRouteByName, indexTable, mayUse, type TableIndex } from "./lookup.ts";
+import { findRoute, indexTable, mayUse } from "./lookup.ts";
 import { firstShares } from "./shares.ts";
 import type { Client, Failover, ObjectKey, Route, RoutingTable, Strategy } from "./table.ts";
 import type { Verdict } from "./verdict.ts";
@@ -16,7 +16,7 @@ export interface HypotheticalRequest {
   /** An AIClient, `namespace/name` or a name in `namespace`. Absent: an anonymous caller. */
   readonly client?: string;
   readonly model: string;
-  /** By name in any case. `x-tandem-route` names a route. */
+  /** By name in any case. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Top-level texts of the body, such as `user`. */
   readonly fields?: Readonly<Record<string, string>>;
@@ -56,7 +56,7 @@ export interface Explanation {
   /** What the caller would be told instead of an answer; `code` as in the error's body. */
   readonly refusal?: { readonly code: string; readonly message: string };
   readonly route?: ObjectKey;
-  readonly foundBy?: "Name" | "Any" | "Header";
+  readonly foundBy?: "Name" | "Any";
   readonly strategy?: Strategy;
   readonly stickyKey?: string;
   readonly failover?: Failover;
@@ -80,12 +80,13 @@ export function explain(table: RoutingTable, request: HypotheticalRequest, hints
     const message = `AIClient ${client?.key} may not ask for ${request.model}: its spec.models does not name it`;
     return { ...who, ...NOTHING, refusal: { code: "model_not_found", message } };
   }
-  const found = findFor(index, namespace, request);
-  if (found === undefined) {
+  const route = findRoute(index, namespace, request.model);
+  if (route === undefined) {
     const message = `no route serves model ${request.model} for namespace ${namespace}`;
     return { ...who, ...NOTHING, refusal: { code: "model_not_found", message } };
   }
-  return { ...who, ...explainRoute(table, found.route, request, hints), foundBy: found.by };
+  const foundBy = route.models.includes(request.model) ? "Name" : "Any";
+  return { ...who, ...explainRoute(table, route, request, hints), foundBy };
 }
 
 function findClient(table: RoutingTable, request: HypotheticalRequest): Client | undefined {
@@ -107,16 +108,6 @@ function whyNot(verdicts: readonly Verdict[] = [], kind: Verdict["kind"], key: O
   const verdict = verdicts.find((v) => v.kind === kind && `${v.namespace}/${v.name}` === key);
   const condition = verdict?.conditions.find((c) => c.status === "False");
   return condition === undefined ? "" : ` (${condition.reason}: ${condition.message.replace(/\.$/, "")})`;
-}
-
-function findFor(index: TableIndex, namespace: string, request: HypotheticalRequest) {
-  const named = headerOf(request, "x-tandem-route");
-  if (named !== undefined) {
-    const route = findRouteByName(index, namespace, named);
-    return route && { route, by: "Header" as const };
-  }
-  const route = findRoute(index, namespace, request.model);
-  return route && { route, by: route.models.includes(request.model) ? ("Name" as const) : ("Any" as const) };
 }
 
 function headerOf(request: HypotheticalRequest, name: string): string | undefined {

@@ -54,11 +54,18 @@ function check(path: string, actual: string): void {
   assert.equal(actual, existsSync(path) ? readFileSync(path, "utf8") : "", path);
 }
 
-function checkPair(base: string, { table, verdicts }: Compiled): void {
-  check(`${base}.table.json`, `${JSON.stringify(table, null, 2)}\n`);
-  check(`${base}.status.yaml`, stringify(verdicts, { lineWidth: 0 }));
-  const last = decodeTable(encodeTable(table));
-  assert.deepEqual(last, table, "the table survives publishing");
+function checkPair(base: string, docs: readonly Doc[], last?: RoutingTable): void {
+  const { table, verdicts } = compileDocs(docs, last);
+  const texts = [`${JSON.stringify(table, null, 2)}\n`, stringify(verdicts, { lineWidth: 0 })] as const;
+  check(`${base}.table.json`, texts[0]);
+  check(`${base}.status.yaml`, texts[1]);
+  for (const value of secretValues(docs)) assert.ok(!texts.join("").includes(value), `${base} tells a secret`);
+  assert.deepEqual(decodeTable(encodeTable(table)), table, "the table survives publishing");
+}
+
+function secretValues(docs: readonly Doc[]): readonly string[] {
+  const values = docs.flatMap((doc) => Object.values(doc.stringData ?? {}));
+  return values.map((value) => value.trim()).filter((value) => value !== "");
 }
 
 for (const file of readdirSync(FOLDER).filter((name) => name.endsWith(".in.yaml"))) {
@@ -66,7 +73,7 @@ for (const file of readdirSync(FOLDER).filter((name) => name.endsWith(".in.yaml"
   test(`golden: ${name}`, () => {
     const before = join(FOLDER, `${name}.before.yaml`);
     const last = existsSync(before) ? compileDocs(readDocs(before)).table : undefined;
-    checkPair(join(FOLDER, name), compileDocs(readDocs(join(FOLDER, file)), last));
+    checkPair(join(FOLDER, name), readDocs(join(FOLDER, file)), last);
   });
 }
 
@@ -87,6 +94,6 @@ const [secrets = "", base = "", ...rest] = manifests;
 for (const file of [base, ...rest]) {
   test(`golden: manifest ${file}`, () => {
     const docs = applied(file === base ? [secrets, base] : [secrets, base, file]);
-    checkPair(join(MANIFESTS, file.replace(".yaml", "")), compileDocs(docs));
+    checkPair(join(MANIFESTS, file.replace(".yaml", "")), docs);
   });
 }

@@ -5,7 +5,7 @@
  * accepted form; one that has none, or that must not serve, still holds its names without backends, so that its
  * callers do not fall to another tenant's route.
  */
-import { byAge, type Finding, mayServe, type RouteDraft, type World } from "./world.ts";
+import { byAge, type Finding, mayServe, type RouteDraft, type World, writtenSpec } from "./world.ts";
 
 const MAX_MODELS = 64;
 
@@ -60,7 +60,7 @@ function firstConflict(draft: RouteDraft, models: readonly string[], holders: Ho
 
 /** What can be read of the names that a broken spec asks for. */
 function namesOfBroken(draft: RouteDraft): readonly string[] {
-  const { models } = (draft.object.spec ?? {}) as { models?: unknown };
+  const { models } = writtenSpec(draft);
   if (!Array.isArray(models)) return [];
   const names = models.filter((model): model is string => typeof model === "string" && model !== "");
   return [...new Set(names)].slice(0, MAX_MODELS);

@@ -1,10 +1,12 @@
 /**
  * Who may call, and with which keys?
  */
+import { isShared } from "../lookup.ts";
 import type { ClientKey, ObjectKey } from "../table.ts";
 import { resolveSecret } from "./secret-refs.ts";
+import { toSharing } from "./sharing.ts";
 import type { ClientSpec, SecretKeyRef } from "./spec.ts";
-import { byAge, type ClientDraft, mayServe, type World } from "./world.ts";
+import { byAge, type ClientDraft, mayServe, type World, writtenSpec } from "./world.ts";
 
 /** Below this a key is worth a warning. Characters. */
 const SHORT_KEY_LENGTH = 16;
@@ -43,7 +45,7 @@ function keysOf(world: World, draft: ClientDraft, spec: ClientSpec): readonly Cl
 
 /** A client that is refused still owns its keys: nobody else's client may answer to them meanwhile. */
 function keysOfBroken(world: World, draft: ClientDraft): readonly ClientKey[] {
-  const { keys } = (draft.object.spec ?? {}) as { keys?: unknown };
+  const { keys } = writtenSpec(draft);
   const found: ClientKey[] = [];
   for (const item of Array.isArray(keys) ? keys : []) {
     const { secretRef } = (item ?? {}) as { secretRef?: Partial<SecretKeyRef> | null };
@@ -83,10 +85,12 @@ function makeClient(world: World, draft: ClientDraft, spec: ClientSpec, keys: re
 function defaultRouteOf(world: World, draft: ClientDraft, spec: ClientSpec): string | undefined {
   const name = spec.defaultRoute;
   if (name === undefined) return undefined;
-  if (world.routes.has(name.includes("/") ? name : `${draft.namespace}/${name}`)) return name;
+  const route = world.routes.get(name.includes("/") ? name : `${draft.namespace}/${name}`);
+  const sharing = toSharing(route && writtenSpec(route).allowedClients);
+  if (route !== undefined && isShared(sharing, route.namespace, draft.namespace)) return name;
   draft.unresolved.push({
     reason: "RouteNotFound",
-    message: `spec.defaultRoute: there is no AIRoute ${name}; create it, or name another`,
+    message: `spec.defaultRoute: AIRoute ${name} does not exist or is not shared with namespace ${draft.namespace}; create it, or name another`,
   });
   return undefined;
 }

@@ -9,7 +9,7 @@ import * as defaults from "./defaults.ts";
 import { toSharing } from "./sharing.ts";
 import type { BackendSpec, RouteSpec, StickyPlaceSpec } from "./spec.ts";
 import { describeWeights, partOf } from "./weights.ts";
-import type { Finding, RouteDraft, World } from "./world.ts";
+import { type Finding, type RouteDraft, type World, writtenSpec } from "./world.ts";
 
 export function makeRoutes(world: World): void {
   for (const draft of world.routes.values()) {
@@ -58,7 +58,7 @@ function namesOnly(draft: RouteDraft): Route {
     backends: [],
     sticky: [],
     failover: NO_FAILOVER,
-    allowedClients: toSharing(draft.spec?.allowedClients),
+    allowedClients: toSharing(writtenSpec(draft).allowedClients),
   };
 }
 

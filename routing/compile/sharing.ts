@@ -3,11 +3,10 @@
  */
 import { byCodeUnit } from "../canonical.ts";
 import type { Sharing } from "../table.ts";
-import type { SharingSpec } from "./spec.ts";
 
-/** Absent means its own namespace only. */
-export function toSharing(spec: SharingSpec | undefined): Sharing {
-  const namespaces: unknown = spec?.namespaces;
+/** Of `allowedRoutes` or `allowedClients`, as it was written. Absent, or not valid, means its own namespace only. */
+export function toSharing(spec: unknown): Sharing {
+  const { namespaces } = (spec ?? {}) as { readonly namespaces?: unknown };
   if (namespaces === "All") return "All";
   if (!Array.isArray(namespaces)) return "Same";
   const names = namespaces.filter((name): name is string => typeof name === "string");

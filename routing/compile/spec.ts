@@ -12,8 +12,6 @@ export type ClientSpec = AIClientSpec;
 export type ModelSpec = NonNullable<ProviderSpec["models"]>[number];
 export type BackendSpec = RouteSpec["backends"][number];
 export type StickyPlaceSpec = NonNullable<RouteSpec["sticky"]>["by"][number];
-/** Of a provider for routes, of a route for clients. */
-export type SharingSpec = NonNullable<RouteSpec["allowedClients"]>;
 
 export interface SecretKeyRef {
   readonly name: string;

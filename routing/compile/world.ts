@@ -74,6 +74,12 @@ export function allDrafts(world: World): AnyDraft[] {
   return [...world.providers.values(), ...world.routes.values(), ...world.clients.values()];
 }
 
+/** The members of the spec as it was written, of whatever types; none where it is not an object. */
+export function writtenSpec(draft: Identity): Readonly<Record<string, unknown>> {
+  const { spec } = draft.object;
+  return typeof spec === "object" && spec !== null ? (spec as Readonly<Record<string, unknown>>) : {};
+}
+
 /** Whether nothing that was found forbids to serve it. */
 export function mayServe(draft: AnyDraft): boolean {
   return draft.rejected.every((finding) => finding.servedAnyway === true);

@@ -138,12 +138,6 @@ test("who would be refused is told why, in the words of the answer", () => {
   assert.match(explanationText(explain(canary, ask("held"))), /^Would be refused: no_backend_available, /m);
 });
 
-test("x-tandem-route names the route", () => {
-  const told = explain(canary, ask("gpt-4o", { headers: { "X-Tandem-Route": "gpt-4o" } }));
-  assert.equal(told.foundBy, "Header");
-  assert.equal(explain(canary, ask("gpt-4o", { headers: { "x-tandem-route": "nope" } })).route, undefined);
-});
-
 test("verdicts tell why something is not in the table", () => {
   const verdict = (kind: Verdict["kind"], name: string, reason: string): Verdict => ({
     kind,
