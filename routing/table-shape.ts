@@ -10,6 +10,9 @@ type Check = (value: unknown, path: string) => string | undefined;
 
 const text: Check = (value, path) => (typeof value === "string" ? undefined : `${path} is not a text`);
 
+const address: Check = (value, path) =>
+  typeof value === "string" && URL.canParse(value) ? undefined : `${path} is not an address`;
+
 const integer: Check = (value, path) =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : `${path} is not a whole number from 0`;
 
@@ -92,7 +95,7 @@ const provider = object({
   namespace: text,
   name: text,
   type: oneOf("OpenAI", "AzureOpenAI"),
-  endpoint: text,
+  endpoint: address,
   "apiVersion?": text,
   "region?": text,
   auth: object({ kind: oneOf("ApiKey"), credential: text }),

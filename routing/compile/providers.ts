@@ -12,11 +12,22 @@ export function makeProviders(world: World): void {
   for (const draft of world.providers.values()) {
     if (draft.spec === undefined) continue;
     draft.columns.endpoint = endpointOf(draft.spec);
+    checkEndpoint(draft, draft.columns.endpoint);
     const auth = authOf(world, draft, draft.spec);
     const ca = caOf(world, draft, draft.spec);
     const isUsable = mayServe(draft) && draft.unresolved.length === 0;
     if (isUsable && auth !== undefined) draft.made = toProvider(draft, draft.spec, auth, ca);
   }
+}
+
+/**
+ * The CRD's rule reads addresses as Go does and the proxy as browsers do. Where these differ (a port of 99999) the
+ * object is refused here, so that it does not spoil the table of all.
+ */
+function checkEndpoint(draft: ProviderDraft, endpoint: string): void {
+  if (URL.canParse(endpoint)) return;
+  const message = `spec.endpoint: ${endpoint} is not a usable address; check its host and port`;
+  draft.rejected.push({ reason: "Invalid", message });
 }
 
 /** The credential's version. Another kind of authentication has been refused before. */

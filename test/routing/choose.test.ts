@@ -159,7 +159,7 @@ test("the sticky key is the first place that holds something", () => {
   assert.equal(stickyKeyOf(r, read({})), undefined);
 });
 
-const KEYS = Array.from({ length: 4000 }, (_, i) => `session-${i}`);
+const KEYS = Array.from({ length: 2500 }, (_, i) => `session-${i}`);
 
 const weightedBackends = fc
   .array(fc.integer({ min: 1, max: 100 }), { minLength: 2, maxLength: 16 })
@@ -203,7 +203,7 @@ test("a raised weight only draws keys to its backend, a lowered one only lets it
       const raised = weight > (backends[index]?.weight ?? 0);
       const before = firstByKey(...routeOver(backends));
       const after = firstByKey(...routeOver(changed));
-      for (const key of KEYS.slice(0, 1500)) {
+      for (const key of KEYS) {
         if (before.get(key) === after.get(key)) continue;
         assert.equal(raised ? after.get(key) : before.get(key), name, key);
       }

@@ -3,7 +3,11 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { canonicalJson, sha256Hex } from "../../routing/canonical.ts";
 import { decodeTable, encodeTable, type Published, TableError, type TableErrorCode } from "../../routing/codec.ts";
+import { explain } from "../../routing/explain.ts";
+import { explanationText } from "../../routing/explain-text.ts";
+import { indexTable, modelsFor } from "../../routing/lookup.ts";
 import type { RoutingTable } from "../../routing/table.ts";
+import { mutated, place, surprising } from "./mutate.ts";
 import { client, provider, route, table } from "./sample-table.ts";
 
 const small = table(
@@ -154,10 +158,33 @@ test("a table that is not one is refused, although its checksums fit", () => {
     shard({ routes: [r, r] }),
     shard({ providers: [{ ...provider("ai/p", "OpenAI", []), type: "Other" }] }),
     shard({ providers: [{ ...provider("ai/p", "OpenAI", []), models: { m: {} } }] }),
+    shard({ providers: [{ ...provider("ai/p", "OpenAI", []), endpoint: "https://x:99999" }] }),
     shard({ clients: [{ ...client("ai/c"), keys: [{ name: "k" }] }] }),
-    `{"providers":[{"key":"x","namespace":"x","name":"x","type":"OpenAI","endpoint":"x","auth":{"kind":"ApiKey","credential":"x"},"models":{"__proto__":7},"timeouts":{"connect":1,"firstByte":1,"idle":1,"request":1},"rateLimitGroup":"x"}],"routes":[],"clients":[]}`,
+    `{"providers":[{"key":"x","namespace":"x","name":"x","type":"OpenAI","endpoint":"https://x","auth":{"kind":"ApiKey","credential":"x"},"models":{"__proto__":7},"timeouts":{"connect":1,"firstByte":1,"idle":1,"request":1},"rateLimitGroup":"x"}],"routes":[],"clients":[]}`,
   ];
   for (const text of texts) assert.equal(refusal(republish([text])), "invalid_table", text.slice(0, 80));
+});
+
+test("whatever stands in a shard with a right checksum, it is refused or can be served", () => {
+  const whole = JSON.parse(Object.values(encodeTable(small).shards)[0] ?? "") as unknown;
+  let accepted = 0;
+  fc.assert(
+    fc.property(place, surprising, (at, put) => {
+      const published = republish([JSON.stringify(mutated(whole, at, put))]);
+      const code = refusal(published);
+      if (code !== undefined) return assert.equal(code, "invalid_table");
+      accepted += 1;
+      const t = decodeTable(published);
+      for (const model of ["gpt-4o", "other"]) {
+        explanationText(explain(t, { namespace: "ai", model, stickyKey: "k" }));
+        explanationText(explain(t, { namespace: "ai", client: "demo", model, headers: { a: "b" } }));
+      }
+      modelsFor(indexTable(t), "ai");
+      assert.deepEqual(decodeTable(encodeTable(t)), t);
+    }),
+    { seed: 20261124, numRuns: 2000 },
+  );
+  assert.ok(accepted > 100, `${accepted} of them could be served`);
 });
 
 test("5,000 routes are read in well under a second", () => {

@@ -10,6 +10,7 @@ import { compile } from "../../routing/compile.ts";
 import { findRoute, indexTable } from "../../routing/lookup.ts";
 import type { SecretFacts, SecretState } from "../../routing/secrets.ts";
 import type { Kind, Verdict } from "../../routing/verdict.ts";
+import { mutated, place, surprising } from "./mutate.ts";
 
 const SEED = 20261124;
 const API_VERSION = "tandem.dev/v1alpha1";
@@ -109,6 +110,14 @@ test("a route that was made and deleted does not come back with another's spec",
   );
 });
 
+test("an address that only the API server can read is refused alone, not the table of all", () => {
+  const bad = openai("evil/openai", { endpoint: "https://api.example:99999/v1" });
+  const { table, verdicts } = compileAll([openai("ai/openai"), bad]);
+  assert.deepEqual(Object.keys(decodeTable(encodeTable(table)).providers), ["ai/openai"]);
+  const accepted = verdicts.find((v) => v.namespace === "evil")?.conditions[0];
+  assert.deepEqual([accepted?.status, accepted?.reason], ["False", "Invalid"]);
+});
+
 test("what is none of Tandem's objects is not spoken of", () => {
   const others = [null, 7, "text", [], {}, { kind: "AIRoute" }, { apiVersion: API_VERSION, kind: "AIRoute" }];
   const named = [
@@ -150,30 +159,12 @@ const material: readonly unknown[] = (() => {
     .filter((doc) => doc.kind?.startsWith("AI"));
 })();
 
-/** Values that have surprised programs before. */
-const surprising = fc.oneof(
-  fc.constantFrom<unknown>(null, "", 0, -1, 1e308, "*", "__proto__", "constructor", "ai/x", [], {}, true, "0s", "9h"),
-  fc.jsonValue(),
-);
-
-/** Puts a value at a place in a copy: `at` picks a member at each depth. `undefined` takes the member out. */
-function mutated(value: unknown, at: readonly number[], put: unknown): unknown {
-  const [pick, ...deeper] = at;
-  if (pick === undefined || typeof value !== "object" || value === null) return put;
-  const keys = Object.keys(value);
-  const key = keys[pick % Math.max(keys.length, 1)];
-  if (key === undefined) return put;
-  const member = mutated((value as Record<string, unknown>)[key], deeper, put);
-  if (Array.isArray(value)) return value.map((item, i) => (String(i) === key ? member : item));
-  return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, k === key ? member : v]));
-}
-
 const soupObject = fc.oneof(
   { weight: 5, arbitrary: fc.constantFrom(...material) },
   {
     weight: 5,
     arbitrary: fc
-      .tuple(fc.constantFrom(...material), fc.array(fc.nat(30), { minLength: 1, maxLength: 6 }), surprising)
+      .tuple(fc.constantFrom(...material), place, surprising)
       .map(([base, at, put]) => mutated(base, at, put)),
   },
   { weight: 1, arbitrary: fc.jsonValue() as fc.Arbitrary<unknown> },
