@@ -17,14 +17,24 @@ import type { Fault, FaultName } from "./faults.ts";
 export interface FaultScene {
   readonly model: string;
   readonly contextTokens: number;
+  /** The field that holds the prompt. */
+  readonly promptField: "messages" | "input" | "prompt";
   readonly azureOperation: string;
   readonly apiVersion: string;
 }
+
+const PROMPT_FIELDS: Readonly<Record<string, FaultScene["promptField"]>> = {
+  responses: "input",
+  embeddings: "input",
+  completions: "prompt",
+  "images.generations": "prompt",
+};
 
 export function sceneOf(call: Call): FaultScene {
   return {
     model: call.modelName ?? "",
     contextTokens: call.serving?.model.contextTokens ?? 0,
+    promptField: PROMPT_FIELDS[call.target.operation.name] ?? "messages",
     azureOperation: call.target.operation.azureNames.operation,
     apiVersion: call.target.apiVersion ?? "v1",
   };
@@ -63,7 +73,8 @@ const SHARED: Record<
   "409": () => openaiError(409, "The request conflicts with another one.", { code: "conflict" }),
   "502": () => html(502, "502 Bad Gateway"),
   "503-html": () => html(503, "503 Service Temporarily Unavailable"),
-  "context-length": (_fault, scene) => contextLengthExceeded(scene.contextTokens, scene.contextTokens + 1),
+  "context-length": (_fault, scene) =>
+    contextLengthExceeded(scene.contextTokens, scene.contextTokens + 1, scene.promptField),
   "invalid-prompt": () =>
     invalidRequest(
       "Invalid prompt: your prompt was flagged as potentially violating our usage policy.",
@@ -117,6 +128,10 @@ const OPENAI: Record<AnswerFault, Answerer> = {
 
 const AZURE: Record<AnswerFault, Answerer> = {
   ...SHARED,
+  "400": (fault, scene) =>
+    fault.parameters.form === "api-version"
+      ? azureError(400, "BadRequest", "API version not supported")
+      : SHARED["400"](fault, scene),
   "401": (fault) => {
     if (fault.parameters.form === "token") return AZURE_ERRORS.wrongToken;
     if (fault.parameters.form === "role")

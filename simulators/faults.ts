@@ -13,7 +13,7 @@ interface FaultKind {
 const AFTER = "after";
 
 export const FAULTS = {
-  "400": { place: "answer", summary: "400 invalid_request_error" },
+  "400": { place: "answer", summary: "400 invalid_request_error; `form=api-version` at Azure", parameters: ["form"] },
   "401": { place: "answer", summary: "401 as for a wrong key; `form=token|role` at Azure", parameters: ["form"] },
   "403": {
     place: "answer",
