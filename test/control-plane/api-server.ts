@@ -5,9 +5,9 @@
  * folder, no controllers and no nodes. RBAC is on. Stopping leaves neither a process nor a file.
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { createWriteStream, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
@@ -16,11 +16,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Binaries } from "./binaries.ts";
+import { end, launch } from "./leash.ts";
 
 const READY_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
-/** Time that a process gets to end by itself before it is killed. */
-const STOP_TIMEOUT_MS = 2_000;
 
 /** An answer of the API server. `body` is the parsed JSON, or the text where it is not JSON. */
 export interface ApiAnswer {
@@ -56,14 +55,8 @@ export interface CallOptions {
 export async function startApiServer(binaries: Binaries): Promise<ApiServer> {
   const folder = await mkdtemp(join(tmpdir(), "tandem-control-plane-"));
   const children: ChildProcess[] = [];
-  // A run that is ended from outside must not leave servers behind.
-  const killAll = () => {
-    for (const child of children) child.kill("SIGKILL");
-  };
-  process.once("exit", killAll);
   const stop = async () => {
-    process.removeListener("exit", killAll);
-    // The API server first: with etcd gone it lingers over a minute on SIGTERM.
+    // The API server first: without etcd it has nothing left to do but complain.
     for (const child of children.toReversed()) await end(child);
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   };
@@ -83,11 +76,7 @@ async function startIn(
 ): Promise<ApiServer> {
   const [clientPort, peerPort, apiPort] = await freePorts(3);
   const etcdUrl = `http://127.0.0.1:${clientPort}`;
-  const etcd = launch(
-    binaries.etcd,
-    etcdFlags(folder, etcdUrl, `http://127.0.0.1:${peerPort}`),
-    join(folder, "etcd.log"),
-  );
+  const etcd = launch(binaries.etcd, etcdFlags(folder, etcdUrl, `http://127.0.0.1:${peerPort}`), folder, "etcd");
   children.push(etcd);
   const adminToken = await writeCredentials(folder);
   await waitFor("etcd", etcd, folder, () => get(`${etcdUrl}/health`));
@@ -95,7 +84,8 @@ async function startIn(
   const server = launch(
     binaries.kubeApiserver,
     apiServerFlags(folder, etcdUrl, Number(apiPort)),
-    join(folder, "kube-apiserver.log"),
+    folder,
+    "kube-apiserver",
   );
   children.push(server);
   const url = `https://127.0.0.1:${apiPort}`;
@@ -175,15 +165,6 @@ async function writeCredentials(folder: string): Promise<string> {
   return token;
 }
 
-function launch(program: string, flags: readonly string[], logFile: string): ChildProcess {
-  const child = spawn(program, flags, { stdio: ["ignore", "pipe", "pipe"] });
-  const log = createWriteStream(logFile);
-  child.stdout.pipe(log, { end: false });
-  child.stderr.pipe(log, { end: false });
-  child.once("error", (error) => log.write(`${error.message}\n`));
-  return child;
-}
-
 async function waitFor(
   name: string,
   child: ChildProcess,
@@ -198,15 +179,6 @@ async function waitFor(
   }
   const log = await readFile(join(folder, `${name}.log`), "utf8").catch(() => "");
   throw new Error(`${name} did not become ready; the end of its log:\n${log.slice(-2_000)}`);
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.kill("SIGTERM");
-  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
-  await ended;
-  clearTimeout(timer);
 }
 
 /** Ports that were free a moment ago. All are held together, so that they differ. */

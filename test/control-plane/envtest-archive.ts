@@ -11,6 +11,7 @@ import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
 
+/** `TANDEM_ENVTEST_INDEX` names a mirror. */
 const INDEX = "https://raw.githubusercontent.com/kubernetes-sigs/controller-tools/HEAD/envtest-releases.yaml";
 /** A machine without this way out must not wait for it. */
 const FIRST_ANSWER_TIMEOUT_MS = 3_000;
@@ -51,7 +52,9 @@ export async function downloadEnvtest(
 
 /** The newest patch release of the same minor version for this machine. */
 async function newestArchive(version: string): Promise<Archive | undefined> {
-  const index = parse((await download(INDEX, FIRST_ANSWER_TIMEOUT_MS)).toString("utf8")) as Index;
+  const index = parse(
+    (await download(process.env.TANDEM_ENVTEST_INDEX || INDEX, FIRST_ANSWER_TIMEOUT_MS)).toString("utf8"),
+  ) as Index;
   const minor = version.split(".").slice(0, 2).join(".");
   const arch = process.arch === "x64" ? "amd64" : process.arch;
   const candidates = Object.entries(index.releases ?? {}).flatMap(([release, files]) => {
