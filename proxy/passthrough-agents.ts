@@ -6,13 +6,13 @@
  * here once more in its terms.
  */
 import { Agent as HttpAgent } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
+import { Agent as HttpsAgent, type AgentOptions as HttpsAgentOptions } from "node:https";
 import { isIP } from "node:net";
-import { rootCertificates } from "node:tls";
 import type { Credentials } from "../routing/secrets.ts";
 import type { Provider } from "../routing/table.ts";
 import type { EgressSettings } from "./settings.ts";
-import type { EgressError } from "./upstream/connect-error.ts";
+import { ConnectError } from "./upstream/connect-error.ts";
+import { trusting, withoutBrackets } from "./upstream/connectors.ts";
 import { EgressGuard } from "./upstream/egress.ts";
 import { type Environment, forwardProxyFor } from "./upstream/proxy-choice.ts";
 
@@ -31,8 +31,8 @@ export interface Way {
   /** As the provider's endpoint names it: for the Host header. */
   readonly host: string;
   readonly agent: HttpAgent;
-  /** The endpoint is an address that requests may not go to. */
-  readonly refused: EgressError | undefined;
+  /** Why nothing may be sent this way. */
+  readonly refused: ConnectError | undefined;
 }
 
 /** Ways kept; a deleted provider's is replaced in time. */
@@ -51,7 +51,6 @@ export class Agents {
     this.#guard = new EgressGuard(options.egress);
   }
 
-  /** Throws when the proxy's URL cannot be read. */
   wayTo(provider: Provider, credentials: Credentials): Way {
     const key = `${provider.endpoint} ${provider.tls?.ca ?? ""}`;
     const known = this.#ways.get(key);
@@ -74,29 +73,62 @@ export class Agents {
 
   #open(provider: Provider, credentials: Credentials): Way {
     const endpoint = new URL(provider.endpoint);
-    const { host } = endpoint;
-    const replaced = this.#options.connectTo.get(host) ?? this.#options.connectTo.get(endpoint.hostname);
-    const origin = new URL(replaced ?? endpoint.origin);
-    const proxy = replaced
-      ? undefined
-      : forwardProxyFor(origin, this.#options.egress.proxyURL, this.#options.env ?? {});
-    const ca = provider.tls && credentials.get(provider.tls.ca)?.reveal();
-    const options = {
-      keepAlive: true,
-      maxFreeSockets: MAX_IDLE_SOCKETS,
-      timeout: IDLE_SOCKET_MS,
-      // A proxy resolves the provider's name itself; its own address is the operator's choice.
-      ...(replaced || proxy ? {} : { lookup: this.#guard.lookup() }),
-      ...(proxy ? { proxyEnv: { HTTP_PROXY: proxy.href, HTTPS_PROXY: proxy.href } } : {}),
-      ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }),
-    };
-    const agent = origin.protocol === "https:" ? new HttpsAgent(options) : new HttpAgent(options);
-    return { origin, host, agent, refused: replaced ? undefined : this.#refusal(endpoint) };
+    const instead = insteadOf(endpoint, this.#options.connectTo);
+    const origin = instead ?? new URL(endpoint.origin);
+    const common = { keepAlive: true, maxFreeSockets: MAX_IDLE_SOCKETS, timeout: IDLE_SOCKET_MS };
+    try {
+      if (!instead) this.#checkLiteral(endpoint);
+      const agent = makeAgent(origin, {
+        ...common,
+        ...trustOf(provider, credentials),
+        ...(instead ? {} : this.#straightOrProxied(endpoint)),
+      });
+      return { origin, host: endpoint.host, agent, refused: undefined };
+    } catch (error) {
+      if (!(error instanceof ConnectError)) throw error;
+      return { origin, host: endpoint.host, agent: makeAgent(origin, {}), refused: error };
+    }
+  }
+
+  /** A proxy resolves the provider's name itself; its own address is the operator's choice. */
+  #straightOrProxied(endpoint: URL): HttpsAgentOptions {
+    const { egress, env } = this.#options;
+    const proxy = chosenProxy(endpoint, egress.proxyURL, env ?? process.env);
+    if (proxy) return { proxyEnv: { HTTP_PROXY: proxy.href, HTTPS_PROXY: proxy.href } };
+    return { lookup: this.#guard.lookup() };
   }
 
   /** An address in the endpoint itself is never looked up, so that the guard has to see it here. */
-  #refusal(endpoint: URL): EgressError | undefined {
-    const address = endpoint.hostname.replace(/^\[|\]$/g, "");
-    return isIP(address) === 0 ? undefined : this.#guard.check(address, address);
+  #checkLiteral(endpoint: URL): void {
+    const address = withoutBrackets(endpoint.hostname);
+    const refused = isIP(address) === 0 ? undefined : this.#guard.check(address, address);
+    if (refused) throw refused;
   }
+}
+
+function makeAgent(origin: URL, options: HttpsAgentOptions): HttpAgent {
+  return origin.protocol === "https:" ? new HttpsAgent(options) : new HttpAgent(options);
+}
+
+function insteadOf(url: URL, connectTo: ReadonlyMap<string, string>): URL | undefined {
+  const port = url.port || (url.protocol === "https:" ? "443" : "80");
+  const target = connectTo.get(`${url.hostname}:${port}`) ?? connectTo.get(url.hostname);
+  return target === undefined ? undefined : new URL(target);
+}
+
+function chosenProxy(url: URL, proxyURL: string, env: Environment): URL | undefined {
+  try {
+    return forwardProxyFor(url, proxyURL, env);
+  } catch (error) {
+    throw new ConnectError("proxy", "PROXY_INVALID", (error as Error).message, { cause: error });
+  }
+}
+
+/** Never without the CA that the provider names: its absence would silently trust everybody's. */
+function trustOf(provider: Provider, credentials: Credentials): HttpsAgentOptions {
+  if (!provider.tls) return {};
+  const source = `tls.caSecretRef of AIProvider ${provider.key}`;
+  const ca = credentials.get(provider.tls.ca);
+  if (ca === undefined) throw new ConnectError("tls", "CA_MISSING", `${source} has no value`);
+  return { secureContext: trusting(ca.reveal(), source) };
 }

@@ -7,8 +7,10 @@ import { GatewayError } from "../../proxy/errors.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import { createPassthrough, type PassthroughCall, type PassthroughOptions } from "../../proxy/passthrough.ts";
 import { DEFAULT_SETTINGS } from "../../proxy/settings.ts";
+import { Redacted } from "../../routing/secrets.ts";
 import type { Provider } from "../../routing/table.ts";
 import { attempt, exchange, TABLE } from "./telemetry/exchange-fixture.ts";
+import { certificatesFor, forwardProxy, provideTLS } from "./upstream/servers.ts";
 
 const closing: (() => void)[] = [];
 after(() => {
@@ -469,6 +471,49 @@ test("a forward proxy is used where it is set, and NO_PROXY is obeyed", async ()
   assert.deepEqual(seen, [`GET http://api.example/v1/files Basic ${btoa("user:pass")}`]);
   assert.equal((await ask((await through("never.example")).port, "/v1/files")).status, 502);
   assert.equal(seen.length, 1);
+});
+
+test("a private CA is trusted where the provider names it, and nowhere else", async (t) => {
+  const certificates = certificatesFor("private.example");
+  if (!certificates) return t.skip("openssl is not installed");
+  const up = await provideTLS(certificates);
+  closing.push(() => void up.close());
+  const connectTo = new Map([["private.example", `https://127.0.0.1:${up.port}`]]);
+  const provider: Provider = { ...OPENAI, endpoint: "https://private.example/v1", tls: { ca: "v1" } };
+  const named = await gateway(
+    0,
+    { provider, credentials: new Map([["v1", new Redacted(certificates.ca)]]) },
+    { connectTo },
+  );
+  const answer = await ask(named.port, "/v1/files");
+  assert.equal(answer.status, 200);
+  assert.equal(JSON.parse(answer.body.toString()).headers.host, "private.example");
+
+  const { tls: _tls, ...unnamed } = provider;
+  for (const other of [unnamed, provider]) {
+    const gw = await gateway(0, { provider: other }, { connectTo });
+    assert.equal((await ask(gw.port, "/v1/files")).status, 502);
+    assert.equal((await gw.ended).attempts[0]?.outcome, "connect_error");
+  }
+
+  const proxy = await forwardProxy(up.port);
+  closing.push(() => void proxy.close());
+  const env = { HTTPS_PROXY: `http://user:pass@127.0.0.1:${proxy.port}` };
+  const credentials = new Map([["v1", new Redacted(certificates.ca)]]);
+  const tunnelled = await gateway(0, { provider, credentials }, { connectTo: new Map(), env });
+  assert.equal((await ask(tunnelled.port, "/v1/files")).status, 200);
+  assert.deepEqual(proxy.seen, [`CONNECT private.example:443 Basic ${btoa("user:pass")}`]);
+  return undefined;
+});
+
+test("a proxy that cannot be read refuses without saying its password", async () => {
+  const env = { HTTPS_PROXY: "socks5://user:planted-key@127.0.0.1:1" };
+  const gw = await gateway(0, {}, { connectTo: new Map(), env });
+  const answer = await ask(gw.port, "/v1/files");
+  assert.equal(answer.status, 502);
+  const one = await gw.ended;
+  assert.match(one.attempts[0]?.detail ?? "", /HTTPS_PROXY must be/);
+  assert.doesNotMatch(answer.body.toString() + one.attempts[0]?.detail, /planted/);
 });
 
 test("a resource's location leads back to the gateway", async () => {
