@@ -1,4 +1,6 @@
 /** What do the tests of this folder share? Providers as the compiler makes them, and requests told as data. */
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Dispatcher, DispatchHandler, DispatchOptions } from "../../../proxy/upstream/connections.ts";
 import type { Provider } from "../../../routing/table.ts";
 
@@ -42,9 +44,19 @@ export function ask(dispatcher: Dispatcher, options: Partial<DispatchOptions> = 
     onResponseData(_controller, chunk) {
       body += chunk;
     },
-    onResponseEnd: () => resolve({ status, body }),
+    // A moment later: undici gives the connection back after it has told.
+    onResponseEnd: () => void setTimeout(resolve, 1, { status, body }),
     onResponseError: (_controller, error) => reject(error),
   };
   dispatcher.dispatch({ method: "GET", path: "/", ...options }, handler);
   return promise;
+}
+
+/** Waits for something that must come soon. */
+export async function until(isSo: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + 3_000;
+  while (!isSo()) {
+    assert.ok(performance.now() < deadline, `it did not come about that ${what}`);
+    await sleep(5);
+  }
 }
