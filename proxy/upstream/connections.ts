@@ -12,7 +12,11 @@ import { type Backbone, makeBackbone } from "./backbone.ts";
 import { EgressGuard, type Lookup } from "./egress.ts";
 import type { Environment } from "./proxy-choice.ts";
 
-/** Sends requests to one provider. `dispatch` is undici's; the origin is fixed, so options need only a path. */
+/**
+ * Sends requests to one provider. `dispatch` is undici's; the origin is fixed, so options need only a path. The Host
+ * header must be the endpoint's, on every request: undici takes another one for another TLS server name and closes
+ * the connection.
+ */
 export interface Dispatcher {
   dispatch(options: DispatchOptions, handler: DispatchHandler): boolean;
 }

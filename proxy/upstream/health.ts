@@ -119,7 +119,9 @@ class Check {
     const request = this.#options.request(this.#provider, this.#credentials);
     if (!request) return Promise.resolve(unhealthy("CredentialMissing", "the provider's key is missing"));
     const dispatcher = this.#options.connections.dispatcherFor(this.#provider, this.#credentials);
-    const { promise, abort } = get(dispatcher, request, this.#settings.timeout);
+    // As the attempt loop sends it: undici would close a TLS connection whose Host header comes and goes.
+    const headers = { ...request.headers, host: new URL(this.#provider.endpoint).host };
+    const { promise, abort } = get(dispatcher, { path: request.path, headers }, this.#settings.timeout);
     this.#abort = abort;
     return promise.finally(() => {
       this.#abort = undefined;
