@@ -6,7 +6,7 @@
  */
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { Readable, Transform } from "node:stream";
+import { Readable } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { readProviderError } from "./dialects/provider-error.ts";
 import { GatewayError } from "./errors.ts";
@@ -14,12 +14,18 @@ import type { AttemptOutcome } from "./exchange.ts";
 import { responseHeaders } from "./headers.ts";
 import type { PassthroughCall, PassthroughOptions } from "./passthrough.ts";
 import type { Way } from "./passthrough-agents.ts";
-import { idOf, invalid, outcomeOf, refusedKey, tooLarge, unreachable } from "./piped-errors.ts";
-import { hasBody, ownLocation, sentHeaders, targetOf } from "./piped-request.ts";
+import { errorHeaders, idOf, invalid, outcomeOf, refusedKey, tooLarge, unreachable } from "./piped-errors.ts";
+import { hasBody, metered, ownLocation, sentHeaders, targetOf } from "./piped-request.ts";
 import { EgressError } from "./upstream/connect-error.ts";
 
 /** As much of a provider's error is read. */
 const ERROR_BODY_BYTES = 256 * 1024;
+const BROKEN = "the provider's connection broke";
+
+interface Settle {
+  resolve(): void;
+  reject(error: GatewayError): void;
+}
 
 export class PipedCall {
   readonly way: Way;
@@ -33,7 +39,7 @@ export class PipedCall {
   readonly #response: ServerResponse;
   readonly #call: PassthroughCall;
   readonly #streams: PassthroughOptions["streams"];
-  #settle: { resolve: () => void; reject: (error: GatewayError) => void } | undefined;
+  #settle: Settle | undefined;
   #upstream: ClientRequest | undefined;
   #connected = false;
   #timer: NodeJS.Timeout | undefined;
@@ -60,12 +66,20 @@ export class PipedCall {
   /** Before the middleware runs: what goes upstream, and the limits. Throws what need not be tried. */
   prepare(): void {
     const { provider, limit } = this.#call;
-    if (this.way.refused) throw this.#failed("connect_error", this.way.refused.message, unreachable(provider.name));
-    const length = Number(this.#request.headers["content-length"] ?? 0);
-    if (length > limit) throw this.#failed("aborted", "request_too_large", tooLarge(limit));
+    if (this.way.refused) {
+      this.#note("connect_error", this.way.refused.message);
+      throw unreachable(provider.name);
+    }
+    if (Number(this.#request.headers["content-length"] ?? 0) > limit) {
+      this.#note("aborted", "request_too_large");
+      throw tooLarge(limit);
+    }
     const { body } = this.#call;
     if (body) this.body = Readable.from(body);
-    else if (hasBody(this.#request)) this.body = this.#request.pipe(this.#meter());
+    else if (hasBody(this.#request)) {
+      const tooMuch = () => this.#fail("aborted", "request_too_large", tooLarge(limit));
+      this.body = this.#request.pipe(metered(this.#call.exchange, limit, tooMuch));
+    }
     this.#request.headers = sentHeaders(this.#request, this.#call, this.way.host);
     this.#response.once("close", () => this.#onClose());
     const { request } = provider.timeouts;
@@ -112,19 +126,6 @@ export class PipedCall {
     else this.#fail("reset", code, unreachable(name));
   }
 
-  /** Counts what the caller sends, and stops what has no declared length at the limit. */
-  #meter(): Transform {
-    const { exchange, limit } = this.#call;
-    exchange.requestBytes = 0;
-    return new Transform({
-      transform: (chunk: Buffer, _encoding, done) => {
-        exchange.requestBytes += chunk.length;
-        if (exchange.requestBytes <= limit) done(null, chunk);
-        else this.#fail("aborted", "request_too_large", tooLarge(limit));
-      },
-    });
-  }
-
   #relay(status: number, answer: IncomingMessage): void {
     const { exchange, provider, answerHeaders } = this.#call;
     const headers = responseHeaders(answer.headers);
@@ -144,8 +145,9 @@ export class PipedCall {
       this.#timer?.refresh();
     });
     answer.on("end", () => this.#end("ok", undefined));
+    answer.on("error", () => this.#cut(BROKEN));
     answer.on("close", () => {
-      if (!answer.complete) this.#cut("the provider's connection broke");
+      if (!answer.complete) this.#cut(BROKEN);
     });
     answer.pipe(this.#response);
   }
@@ -168,6 +170,8 @@ export class PipedCall {
       size += chunk.length;
       if (size <= ERROR_BODY_BYTES) chunks.push(chunk);
     });
+    // httpxy breaks the caller's connection then: nothing else can be answered.
+    answer.once("error", () => this.#cut(BROKEN));
     answer.once("close", () => this.#refuse(status, answer, Buffer.concat(chunks)));
   }
 
@@ -181,18 +185,14 @@ export class PipedCall {
       this.#fail(outcome, error.code ?? `HTTP ${status}`, refusedKey(provider.name));
       return;
     }
-    const headers = responseHeaders(answer.headers);
-    delete headers["content-encoding"];
-    headers["content-type"] = "application/json";
-    headers["content-length"] = String(Buffer.byteLength(error.body));
-    headers["x-tandem-error-origin"] = "provider";
+    const length = Buffer.byteLength(error.body);
     exchange.status = status;
     exchange.outcome = "provider_error";
     exchange.errorCode = error.code ?? String(status);
     exchange.errorOrigin = "provider";
     exchange.firstByteAt = performance.now();
-    exchange.responseBytes = Buffer.byteLength(error.body);
-    this.#response.writeHead(status, answerHeaders(headers));
+    exchange.responseBytes = length;
+    this.#response.writeHead(status, answerHeaders(errorHeaders(answer, length)));
     this.#response.end(this.#request.method === "HEAD" ? undefined : error.body);
     this.#end(outcome, error.code ?? `HTTP ${status}`);
   }
@@ -224,41 +224,34 @@ export class PipedCall {
   }
 
   #fail(outcome: AttemptOutcome, detail: string, error: GatewayError): void {
-    const settle = this.#settle;
-    this.#failed(outcome, detail, error);
-    this.#release();
-    settle?.reject(error);
+    this.#finish(outcome, detail)?.reject(error);
   }
 
-  #failed(outcome: AttemptOutcome, detail: string, error: GatewayError): GatewayError {
+  #end(outcome: AttemptOutcome, detail: string | undefined): void {
+    const { exchange } = this.#call;
+    if (outcome === "ok") exchange.outcome ??= "ok";
+    this.#finish(outcome, detail)?.resolve();
+  }
+
+  #note(outcome: AttemptOutcome, detail: string | undefined): void {
     const { attempt } = this.#call;
     attempt.outcome = outcome;
     attempt.detail = detail;
     attempt.endedAt = performance.now();
-    return error;
   }
 
-  #end(outcome: AttemptOutcome, detail: string | undefined): void {
-    const { attempt, exchange } = this.#call;
+  /** Whoever comes first tells how it ended; an unfinished request to the provider ends. */
+  #finish(outcome: AttemptOutcome, detail: string | undefined): Settle | undefined {
     const settle = this.#settle;
-    if (settle === undefined) return;
-    attempt.outcome = outcome;
-    attempt.detail = detail;
-    attempt.endedAt = performance.now();
-    if (outcome === "ok") exchange.outcome ??= "ok";
-    this.#release();
-    settle.resolve();
-  }
-
-  /** After this nothing is told any more; an unfinished request ends. */
-  #release(): void {
-    const finished = this.#call.attempt.outcome === "ok";
+    if (settle === undefined) return undefined;
     this.#settle = undefined;
+    this.#note(outcome, detail);
     clearTimeout(this.#timer);
     clearTimeout(this.#connectTimer);
     this.#request.unpipe();
     // What the caller still sends is thrown away: the answer is there.
     this.#request.resume();
-    if (!finished) this.#upstream?.destroy();
+    if (outcome !== "ok") this.#upstream?.destroy();
+    return settle;
   }
 }

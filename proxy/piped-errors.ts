@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { GatewayError } from "./errors.ts";
 import type { AttemptOutcome } from "./exchange.ts";
+import { type Headers, responseHeaders } from "./headers.ts";
 
 export function outcomeOf(status: number): AttemptOutcome {
   if (status === 429) return "rate_limited";
@@ -36,4 +37,14 @@ export function invalid(provider: string): GatewayError {
 export function refusedKey(provider: string): GatewayError {
   const message = `The provider ${provider} refused the gateway's credentials. This is a fault of the gateway's configuration.`;
   return new GatewayError("upstream_auth_failed", message);
+}
+
+/** Of a provider's error whose body was rewritten in OpenAI's shape. */
+export function errorHeaders(answer: IncomingMessage, length: number): Headers {
+  const headers = responseHeaders(answer.headers);
+  delete headers["content-encoding"];
+  headers["content-type"] = "application/json";
+  headers["content-length"] = String(length);
+  headers["x-tandem-error-origin"] = "provider";
+  return headers;
 }

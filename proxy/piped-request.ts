@@ -2,6 +2,8 @@
  * What exactly goes to the provider when a request is piped, and how does the answer point back?
  */
 import type { IncomingMessage } from "node:http";
+import { Transform } from "node:stream";
+import type { Exchange } from "./exchange.ts";
 import { pipedRequestHeaders } from "./headers.ts";
 import type { PassthroughCall } from "./passthrough.ts";
 
@@ -30,6 +32,18 @@ export function sentHeaders(request: IncomingMessage, call: PassthroughCall, hos
     if (unchunked) sent["transfer-encoding"] = "chunked";
   } else if (!unchunked) sent["content-length"] = "0";
   return sent;
+}
+
+/** Counts what the caller sends, and takes no more than `limit` bytes: a body in chunks declares no length. */
+export function metered(exchange: Exchange, limit: number, tooMuch: () => void): Transform {
+  exchange.requestBytes = 0;
+  return new Transform({
+    transform: (chunk: Buffer, _encoding, done) => {
+      exchange.requestBytes += chunk.length;
+      if (exchange.requestBytes <= limit) done(null, chunk);
+      else tooMuch();
+    },
+  });
 }
 
 /** Not by resolving one URL against another: a path that begins with `//` would name a host. */

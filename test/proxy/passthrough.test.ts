@@ -365,6 +365,24 @@ test("a cut answer never looks whole", async () => {
   assert.equal(one.errorOrigin, "provider");
 });
 
+test("an error that breaks off is the provider's, too", async () => {
+  const up = await upstream((_req, res) => {
+    res.writeHead(500, { "content-length": "100" }).write("{");
+    setTimeout(() => res.destroy(), 20);
+  });
+  const gw = await gateway(up.port);
+  await assert.rejects(ask(gw.port, "/v1/files"));
+  assert.equal((await gw.ended).outcome, "cut");
+});
+
+test("an answer to an upload that is still going on", async () => {
+  const up = await upstream((_req, res) => res.writeHead(400).end('{"error":{"message":"no"}}'), true);
+  const gw = await gateway(up.port);
+  const answer = await ask(gw.port, "/v1/files", { method: "POST", body: Buffer.alloc(900_000) });
+  assert.equal(answer.status, 400);
+  assert.equal((await gw.ended).outcome, "provider_error");
+});
+
 test("a caller who goes away ends the request to the provider", async () => {
   const up = await upstream(() => undefined);
   const gw = await gateway(up.port, { provider: { ...OPENAI, timeouts: { ...OPENAI.timeouts, request: 60_000 } } });
