@@ -14,7 +14,7 @@ const AFTER = "after";
 
 export const FAULTS = {
   "400": { place: "answer", summary: "400 invalid_request_error; `form=api-version` at Azure", parameters: ["form"] },
-  "401": { place: "answer", summary: "401 as for a wrong key; `form=token|role` at Azure", parameters: ["form"] },
+  "401": { place: "answer", summary: "401 as for a wrong key; `form=token` or `role` at Azure", parameters: ["form"] },
   "403": {
     place: "answer",
     summary: "403; `form=network` at Azure, else key authentication disabled",
@@ -45,7 +45,8 @@ export const FAULTS = {
   "context-length": { place: "answer", summary: "400 context_length_exceeded" },
   "content-filter": {
     place: "answer",
-    summary: "400 content filter; `form=innererror|inner_error|content_filters|minimal`, `category=violence`",
+    summary:
+      "400 content filter; Azure has four: `form=innererror` (default), `inner_error`, `content_filters`, `minimal`; `category` (default violence)",
     parameters: ["form", "category"],
   },
   "invalid-prompt": { place: "answer", summary: "400 invalid_prompt" },
@@ -66,7 +67,7 @@ export const FAULTS = {
       "Azure: answered by deployment `to`; `spelling=name` puts the deployment into the header's name, `error=429` adds x-ms-spillover-error",
     parameters: ["to", "spelling", "error"],
   },
-  cut: { place: "body", summary: "connection reset after `after` content events (default 1)", parameters: [AFTER] },
+  cut: { place: "body", summary: "connection lost after `after` content events (default 1)", parameters: [AFTER] },
   "clean-end": {
     place: "body",
     summary: "ends cleanly after `after` content events, without finish_reason and [DONE]",
@@ -94,7 +95,7 @@ export const FAULTS = {
   "one-write": { place: "body", summary: "the whole stream in one write" },
   filtered: {
     place: "body",
-    summary: "200, finish_reason content_filter after `after` content events",
+    summary: "200, finish_reason content_filter after `after` tokens (default 1)",
     parameters: [AFTER],
   },
   "filter-outage": { place: "body", summary: "Azure: content_filter_results hold an error object" },

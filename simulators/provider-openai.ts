@@ -123,7 +123,8 @@ export function duration(ms: number): string {
   if (ms <= 0) return "0s";
   if (ms < SECOND_MS) return `${Math.ceil(ms)}ms`;
   if (ms < MINUTE_MS) return `${Number((ms / SECOND_MS).toFixed(3))}s`;
-  return `${Math.floor(ms / MINUTE_MS)}m${Math.round((ms % MINUTE_MS) / SECOND_MS)}s`;
+  const seconds = Math.round(ms / SECOND_MS);
+  return `${Math.floor(seconds / 60)}m${seconds % 60}s`;
 }
 
 function rateLimited(call: Call, rate: RateState): Failure {

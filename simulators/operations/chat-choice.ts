@@ -1,6 +1,7 @@
 /** What does the simulated model write: text, JSON or a tool call, and where does it stop? */
 
 import type { Call } from "../call.ts";
+import { numberOf } from "../faults.ts";
 import { newId } from "../ids.ts";
 import { replyText, valueFor } from "../reply.ts";
 import type { TokenCounter } from "../tokens.ts";
@@ -19,13 +20,19 @@ export function choiceFor(
   const tool = wantedTool(body, prompt);
   if (tool) return toolChoice(tool, prompt, chosenTool(body.tool_choice) !== undefined, counter);
   const text = formatted(body, replyText(call, prompt, typeof body.seed === "number" ? body.seed : 0, index));
-  const filtered = call.fault?.name === "filtered";
   const whole = beforeStop(text, body.stop);
+  const filtered = tokensBeforeFilter(call);
+  if (filtered !== undefined) return { ...firstTokens(whole, filtered, counter), finishReason: "content_filter" };
   const tokens = counter.count(whole);
-  if (room === undefined || tokens <= room)
-    return { text: whole, tokens, finishReason: filtered ? "content_filter" : "stop" };
-  const kept = firstTokens(whole, room, counter);
-  return { ...kept, finishReason: filtered ? "content_filter" : "length" };
+  if (room === undefined || tokens <= room) return { text: whole, tokens, finishReason: "stop" };
+  return { ...firstTokens(whole, room, counter), finishReason: "length" };
+}
+
+/** How much of the answer a content filter lets through, when one is told to stop it. */
+function tokensBeforeFilter(call: Call): number | undefined {
+  const { fault } = call;
+  const blocked = fault?.name === "filtered" || (call.provider === "azure" && fault?.name === "async-filter-blocked");
+  return fault && blocked ? numberOf(fault, "after", 1) : undefined;
 }
 
 /** The tool that the request forces, or whose name the user says. After a tool's result comes text. */

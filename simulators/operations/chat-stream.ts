@@ -2,7 +2,6 @@
 
 import type { Call, StreamEvent } from "../call.ts";
 import { SAFE } from "../content-filter.ts";
-import { numberOf } from "../faults.ts";
 import type { TokenCounter } from "../tokens.ts";
 import { isObject } from "./chat-request.ts";
 import { type Choice, type Completion, choiceFilter, logprobsOf, promptFilter, usageBody } from "./completion.ts";
@@ -87,14 +86,7 @@ function choiceBody(
 
 function* choiceEvents(plan: StreamPlan, choice: Choice, index: number): Iterable<StreamEvent> {
   const fault = plan.call.fault;
-  const stopsAfter =
-    fault?.name === "filtered" || fault?.name === "async-filter-blocked" ? numberOf(fault, "after", 1) : undefined;
-  let sent = 0;
-  for (const event of choice.toolCalls ? toolEvents(plan, choice, index) : textEvents(plan, choice, index)) {
-    if (sent === stopsAfter) break;
-    yield event;
-    sent += 1;
-  }
+  yield* choice.toolCalls ? toolEvents(plan, choice, index) : textEvents(plan, choice, index);
   if (plan.asynchronous && fault?.name === "async-filter-blocked") {
     yield { kind: "finish", data: blockedAnnotation(index, choice.text.length) };
     return;
