@@ -5,46 +5,14 @@
  */
 import { isIP } from "node:net";
 import type { SecureContext } from "node:tls";
-import { Pool } from "undici";
 import type { Redacted } from "../../routing/secrets.ts";
 import type { Provider } from "../../routing/table.ts";
+import { type Backbone, ClientPool } from "./client-pool.ts";
 import { ConnectError } from "./connect-error.ts";
-import type { ConnectionsOptions, Dispatcher, DispatchHandler, DispatchOptions } from "./connections.ts";
+import type { ConnectionsOptions, DispatchHandler, DispatchOptions } from "./connections.ts";
 import * as make from "./connectors.ts";
 import type { EgressGuard } from "./egress.ts";
 import { forwardProxyFor } from "./proxy-choice.ts";
-
-/**
- * Connections to one endpoint. Each carries one request at a time, so it bounds requests in flight; further ones wait
- * in undici's queue, where the request's own time limit ends them. Above what one process can serve.
- */
-export const MAX_CONNECTIONS = 16_384;
-/**
- * How long an idle connection is kept when the provider does not say (`keep-alive: timeout=`). Both providers' edges
- * keep theirs for minutes; the sooner side should be ours, so that no request meets a connection that is just closing.
- */
-const KEEP_ALIVE_MS = 30_000;
-/** All headers of an answer. */
-const MAX_HEADER_BYTES = 64 * 1024;
-
-const POOL_OPTIONS = {
-  connections: MAX_CONNECTIONS,
-  pipelining: 1,
-  allowH2: false,
-  keepAliveTimeout: KEEP_ALIVE_MS,
-  maxHeaderSize: MAX_HEADER_BYTES,
-  // The attempt loop keeps all time limits.
-  headersTimeout: 0,
-  bodyTimeout: 0,
-} as const;
-
-/** Live connections to one provider. */
-export interface Backbone extends Dispatcher {
-  /** Takes no more requests, waits for those in flight. */
-  close(): Promise<void>;
-  /** Breaks off what is in flight. */
-  destroy(): Promise<void>;
-}
 
 /** Connects nothing yet. What is wrong with the provider fails every request with a ConnectError. */
 export function makeBackbone(
@@ -72,8 +40,8 @@ export function makeBackbone(
   return pool(url.origin, make.tunnelled(make.socketStep(tls), proxy), timeout);
 }
 
-function pool(origin: string, step: make.Step, timeoutMs: number): Pool {
-  return new Pool(origin, { ...POOL_OPTIONS, connect: make.connector(step, timeoutMs) });
+function pool(origin: string, step: make.Step, timeoutMs: number): ClientPool {
+  return new ClientPool(origin, make.connector(step, timeoutMs));
 }
 
 function insteadOf(url: URL, connectTo: ReadonlyMap<string, string>): URL | undefined {
@@ -104,7 +72,7 @@ function trustOf(provider: Provider, ca: Redacted | undefined): SecureContext {
 
 /** Plain http through a forward proxy: the proxy is asked for the whole URL (RFC 9112, 3.2.2). */
 class ForwardingPool implements Backbone {
-  readonly #pool: Pool;
+  readonly #pool: ClientPool;
   readonly #origin: string;
   readonly #headers: Readonly<Record<string, string>>;
 

@@ -8,7 +8,8 @@ import type { Dispatcher as Undici } from "undici";
 import type { Credentials } from "../../routing/secrets.ts";
 import type { Provider } from "../../routing/table.ts";
 import type { EgressSettings } from "../settings.ts";
-import { type Backbone, makeBackbone } from "./backbone.ts";
+import { makeBackbone } from "./backbone.ts";
+import type { Backbone } from "./client-pool.ts";
 import { EgressGuard, type Lookup } from "./egress.ts";
 import type { Environment } from "./proxy-choice.ts";
 

@@ -1,11 +1,16 @@
 /** Do requests reach their provider, over few connections, and only where they may go? */
 import assert from "node:assert/strict";
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import net from "node:net";
 import { after, afterEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConnectError, EgressError } from "../../../proxy/upstream/connect-error.ts";
-import { Connections, type ConnectionsOptions } from "../../../proxy/upstream/connections.ts";
+import {
+  Connections,
+  type ConnectionsOptions,
+  type DispatchController,
+  type DispatchHandler,
+} from "../../../proxy/upstream/connections.ts";
 import type { Lookup } from "../../../proxy/upstream/egress.ts";
 import { Redacted } from "../../../routing/secrets.ts";
 import { ask, LOOPBACK_EGRESS, OPEN_EGRESS, provider, until } from "./fixtures.ts";
@@ -73,6 +78,58 @@ describe("connections", () => {
     made.retire([structuredClone(one)]);
     await ask(made.dispatcherFor(structuredClone(one), NOBODY));
     assert.equal(server.connections(), 1);
+  });
+
+  test("are found at once however many are busy, and none is lost to a request that cannot be sent", async () => {
+    const held: ServerResponse[] = [];
+    const hold = (request: IncomingMessage, response: ServerResponse) => {
+      if (request.url === "/hold") held.push(response);
+      else response.end("free");
+    };
+    const server = await up(provide(hold));
+    const dispatcher = connections().dispatcherFor(at(`http://127.0.0.1:${server.port}`), NOBODY);
+    const holding = Array.from({ length: 100 }, () => ask(dispatcher, { path: "/hold" }));
+    await until(() => held.length === 100, "all are under way at once");
+    for (let i = 0; i < 10; i++) {
+      await ask(dispatcher);
+      await assert.rejects(ask(dispatcher, { path: "/not a path" }), { code: "UND_ERR_INVALID_ARG" });
+      await assert.rejects(ask(dispatcher, { headers: { "x-a": "line\nbreak" } }), { code: "UND_ERR_INVALID_ARG" });
+    }
+    assert.equal(server.connections(), 101);
+    for (const response of held) response.end("held");
+    assert.ok((await Promise.all(holding)).every(({ body }) => body === "held"));
+    for (let i = 0; i < 5; i++) await Promise.all(Array.from({ length: 100 }, () => ask(dispatcher)));
+    assert.equal(server.connections(), 101, "used again");
+  });
+
+  test("that the provider closed, idle or after an answer, are replaced", async () => {
+    const server = await up(provide((_request, response) => response.setHeader("connection", "close").end("bye")));
+    const dispatcher = connections().dispatcherFor(at(`http://127.0.0.1:${server.port}`), NOBODY);
+    for (let i = 1; i <= 5; i++) assert.equal((await ask(dispatcher)).body, "bye");
+    assert.equal(server.connections(), 5);
+    await server.close();
+    await up(provide(echo, "127.0.0.1", server.port));
+    assert.equal((await ask(dispatcher)).status, 200);
+  });
+
+  test("survive callers who go away before and after the answer began", async () => {
+    const server = await up(provide((_request, response) => response.write("first")));
+    const dispatcher = connections().dispatcherFor(at(`http://127.0.0.1:${server.port}`), NOBODY);
+    for (const when of ["onRequestStart", "onResponseStart", "onResponseData"] as const) {
+      const { promise, resolve } = Promise.withResolvers<Error>();
+      const nothing = () => {};
+      const handler: DispatchHandler = {
+        onRequestStart: nothing,
+        onResponseStart: nothing,
+        onResponseData: nothing,
+        onResponseEnd: nothing,
+        onResponseError: (_controller, error) => resolve(error),
+        [when]: (controller: DispatchController) => controller.abort(new Error("gone")),
+      };
+      dispatcher.dispatch({ method: "GET", path: "/" }, handler);
+      assert.equal((await promise).message, "gone", when);
+    }
+    await until(() => server.open() === 0, "their connections are closed");
   });
 
   test("do not follow redirects", async () => {
