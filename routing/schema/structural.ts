@@ -57,12 +57,8 @@ function regExp(pattern: string): RegExp {
 
 function checkNumber(schema: Schema, value: number, path: string, problems: Problem[]): void {
   const { minimum, maximum } = schema;
-  if (minimum !== undefined && value < minimum) {
-    problems.push(say.shouldBe(path, value, `be greater than or equal to ${minimum}`));
-  }
-  if (maximum !== undefined && value > maximum) {
-    problems.push(say.shouldBe(path, value, `be less than or equal to ${maximum}`));
-  }
+  if (minimum !== undefined && value < minimum) problems.push(say.outOfBounds(path, value, "greater", minimum));
+  if (maximum !== undefined && value > maximum) problems.push(say.outOfBounds(path, value, "less", maximum));
 }
 
 function checkList(schema: Schema, list: readonly unknown[], path: string, problems: Problem[]): void {
@@ -106,8 +102,17 @@ export function checkListTypes(schema: Schema, value: unknown, path: string, pro
   const keys = schema["x-kubernetes-list-map-keys"];
   const kind = schema["x-kubernetes-list-type"];
   if (kind === "set") checkUnique(value, path, (item) => item, problems);
-  if (kind === "map" && keys !== undefined) checkUnique(value, path, (item) => keyOf(item, keys), problems);
+  if (kind === "map" && keys !== undefined) checkListMap(value, path, keys, problems);
   for (const [i, item] of value.entries()) checkListTypes(schema.items, item, `${path}[${i}]`, problems);
+}
+
+function checkListMap(list: readonly unknown[], path: string, keys: readonly string[], problems: Problem[]): void {
+  const stranger = list.findIndex((item) => item !== null && !isObject(item));
+  if (stranger === -1) checkUnique(list, path, (item) => keyOf(item, keys), problems);
+  else
+    problems.push(
+      say.invalid(`${path}[${stranger}]`, list[stranger], "must be an object for an array of list-type map"),
+    );
 }
 
 function keyOf(item: unknown, keys: readonly string[]): JsonObject {
@@ -125,17 +130,9 @@ function checkUnique(
   const seen = new Map<string, number>();
   for (const [i, item] of list.entries()) {
     const value = identity(item);
-    const text = fingerprint(value);
-    if (text === undefined) continue;
+    const text = say.json(value);
     const times = (seen.get(text) ?? 0) + 1;
     seen.set(text, times);
     if (times === 2 && problems.length < MAX_PROBLEMS) problems.push(say.duplicate(`${path}[${i}]`, value));
   }
-}
-
-/** Undefined when a list or object stands where only a scalar may: that was told already. */
-function fingerprint(value: unknown): string | undefined {
-  const parts = isObject(value) ? Object.values(value) : [value];
-  if (parts.some((part) => typeof part === "object" && part !== null)) return undefined;
-  return parts.map((part) => `${typeof part} ${part}`).join("\n");
 }

@@ -44,6 +44,9 @@ export interface Problem {
 
 export type JsonType = "null" | "boolean" | "integer" | "number" | "string" | "array" | "object";
 
+/** Beyond this the API server reads a JSON number as a float: its integers have 64 bits. */
+const FIRST_NUMBER_TOO_LARGE = 2 ** 63;
+
 export function jsonType(value: unknown): JsonType {
   if (value === null || value === undefined) return "null";
   if (Array.isArray(value)) return "array";
@@ -51,7 +54,7 @@ export function jsonType(value: unknown): JsonType {
     case "boolean":
       return "boolean";
     case "number":
-      return Number.isInteger(value) ? "integer" : "number";
+      return Number.isInteger(value) && Math.abs(value) < FIRST_NUMBER_TOO_LARGE ? "integer" : "number";
     case "bigint":
       return "integer";
     case "object":

@@ -6,7 +6,7 @@
  * https://github.com/kubernetes/apimachinery/blob/v0.36.3/pkg/util/validation/field/errors.go
  */
 
-import { isObject, type Problem } from "./types.ts";
+import { isObject, jsonType, type Problem } from "./types.ts";
 
 /** How much of a value is shown. The API server shows all of it. */
 const MAX_SHOWN_CHARACTERS = 512;
@@ -51,6 +51,12 @@ export function tooMany(path: string, actual: number, max: number): Problem {
   return sentence(path, `Too many: ${actual}: must have at most ${max} ${max === 1 ? "item" : "items"}`);
 }
 
+/** A number beyond a bound: the bound is printed as a number of the same kind. */
+export function outOfBounds(path: string, value: number, relation: string, bound: number): Problem {
+  const text = jsonType(value) === "integer" ? String(bound) : float(bound);
+  return shouldBe(path, value, `be ${relation} than or equal to ${text}`);
+}
+
 /** `should` says the rest: "have at least 1 items". */
 export function shouldBe(path: string, value: unknown, should: string): Problem {
   return invalid(path, value, `${path} in body should ${should}`);
@@ -71,8 +77,20 @@ function sentence(path: string, text: string): Problem {
 
 /** A value as Go prints it in an error: strings quoted, numbers plain, the rest as JSON with sorted keys. */
 function show(value: unknown): string {
-  const text = typeof value === "string" ? quote(value.slice(0, MAX_SHOWN_CHARACTERS)) : json(value, 0);
+  if (typeof value === "string") return shorten(quote(value.slice(0, MAX_SHOWN_CHARACTERS)));
+  return typeof value === "number" && jsonType(value) === "number" ? float(value) : shorten(json(value));
+}
+
+function shorten(text: string): string {
   return text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}...` : text;
+}
+
+/** Go's `%v` of a float: with an exponent from a million on, and that with two digits. */
+function float(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const [digits, exponent = "0"] = value.toExponential().split("e");
+  if (Number(exponent) >= -4 && Number(exponent) < 6) return String(value);
+  return `${digits}e${exponent.replace(/^([+-])(\d)$/, "$10$2")}`;
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -89,7 +107,9 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 /** Go's `%q`: printable characters as they are. */
 function quote(text: string): string {
-  const escaped = text.replace(/["\\]|[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, (char) => ESCAPES[char] ?? codePoint(char));
+  const escaped = text
+    .toWellFormed()
+    .replace(/["\\]|[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, (char) => ESCAPES[char] ?? codePoint(char));
   return `"${escaped}"`;
 }
 
@@ -99,10 +119,10 @@ function codePoint(char: string): string {
   return code < 0x10000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\U${code.toString(16).padStart(8, "0")}`;
 }
 
-function json(value: unknown, depth: number): string {
+/** JSON with sorted keys, abridged where it is deep or long. */
+export function json(value: unknown, depth = 0): string {
   if (depth > MAX_SHOWN_DEPTH) return "...";
-  if (typeof value === "number") return number(value);
-  if (typeof value === "bigint") return String(value);
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
   if (Array.isArray(value)) {
     return `[${value
       .slice(0, MAX_SHOWN_ITEMS)
@@ -117,9 +137,4 @@ function json(value: unknown, depth: number): string {
 /** Go's JSON never holds these characters. */
 function htmlSafe(text: string): string {
   return text.replace(/[<>&]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
-}
-
-function number(value: number): string {
-  const text = String(value);
-  return text.replace(/e([+-])(\d)$/, "e$10$2");
 }

@@ -3,33 +3,25 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import fc from "fast-check";
 import { parse } from "yaml";
 import { validateObject } from "../../routing/schema.ts";
 import { type ApiServer, startApiServer } from "./api-server.ts";
 import { findBinaries } from "./binaries.ts";
+import { changed } from "./changed.ts";
 import { BAD_OBJECTS, GOOD_OBJECTS, type TestObject } from "./objects.ts";
+import { STATUS_EXAMPLES } from "./status-examples.ts";
+import { applyText, installCrds, PLURALS, pathOf, type Status, sentencesOf, table, tryToCreate } from "./tandem-api.ts";
 
-const CRDS = ["aiproviders", "airoutes", "aiclients"];
-const PLURALS: Readonly<Record<string, string>> = {
-  AIProvider: "aiproviders",
-  AIRoute: "airoutes",
-  AIClient: "aiclients",
-};
-const CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const MANIFESTS = new URL("../golden/manifests/", import.meta.url);
 /** 00 holds Secrets alone. */
 const MANIFEST_FILES = readdirSync(MANIFESTS).filter((name) => /^(?!00)\d\d-[a-z-]+\.yaml$/.test(name));
-const ESTABLISHED_TIMEOUT_MS = 10_000;
+
+/** Each takes some milliseconds. */
+const RANDOM_OBJECTS = 500;
 
 const found = await findBinaries();
 const skip = "missing" in found ? found.missing : false;
-
-interface Status {
-  readonly code?: number;
-  readonly message?: string;
-  readonly details?: { readonly causes?: readonly { readonly field: string; readonly message: string }[] };
-}
 
 interface Stored extends TestObject {
   readonly metadata: { readonly name: string; readonly resourceVersion: string };
@@ -41,12 +33,7 @@ describe("CRDs on a real API server", { skip }, () => {
   before(async () => {
     if ("missing" in found) return;
     server = await startApiServer(found.binaries);
-    for (const name of CRDS) {
-      const crd = parse(readFileSync(new URL(`../../crds/${name}.yaml`, import.meta.url), "utf8"));
-      const answer = await server.call("POST", CRD_PATH, crd);
-      assert.equal(answer.status, 201, JSON.stringify(answer.body));
-    }
-    await Promise.all(CRDS.map((name) => waitUntilEstablished(server, name)));
+    await installCrds(server);
     await server.call("POST", "/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: "ai" } });
   });
 
@@ -85,16 +72,22 @@ describe("CRDs on a real API server", { skip }, () => {
     });
   }
 
+  test("the manifests of one route may follow each other in any order", async () => {
+    const routes = MANIFEST_FILES.map((file) => find(file, "gpt-4o", "AIRoute")).filter((route) => route !== undefined);
+    assert.equal(routes.length, 10);
+    for (const [before, next] of routes.flatMap((one) => routes.map((two) => [one, two] as const))) {
+      await applyText(server, before);
+      const { status, body } = await applyText(server, next);
+      assert.equal(status, 200, JSON.stringify(body));
+      assert.deepEqual((body as Stored).spec, validateObject(next).object?.spec, "nothing is left of the one before");
+    }
+  });
+
   test("every bad object is refused with its sentence, and without a cluster with the same", async (t) => {
     for (const { name, object, says } of BAD_OBJECTS) {
       await t.test(`${object.kind}: ${name}`, async () => {
-        const answer = await tryToCreate(server, object);
-        const { sentences, isCutShort } = sentencesOf(answer.body as Status);
-        assert.ok(answer.status === 400 || answer.status === 422, `the API server answered ${answer.status}`);
+        const sentences = await assertJudgesAgree(server, object);
         assert.ok(sentences.includes(says), `the API server says:\n${sentences.join("\n")}`);
-        const mine = messagesOf(object);
-        const both = isCutShort ? mine.filter((message) => sentences.includes(message)) : mine;
-        assert.deepEqual(both.toSorted(), sentences.toSorted());
       });
     }
   });
@@ -102,13 +95,17 @@ describe("CRDs on a real API server", { skip }, () => {
   test("every odd but good object is taken, with the same defaults as without a cluster", async (t) => {
     for (const { name, object } of GOOD_OBJECTS) {
       await t.test(`${object.kind}: ${name}`, async () => {
-        const { status, body } = await tryToCreate(server, object);
-        assert.equal(status, 201, JSON.stringify(body));
-        const { object: mine, problems } = validateObject(asSent(object));
-        assert.deepEqual(problems, []);
-        assert.deepEqual(mine?.spec, (body as Stored).spec);
+        assert.deepEqual(await assertJudgesAgree(server, object), []);
       });
     }
+  });
+
+  test("objects changed at random are judged alike", async () => {
+    const objects = [...GOOD_OBJECTS, ...BAD_OBJECTS].map(({ object }) => object);
+    const property = fc.asyncProperty(changed(objects), async (object) => {
+      await assertJudgesAgree(server, object);
+    });
+    await fc.assert(property, { numRuns: RANDOM_OBJECTS, seed: 36 });
   });
 
   test("a provider's type stays, its way to authenticate may change", async () => {
@@ -116,10 +113,14 @@ describe("CRDs on a real API server", { skip }, () => {
       document("01-two-providers.yaml", "azure-sweden"),
       document("11-entra-id.yaml", "azure-keyless"),
     ];
-    const path = "/apis/tandem.dev/v1alpha1/namespaces/ai/aiproviders";
     const name = { ...openai.metadata, name: "changing" };
     assert.equal((await applyText(server, { ...openai, metadata: name })).status, 201);
-    const retyped = await server.call("PATCH", `${path}/changing`, { spec: { type: "OpenAI" } }, MERGE_PATCH);
+    const retyped = await server.call(
+      "PATCH",
+      pathOf("AIProvider", "ai", "changing"),
+      { spec: { type: "OpenAI" } },
+      MERGE_PATCH,
+    );
     const { sentences } = sentencesOf(retyped.body as Status);
     const sentence = 'spec.type: Invalid value: "OpenAI": is immutable: make a new AIProvider';
     assert.ok(sentences.includes(sentence), sentences.join("\n"));
@@ -128,7 +129,7 @@ describe("CRDs on a real API server", { skip }, () => {
   });
 
   test("the one-liners in the manifests' comments work", async () => {
-    const path = "/apis/tandem.dev/v1alpha1/namespaces/ai/airoutes/gpt-4o";
+    const path = pathOf("AIRoute", "ai", "gpt-4o");
     await applyText(server, document("02-canary.yaml", "gpt-4o"));
     const canary = [
       { op: "test", path: "/spec/backends/1/name", value: "azure" },
@@ -146,7 +147,7 @@ describe("CRDs on a real API server", { skip }, () => {
     for (const [kind, { name, file, status, cells }] of Object.entries(STATUS_EXAMPLES)) {
       const object = { ...document(file, name), metadata: { name: `status-of-${name}`, namespace: "ai" } };
       await applyText(server, object);
-      const path = `/apis/tandem.dev/v1alpha1/namespaces/ai/${PLURALS[kind]}/status-of-${name}`;
+      const path = pathOf(kind, "ai", `status-of-${name}`);
       const answer = await server.call("PATCH", `${path}/status`, { status }, MERGE_PATCH);
       assert.equal(answer.status, 200, JSON.stringify(answer.body));
       assert.deepEqual((answer.body as Stored).status, status, "nothing was pruned");
@@ -162,131 +163,40 @@ describe("CRDs on a real API server", { skip }, () => {
 
 const MERGE_PATCH = { contentType: "application/merge-patch+json" };
 
-const condition = (type: string) => ({
-  type,
-  status: "True",
-  reason: "Fine",
-  message: "",
-  observedGeneration: 1,
-  lastTransitionTime: "2026-11-24T00:00:00Z",
-});
-
-const STATUS_EXAMPLES: Readonly<
-  Record<string, { name: string; file: string; status: unknown; cells: readonly unknown[] }>
-> = {
-  AIProvider: {
-    name: "openai",
-    file: "01-two-providers.yaml",
-    status: {
-      observedGeneration: 1,
-      endpoint: "https://api.openai.com/v1",
-      prices: [{ model: "gpt-4o", source: "List", date: "2026-11-01" }],
-      conditions: ["Accepted", "ResolvedRefs", "Healthy", "Ready"].map(condition),
-    },
-    cells: ["OpenAI", "https://api.openai.com/v1", "True", "True"],
-  },
-  AIRoute: {
-    name: "gpt-4o",
-    file: "05-rollout.yaml",
-    status: {
-      observedGeneration: 1,
-      models: "gpt-4o",
-      weights: "openai=95 azure=5",
-      proxies: { serving: 3, programmed: 3 },
-      rollout: {
-        hash: "abc",
-        step: "3/7",
-        stepIndex: 2,
-        weight: 5,
-        shadowPercent: 0,
-        startedAt: "2026-11-24T00:00:00Z",
-        stepStartedAt: "2026-11-24T00:05:00Z",
-        failedWindows: 1,
-        inconclusiveWindows: 0,
-        message: "ErrorPercent 0.4 of at most 1.0",
-        metrics: [{ name: "ErrorPercent", stable: "0.3", candidate: "0.4", verdict: "Passed" }],
-      },
-      shadow: {
-        date: "2026-11-24",
-        copied: 5,
-        dropped: 0,
-        compared: 5,
-        different: 1,
-        noiseCompared: 2,
-        noiseDifferent: 0,
-        tokens: 900,
-      },
-      conditions: ["Accepted", "ResolvedRefs", "Programmed", "Ready"].map(condition),
-    },
-    cells: ["gpt-4o", "Weighted", "True", "True", "3/7", "openai=95 azure=5"],
-  },
-  AIClient: {
-    name: "billing-app",
-    file: "09-clients.yaml",
-    status: {
-      observedGeneration: 1,
-      models: "gpt-4o, gpt-4o-mini",
-      usage: { month: "2026-11", usd: "12.345678901", requests: 10, tokens: 12345, updatedAt: "2026-11-24T00:00:00Z" },
-      conditions: ["Accepted", "ResolvedRefs", "Ready"].map(condition),
-    },
-    cells: ["EU", "gpt-4o, gpt-4o-mini", "True"],
-  },
-};
-
-async function waitUntilEstablished(server: ApiServer, plural: string): Promise<void> {
-  const deadline = Date.now() + ESTABLISHED_TIMEOUT_MS;
-  while (Date.now() < deadline) {
-    const { body } = await server.call("GET", `${CRD_PATH}/${plural}.tandem.dev`);
-    const { status } = body as { status?: { conditions?: { type: string; status: string }[] } };
-    const isEstablished = status?.conditions?.some((one) => one.type === "Established" && one.status === "True");
-    if (isEstablished && (await server.call("GET", `/apis/tandem.dev/v1alpha1/${plural}`)).status === 200) return;
-    await sleep(50);
-  }
-  assert.fail(`${plural} did not become Established`);
-}
-
-/** As `kubectl apply --server-side` does, with the text as it stands where one is given. */
-function applyText(server: ApiServer, object: TestObject, text: string = JSON.stringify(object)) {
-  const { name, namespace } = object.metadata;
-  const path = `/apis/tandem.dev/v1alpha1/namespaces/${namespace}/${PLURALS[object.kind]}/${name}`;
-  const query = "fieldManager=test&force=true&fieldValidation=Strict";
-  return server.call("PATCH", `${path}?${query}`, text, { contentType: "application/apply-patch+yaml" });
-}
-
-function tryToCreate(server: ApiServer, object: TestObject) {
-  const path = `/apis/tandem.dev/v1alpha1/namespaces/ai/${PLURALS[object.kind]}`;
-  return server.call("POST", `${path}?dryRun=All&fieldValidation=Strict`, object);
-}
-
-/** What the API server says, without its remarks on itself; `isCutShort` when it stopped before it had judged all. */
-function sentencesOf(status: Status): { sentences: string[]; isCutShort: boolean } {
-  if (status.code === 400) {
-    const fields = status.message?.matchAll(/unknown field "[^"]*"/g) ?? [];
-    return { sentences: Array.from(fields, ([sentence]) => sentence), isCutShort: true };
-  }
-  const all = (status.details?.causes ?? []).map(({ field, message }) => `${field}: ${message}`);
-  // The second sentence repeats the first about a fraction where an integer is due.
-  const remarks = /some validation rules were not checked|Checked value must be of type/;
-  const sentences = all.filter((sentence) => !remarks.test(sentence));
-  return { sentences, isCutShort: all.some((sentence) => sentence.includes("some validation rules were not checked")) };
-}
-
 /** JSON drops what is undefined. */
 function asSent(object: TestObject): unknown {
   return JSON.parse(JSON.stringify(object));
 }
 
-function messagesOf(object: TestObject): string[] {
-  return validateObject(asSent(object)).problems.map(({ message }) => message);
+/** Answers what both say. Where the API server stops early, `validateObject` may say more. */
+async function assertJudgesAgree(server: ApiServer, object: TestObject): Promise<readonly string[]> {
+  const { status, body } = await tryToCreate(server, object);
+  const { object: validated, problems } = validateObject(asSent(object));
+  const mine = problems.map(({ message }) => message);
+  if (status === 201) {
+    assert.deepEqual(mine, [], "the API server takes it");
+    assert.deepEqual(validated?.spec, (body as Stored).spec, "with the same defaults");
+    return mine;
+  }
+  assert.ok(status === 400 || status === 422, `the API server answered ${status}`);
+  const { sentences, isCutShort } = sentencesOf(body as Status);
+  assert.ok(sentences.length > 0, JSON.stringify(body));
+  const both = isCutShort ? mine.filter((message) => sentences.includes(message)) : mine;
+  assert.deepEqual(both.toSorted(), sentences.toSorted());
+  return sentences;
 }
 
 function document(file: string, name: string): TestObject {
-  const objects = readFileSync(new URL(file, MANIFESTS), "utf8")
-    .split(/^---$/m)
-    .map((text) => parse(text) as TestObject);
-  const object = objects.find(({ kind, metadata }) => metadata.name === name && PLURALS[kind] !== undefined);
+  const object = find(file, name);
   assert.ok(object, `${file} holds ${name}`);
   return object;
+}
+
+/** An object of Tandem's in a manifest. */
+function find(file: string, name: string, ofKind?: string): TestObject | undefined {
+  const texts = readFileSync(new URL(file, MANIFESTS), "utf8").split(/^---$/m);
+  const objects = texts.map((text) => parse(text) as TestObject).filter(({ kind }) => PLURALS[kind] !== undefined);
+  return objects.find(({ kind, metadata }) => metadata.name === name && (ofKind ?? kind) === kind);
 }
 
 /** Everything that was written is there; defaults may stand beside it. */
@@ -301,11 +211,4 @@ function assertHolds(actual: unknown, written: unknown, path: string): void {
   } else {
     assert.equal(actual, written, path);
   }
-}
-
-async function table(server: ApiServer, plural: string): Promise<{ columns: string[]; rows: unknown[][] }> {
-  const accept = "application/json;as=Table;g=meta.k8s.io;v=v1";
-  const { body } = await server.call("GET", `/apis/tandem.dev/v1alpha1/namespaces/ai/${plural}`, undefined, { accept });
-  const { columnDefinitions, rows } = body as { columnDefinitions: { name: string }[]; rows: { cells: unknown[] }[] };
-  return { columns: columnDefinitions.map(({ name }) => name), rows: rows.map(({ cells }) => cells) };
 }
