@@ -28,7 +28,7 @@ const HELP = `Usage: npm run bench -- [options]
   --json FILE             every sample as JSON
 `;
 
-const LONG = { rounds: 5, seconds: 3, warmUpSeconds: 1 };
+const LONG = { rounds: 5, seconds: 3, warmUpSeconds: 2 };
 const QUICK = { rounds: 2, seconds: 1, warmUpSeconds: 0.5 };
 const PROFILE = { rounds: 1, seconds: 5, warmUpSeconds: 1 };
 

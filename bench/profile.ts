@@ -7,6 +7,7 @@ import { join } from "node:path";
 
 interface ProfileNode {
   readonly id: number;
+  readonly children?: readonly number[];
   readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
 }
 
@@ -19,6 +20,8 @@ interface Profile {
 }
 
 const TOP = 45;
+/** Cut off at the front: the start, and the quiet time after it (run.ts waits 2 s before the first request). */
+const START_MICROS = 1_500_000;
 const NOT_WORK = new Set(["(idle)", "(root)"]);
 
 /** Markdown, one part for each profile in the folder. */
@@ -32,19 +35,17 @@ export function profileReport(folder: string): string {
 
 function reportOf(name: string, profile: Profile): string {
   const own = ownTimes(profile);
+  const caller = callersOf(profile.nodes);
   const functions = new Map<string, number>();
   const modules = new Map<string, number>();
   let total = 0;
-  for (const { id, callFrame } of profile.nodes) {
-    const time = own.get(id) ?? 0;
-    if (time === 0 || NOT_WORK.has(callFrame.functionName)) continue;
+  for (const node of profile.nodes) {
+    const { functionName, url } = node.callFrame;
+    const time = own.get(node.id) ?? 0;
+    if (time === 0 || NOT_WORK.has(functionName)) continue;
     total += time;
-    add(
-      functions,
-      `${callFrame.functionName || "(anonymous)"} ${place(callFrame.url)}:${callFrame.lineNumber + 1}`,
-      time,
-    );
-    add(modules, callFrame.url === "" ? callFrame.functionName : place(callFrame.url), time);
+    add(functions, url === "" ? `${functionName} ← ${caller(node)}` : labelOf(node), time);
+    add(modules, url === "" ? functionName : place(url), time);
   }
   const rank = (times: Map<string, number>) =>
     [...times]
@@ -62,11 +63,40 @@ function reportOf(name: string, profile: Profile): string {
   ].join("\n");
 }
 
+function labelOf({ callFrame }: ProfileNode): string {
+  return `${callFrame.functionName || "(anonymous)"} ${place(callFrame.url)}:${callFrame.lineNumber + 1}`;
+}
+
+/** Who called a native function: the nearest one that is not Node's own plumbing, so that two kinds of writes tell apart. */
+function callersOf(nodes: readonly ProfileNode[]): (node: ProfileNode) => string {
+  const parents = new Map<number, ProfileNode>();
+  for (const node of nodes) for (const child of node.children ?? []) parents.set(child, node);
+  return (node) => {
+    let parent = parents.get(node.id);
+    while (parent !== undefined && isPlumbing(parent.callFrame.url)) parent = parents.get(parent.id);
+    return parent === undefined ? "the event loop" : labelOf(parent);
+  };
+}
+
+function isPlumbing(url: string): boolean {
+  return (
+    url === "" ||
+    url.startsWith("node:internal/") ||
+    url === "node:net" ||
+    url === "node:events" ||
+    url === "node:timers"
+  );
+}
+
 function ownTimes({ samples, timeDeltas }: Profile): Map<number, number> {
   const own = new Map<number, number>();
+  let elapsed = 0;
   // A delta belongs to the sample before it.
-  for (let at = 0; at + 1 < samples.length; at += 1)
-    add(own, samples[at] as number, Math.max(0, timeDeltas[at + 1] ?? 0));
+  for (let at = 0; at + 1 < samples.length; at += 1) {
+    const delta = Math.max(0, timeDeltas[at + 1] ?? 0);
+    elapsed += delta;
+    if (elapsed > START_MICROS) add(own, samples[at] as number, delta);
+  }
   return own;
 }
 

@@ -87,7 +87,7 @@ export async function startTarget(
   } catch (error) {
     await stop(child);
     throw new Unavailable(
-      `${(error as Error).message}: ${readFileSync(errorFile, "utf8").trim().slice(-500) || "it wrote no error"}`,
+      `${(error as Error).message}: ${readFileSync(errorFile, "utf8").trim().slice(0, 500) || "it wrote no error"}`,
     );
   }
   const readySeconds = (performance.now() - begun) / 1000;
