@@ -5,6 +5,8 @@
  * accepted form; one that has none, or that must not serve, still holds its names without backends, so that its
  * callers do not fall to another tenant's route.
  */
+import type { Route } from "../table.ts";
+import { mayUseProvider } from "./sharing.ts";
 import { byAge, type Finding, mayServe, type RouteDraft, type World, writtenSpec } from "./world.ts";
 
 const MAX_MODELS = 64;
@@ -24,27 +26,42 @@ const NOTHING: Settled = { form: "None", claims: [] };
 
 /** A conflict is told on the draft. */
 function settle(world: World, draft: RouteDraft, holders: Holders): Settled {
-  if (draft.spec === undefined) return lastForm(world, draft, holders) ?? namesOnly(draft, holders);
+  if (draft.spec === undefined) return lastForm(world, draft, holders) ?? namesOnly(world, draft, holders);
   const conflict = firstConflict(draft, draft.spec.models, holders);
   if (conflict === undefined) return { form: mayServe(draft) ? "Spec" : "NamesOnly", claims: draft.spec.models };
-  const wasFine = draft.rejected.length === 0;
+  const asksForProtection = draft.rejected.length > 0;
   draft.rejected.unshift(conflict);
-  // Where protection is asked for, the form without it must not come back.
-  return (wasFine ? lastForm(world, draft, holders) : undefined) ?? NOTHING;
+  if (!asksForProtection) return lastForm(world, draft, holders) ?? NOTHING;
+  // The form without the protection must not come back; its callers must not fall to others either.
+  return holding(free(draft, lastOf(world, draft)?.models ?? [], holders));
 }
 
-/** `undefined`: it has none. It claims nothing when its names have gone to others. */
+/** The last accepted form, for the names that have not gone to others. `undefined`: there is none. */
 function lastForm(world: World, draft: RouteDraft, holders: Holders): Settled | undefined {
-  const last = world.lastRoutes.get(draft.key);
-  // Another uid: a deleted route of the same name, perhaps of another owner.
-  if (last?.uid !== draft.uid) return undefined;
-  const isFree = firstConflict(draft, last.models, holders) === undefined;
-  return isFree ? { form: "Last", claims: last.models } : NOTHING;
+  const last = lastOf(world, draft);
+  // Without backends it only held its names, or could serve nobody: that is nothing to keep.
+  if (!last?.backends.some((backend) => mayUseProvider(world, last.namespace, backend.provider))) return undefined;
+  const names = free(draft, last.models, holders);
+  return names.length > 0 ? { form: "Last", claims: names } : NOTHING;
 }
 
-function namesOnly(draft: RouteDraft, holders: Holders): Settled {
-  const names = namesOfBroken(draft).filter((name) => !holders.has(`${draft.namespace}/${name}`));
+function namesOnly(world: World, draft: RouteDraft, holders: Holders): Settled {
+  const readable = namesOfBroken(draft);
+  return holding(free(draft, readable.length > 0 ? readable : (lastOf(world, draft)?.models ?? []), holders));
+}
+
+function holding(names: readonly string[]): Settled {
   return names.length > 0 ? { form: "NamesOnly", claims: names } : NOTHING;
+}
+
+/** Only of the same uid: one of another was a route of the same name, perhaps of another owner. */
+function lastOf(world: World, draft: RouteDraft): Route | undefined {
+  const last = world.lastRoutes.get(draft.key);
+  return last?.uid === draft.uid ? last : undefined;
+}
+
+function free(draft: RouteDraft, models: readonly string[], holders: Holders): readonly string[] {
+  return models.filter((model) => !holders.has(`${draft.namespace}/${model}`));
 }
 
 function firstConflict(draft: RouteDraft, models: readonly string[], holders: Holders): Finding | undefined {

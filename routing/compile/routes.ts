@@ -3,10 +3,9 @@
  */
 import { ANY_MODEL, offered } from "../choose.ts";
 import { milliseconds } from "../duration.ts";
-import { isShared } from "../lookup.ts";
 import type { Backend, Failover, Provider, Route, StickyKey } from "../table.ts";
 import * as defaults from "./defaults.ts";
-import { toSharing } from "./sharing.ts";
+import { mayUseProvider, toSharing } from "./sharing.ts";
 import type { BackendSpec, RouteSpec, StickyPlaceSpec } from "./spec.ts";
 import { describeWeights, partOf } from "./weights.ts";
 import { type Finding, type RouteDraft, type World, writtenSpec } from "./world.ts";
@@ -14,7 +13,7 @@ import { type Finding, type RouteDraft, type World, writtenSpec } from "./world.
 export function makeRoutes(world: World): void {
   for (const draft of world.routes.values()) {
     const written = draft.spec && toRoute(draft, draft.spec);
-    const route = draft.form === "Last" ? world.lastRoutes.get(draft.key) : written;
+    const route = draft.form === "Last" ? lastForm(world, draft) : written;
     const backends = route === undefined ? [] : permitted(world, draft, route);
     const isWhole = draft.form === "Spec" || draft.form === "Last";
     if (isWhole && route !== undefined) draft.made = { ...route, backends };
@@ -23,9 +22,15 @@ export function makeRoutes(world: World): void {
   }
 }
 
+function lastForm(world: World, draft: RouteDraft): Route | undefined {
+  const last = world.lastRoutes.get(draft.key);
+  return last && { ...last, models: draft.claims };
+}
+
 function describe(world: World, draft: RouteDraft): void {
   const isInForce = (backend: Backend) => world.providers.get(backend.provider)?.made !== undefined;
-  draft.columns.models = (draft.spec?.models ?? draft.claims).join(", ");
+  const models = draft.form === "Last" ? draft.claims : (draft.spec?.models ?? draft.claims);
+  draft.columns.models = models.join(", ");
   draft.columns.weights = describeWeights((draft.made?.backends ?? []).filter(isInForce));
 }
 
@@ -98,16 +103,13 @@ function toFailover(spec: RouteSpec["failover"]): Failover {
  */
 function permitted(world: World, draft: RouteDraft, route: Route): readonly Backend[] {
   return route.backends.filter((backend, i) => {
+    const isPermitted = mayUseProvider(world, route.namespace, backend.provider);
     const problem = problemOf(world, route, backend, i);
-    if (problem !== undefined) draft.unresolved.push(problem);
-    return isAllowed(world, route, backend);
+    // Out of a last accepted form it is gone for good: the next compile would not tell of it any more.
+    const isTold = isPermitted || draft.form !== "Last";
+    if (problem !== undefined && isTold) draft.unresolved.push(problem);
+    return isPermitted;
   });
-}
-
-function isAllowed(world: World, route: Route, backend: Backend): boolean {
-  const provider = world.providers.get(backend.provider);
-  if (provider?.spec === undefined) return true;
-  return isShared(toSharing(provider.spec?.allowedRoutes), provider.namespace, route.namespace);
 }
 
 function problemOf(world: World, route: Route, backend: Backend, i: number): Finding | undefined {
@@ -115,7 +117,7 @@ function problemOf(world: World, route: Route, backend: Backend, i: number): Fin
   const provider = world.providers.get(backend.provider);
   const isOwn = backend.provider.startsWith(`${route.namespace}/`);
   // What another namespace has and does not share is not told apart from what it does not have.
-  if (!isOwn && (provider?.spec === undefined || !isAllowed(world, route, backend))) {
+  if (!isOwn && (provider?.spec === undefined || !mayUseProvider(world, route.namespace, backend.provider))) {
     const message = `${field}.providerRef: AIProvider ${backend.provider} does not exist or does not let namespace ${route.namespace} use it; its spec.allowedRoutes must name the namespace`;
     return { reason: "RefNotPermitted", message };
   }

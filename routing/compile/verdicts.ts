@@ -24,7 +24,9 @@ function accepted(draft: AnyDraft): Condition {
     return { type: "Accepted", status: "True", reason: "Accepted", message: sentences(draft.notes) };
   }
   const messages = draft.rejected.map((finding) => finding.message);
-  if ("form" in draft && draft.form === "Last") messages.push("The last accepted form stays in force");
+  if ("form" in draft && draft.form === "Last") {
+    messages.push(`The last accepted form stays in force for ${draft.claims.join(", ")}`);
+  }
   return { type: "Accepted", status: "False", reason: first.reason, message: sentences(messages) };
 }
 

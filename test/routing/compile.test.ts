@@ -203,6 +203,10 @@ test("any soup of objects compiles, to a table that can be published, in whateve
       const turned = structuredClone([...objects.slice(at), ...objects.slice(0, at)].reverse());
       const again = compile({ objects: turned, secrets: [...facts].reverse(), dev }, structuredClone(last));
       assert.equal(canonicalJson(again), canonicalJson(compiled));
+
+      // Over its own table nothing changes: no status is written twice.
+      const settled = compile({ objects, secrets: facts, dev }, table);
+      assert.equal(canonicalJson(settled), canonicalJson(compiled));
     }),
     { numRuns: 400, seed: SEED },
   );
