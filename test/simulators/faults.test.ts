@@ -229,6 +229,20 @@ test("planned faults: matched, counted, drawn from a seed, and forgotten", async
   assert.equal((await askOpenai(server, CHAT)).status, 200);
 });
 
+test("planned faults choose by operation, key, host and deployment", async () => {
+  const server = await azure({ keys: "any", counting: "estimate" });
+  server.fault({ match: { operation: "models.list", host: "contoso-sweden.openai.azure.com" }, fault: "503" });
+  server.fault({ match: { key: "bad", deployment: "gpt-4o-prod" }, fault: "500" });
+  const models = `${server.url}/openai/v1/models`;
+  const host = { host: "contoso-sweden.openai.azure.com:443" };
+  assert.equal((await ask(models, { headers: { "api-key": "k", ...host } })).status, 503);
+  assert.equal((await ask(models, { headers: { "api-key": "k" } })).status, 200);
+  assert.equal((await askAzure(server, CHAT, { "api-key": "bad" })).status, 500);
+  assert.equal((await askAzure(server, CHAT, { "api-key": "good" })).status, 200);
+  const mini = "/openai/deployments/gpt4o-mini-prod/chat/completions?api-version=2024-10-21";
+  assert.equal((await askAzure(server, CHAT, { "api-key": "bad" }, {}, mini)).status, 200);
+});
+
 test("an order that cannot be read says what is wrong", async () => {
   for (const [order, pattern] of [
     [{ fault: "cot" }, /Unknown fault "cot"/],

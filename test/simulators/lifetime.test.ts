@@ -2,11 +2,14 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { request } from "node:http";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { request } from "node:https";
 import { test } from "node:test";
 import { startSimulators } from "../../simulators/main.ts";
+import { certificatesFor } from "../proxy/upstream/servers.ts";
 import { AZURE_KEY, ask, askAzure, askOpenai, azure, CHAT, OPENAI_KEY, openai } from "./ask.ts";
 
+const HOST = "contoso-sweden.openai.azure.com";
 const STREAM = { ...CHAT, stream: true };
 
 async function until(holds: () => boolean): Promise<void> {
@@ -48,7 +51,7 @@ test("tokens come in time", async () => {
 test("a caller who leaves stops the stream, is remembered, and pays for what came", async () => {
   const server = await openai({ latency: { firstTokenMs: 0, perTokenMs: 15 } });
   const body = JSON.stringify({ ...STREAM, messages: [{ role: "user", content: "200 words" }] });
-  const sent = request(`${server.url}/v1/chat/completions`, {
+  const sent = httpRequest(`${server.url}/v1/chat/completions`, {
     method: "POST",
     agent: false,
     headers: { authorization: `Bearer ${OPENAI_KEY}`, "content-type": "application/json" },
@@ -123,4 +126,20 @@ test("a large body is taken, one beyond 64 MiB is not", async () => {
   const body = (bytes: number) => ({ ...CHAT, messages: [{ role: "user", content: "x".repeat(bytes) }] });
   assert.equal((await askOpenai(server, body(400_000))).status, 200);
   assert.equal((await askOpenai(server, body(65 * 1024 * 1024))).status, 413);
+});
+
+test("with a key and a certificate it speaks HTTPS", async (context) => {
+  const certificates = certificatesFor(HOST);
+  if (!certificates) return context.skip("there is no openssl to make a certificate with");
+  const { ca, key, cert } = certificates;
+  const server = await azure({ tls: { key, cert } });
+  assert.match(server.url, /^https:/);
+  const sent = request(`${server.url}/openai/v1/models`, {
+    ca,
+    servername: HOST,
+    headers: { "api-key": AZURE_KEY },
+  }).end();
+  const [response] = (await once(sent, "response")) as [IncomingMessage];
+  response.resume();
+  assert.equal(response.statusCode, 200);
 });
