@@ -3,6 +3,7 @@
  *
  * Closed → open after `failureThreshold` failures in a row, or when `failurePercent` of at least `minRequests` in the
  * last 30 s failed → after `recoveryTimeout` one attempt, and only one, goes through (half-open) → closed or open again.
+ * A probe that says nothing for another `recoveryTimeout` (a long answer) no longer keeps the next one out.
  *
  * Attempts carry tickets: ever growing numbers. What an attempt that began before the last change of state says is
  * history and changes nothing.
@@ -27,6 +28,8 @@ export class Circuit {
   /** Tickets below this began before the present state. */
   #since: Ticket = 0;
   #probe: Ticket = 0;
+  /** When the probe under way no longer keeps another one out. */
+  #probeUntil = 0;
   readonly #window = new Window();
 
   constructor(settings: Breaker | undefined) {
@@ -44,7 +47,7 @@ export class Circuit {
   /** Whether an attempt may begin now. */
   admits(now: number): boolean {
     if (this.state === "closed") return true;
-    return this.state === "half_open" ? this.#probe === 0 : now >= this.openUntil;
+    return this.state === "half_open" ? this.#probe === 0 || now >= this.#probeUntil : now >= this.openUntil;
   }
 
   /**
@@ -53,12 +56,13 @@ export class Circuit {
    */
   begin(ticket: Ticket, now: number, force: boolean): boolean {
     if (this.state === "closed") return true;
-    if (!this.admits(now) && !force) return false;
-    if (this.#probe === 0) {
+    const admitted = this.admits(now);
+    if (admitted || (force && this.#probe === 0)) {
       this.state = "half_open";
       this.#probe = ticket;
+      this.#probeUntil = now + (this.#settings?.recoveryTimeout ?? 0);
     }
-    return true;
+    return admitted || force;
   }
 
   /** True when the state changed. */

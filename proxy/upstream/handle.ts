@@ -113,7 +113,7 @@ export class Handle {
   /**
    * Starts an attempt. 0 when a breaker refuses: it is open, or its only probe is under way: go elsewhere. Any other
    * answer must be given back to exactly one of `succeeded`, `failed`, `rateLimited`, `released`, or a half-open
-   * breaker waits for ever. `force` is for the case that no candidate is usable.
+   * breaker waits a whole recovery time for it. `force` is for the case that no candidate is usable.
    */
   begin(force = false): Ticket {
     const shared = this.#shared;

@@ -111,6 +111,22 @@ describe("the breaker", () => {
     assert.deepEqual(handle.usable(), { ok: false, reason: "circuit_open", until: now + BREAKER.recoveryTimeout });
   });
 
+  test("lets another probe through when the first says nothing for a whole recovery time", () => {
+    const handle = opened();
+    now += BREAKER.recoveryTimeout;
+    const slow = handle.begin();
+    now += BREAKER.recoveryTimeout - 1;
+    assert.equal(handle.begin(), 0);
+    now += 1;
+    const second = handle.begin();
+    assert.notEqual(second, 0);
+    assert.equal(handle.begin(), 0, "one at a time");
+    handle.failed(slow, "model", "reset");
+    assert.deepEqual(handle.usable(), { ok: false, reason: "circuit_open" }, "the second decides now");
+    handle.succeeded(second);
+    assert.deepEqual(handle.usable(), { ok: true, probe: false });
+  });
+
   test("gives the probe to the next one when its caller went away or met a 429", () => {
     const handle = opened();
     now += BREAKER.recoveryTimeout;
