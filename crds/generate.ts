@@ -1,23 +1,16 @@
 /**
- * How do the CRDs become TypeScript? `npm run generate` writes the types of the objects and the embedded schemas.
+ * What follows from the CRDs? `npm run generate` writes the types of the objects, the embedded schemas and the page of
+ * fields.
  *
- * The YAML files beside this one are the source of truth; the two `*.generated.ts` files follow from them. With
- * `--check` nothing is written, and the exit code is 1 when a file is not what would be written.
+ * The YAML files beside this one are the source of truth. With `--check` nothing is written, and the exit code is 1 when
+ * a file is not what would be written.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { parse } from "yaml";
+import { type FieldSchema, fieldsPage } from "./fields-page.ts";
 
-interface Schema {
-  readonly type?: string;
-  readonly description?: string;
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly required?: readonly string[];
-  readonly items?: Schema;
-  readonly enum?: readonly string[];
-  readonly pattern?: string;
-  readonly default?: unknown;
-}
+type Schema = FieldSchema;
 
 interface Crd {
   readonly spec: {
@@ -30,12 +23,14 @@ interface Crd {
 const NOTICE = "// Generated from crds/*.yaml by `npm run generate`. Edit those, not this.";
 const CRD_FILES = ["aiproviders.yaml", "airoutes.yaml", "aiclients.yaml"];
 const OBJECTS_FILE = new URL("../routing/objects.generated.ts", import.meta.url);
+const FIELDS_FILE = new URL("../docs/fields.md", import.meta.url);
 const SCHEMAS_FILE = new URL("../routing/schemas.generated.ts", import.meta.url);
 
 const crds = CRD_FILES.map((file) => parse(readFileSync(new URL(file, import.meta.url), "utf8")) as Crd);
 const outputs = [
   { file: OBJECTS_FILE, text: objectsModule(crds) },
   { file: SCHEMAS_FILE, text: schemasModule(crds) },
+  { file: FIELDS_FILE, text: fieldsPage(crds.map((crd) => ({ kind: crd.spec.names.kind, schema: schemaOf(crd) }))) },
 ];
 
 if (process.argv.includes("--check")) {
@@ -92,12 +87,17 @@ function apiVersion(crd: Crd | undefined): string {
   return `${crd?.spec.group}/${crd?.spec.versions[0]?.name}`;
 }
 
+function schemaOf(crd: Crd): Schema {
+  const version = crd.spec.versions[0];
+  if (version === undefined) throw new Error(`${crd.spec.names.kind}: no version`);
+  return version.schema.openAPIV3Schema;
+}
+
 function kindTypes(crd: Crd): string[] {
   const kind = crd.spec.names.kind;
-  const schema = crd.spec.versions[0]?.schema.openAPIV3Schema;
-  const spec = schema?.properties?.spec;
-  const status = schema?.properties?.status;
-  if (schema === undefined || spec === undefined || status === undefined) throw new Error(`${kind}: no spec or status`);
+  const schema = schemaOf(crd);
+  const { spec, status } = schema.properties ?? {};
+  if (spec === undefined || status === undefined) throw new Error(`${kind}: no spec or status`);
   return [
     "",
     comment(schema, ""),
@@ -169,7 +169,7 @@ function defaultText(value: unknown): string {
 /** The schemas as JSON text: parsed when first needed, which is quicker than a module of object literals. */
 function schemasModule(all: readonly Crd[]): string {
   const entries = all.map((crd) => {
-    const text = JSON.stringify(crd.spec.versions[0]?.schema.openAPIV3Schema, withoutDescriptions, 1);
+    const text = JSON.stringify(schemaOf(crd), withoutDescriptions, 1);
     if (text.includes("`") || text.includes("${")) throw new Error("a schema would end the template literal");
     return `  ${crd.spec.names.kind}: String.raw\`${text}\`,`;
   });

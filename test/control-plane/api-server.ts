@@ -11,15 +11,16 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Binaries } from "./binaries.ts";
+import { freePorts } from "./free-ports.ts";
 import { end, launch } from "./leash.ts";
 
 const READY_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
+const START_ATTEMPTS = 3;
 
 /** An answer of the API server. `body` is the parsed JSON, or the text where it is not JSON. */
 export interface ApiAnswer {
@@ -53,6 +54,17 @@ export interface CallOptions {
 
 /** Starts etcd and kube-apiserver and waits until `/readyz` says ok. */
 export async function startApiServer(binaries: Binaries): Promise<ApiServer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnce(binaries);
+    } catch (error) {
+      // Somebody else took a port between our look and our start.
+      if (attempt === START_ATTEMPTS || !String(error).includes("address already in use")) throw error;
+    }
+  }
+}
+
+async function startOnce(binaries: Binaries): Promise<ApiServer> {
   const folder = await mkdtemp(join(tmpdir(), "tandem-control-plane-"));
   const children: ChildProcess[] = [];
   const stop = async () => {
@@ -146,7 +158,6 @@ function apiServerFlags(folder: string, etcdUrl: string, port: number): string[]
     "--authorization-mode=RBAC",
     "--service-cluster-ip-range=10.96.0.0/16",
     "--disable-admission-plugins=ServiceAccount",
-    "--feature-gates=AllAlpha=false",
   ];
 }
 
@@ -179,22 +190,6 @@ async function waitFor(
   }
   const log = await readFile(join(folder, `${name}.log`), "utf8").catch(() => "");
   throw new Error(`${name} did not become ready; the end of its log:\n${log.slice(-2_000)}`);
-}
-
-/** Ports that were free a moment ago. All are held together, so that they differ. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports: number[] = [];
-  for (const server of servers) {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(0, "127.0.0.1", resolve);
-    });
-    const address = server.address();
-    if (address !== null && typeof address === "object") ports.push(address.port);
-  }
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 function get(url: string): Promise<boolean> {

@@ -58,6 +58,24 @@ describe("finding kube-apiserver and etcd", { skip: isWindows && "kube-apiserver
     }
   });
 
+  test("a lock that its process left behind is no obstacle", async () => {
+    const cache = join(folder, "cache-left");
+    const version =
+      readdirSync(join(folder, "cache-1", "tandem")).find((name) => name.startsWith("control-plane-")) ?? "";
+    mkdirSync(join(cache, "tandem"), { recursive: true });
+    const ended = spawn(process.execPath, ["--version"], { stdio: "ignore" });
+    await once(ended, "exit");
+    writeFileSync(join(cache, "tandem", `${version}.lock`), String(ended.pid));
+    const { code, out } = await find({
+      XDG_CACHE_HOME: cache,
+      TANDEM_ENVTEST_INDEX: "http://127.0.0.1:1/",
+      ...withoutGo(),
+    });
+    assert.equal(code, 1);
+    assert.match(out, /install Go/);
+    assert.deepEqual(readdirSync(join(cache, "tandem")), [version], "the lock is gone");
+  });
+
   test("an archive with another checksum is not unpacked; without Go that is the end", async () => {
     const server = await serve((request, response) => {
       response.end(

@@ -6,9 +6,9 @@
  */
 
 import { constants } from "node:fs";
-import { access, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { downloadEnvtest } from "./envtest-archive.ts";
 import { buildFromSource, hasGo } from "./go-build.ts";
@@ -24,6 +24,7 @@ export interface Binaries {
 export type Found = { readonly binaries: Binaries } | { readonly missing: string };
 
 const LOCK_POLL_MS = 500;
+const LOCK_WRITE_TIMEOUT_MS = 10_000;
 
 /** Looks, and fetches or builds when needed, which takes minutes. Where `CI` is `true`, nothing may be missing: it throws. */
 export async function findBinaries(): Promise<Found> {
@@ -93,26 +94,37 @@ async function binariesIn(folder: string): Promise<Binaries | undefined> {
 
 /** Test files run side by side; one of them fills the cache and the others wait. */
 async function withLock<T>(lock: string, action: () => Promise<T>): Promise<T> {
-  const owner = join(lock, "pid");
-  await mkdir(join(lock, ".."), { recursive: true });
-  while (!(await isMade(lock))) {
-    const pid = Number(await readFile(owner, "utf8").catch(() => ""));
-    if (pid > 0 && !isAlive(pid)) await rm(lock, { recursive: true, force: true });
+  await mkdir(dirname(lock), { recursive: true });
+  while (!(await isTaken(lock))) {
+    if (await isAbandoned(lock)) await rm(lock, { force: true });
     else await sleep(LOCK_POLL_MS);
   }
   try {
-    await writeFile(owner, String(process.pid));
     return await action();
   } finally {
-    await rm(lock, { recursive: true, force: true });
+    await rm(lock, { force: true });
   }
 }
 
-async function isMade(folder: string): Promise<boolean> {
-  return await mkdir(folder).then(
-    () => true,
-    () => false,
-  );
+async function isTaken(lock: string): Promise<boolean> {
+  try {
+    await writeFile(lock, String(process.pid), { flag: "wx" });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Its process is gone, or never came to write its number. */
+async function isAbandoned(lock: string): Promise<boolean> {
+  try {
+    const pid = Number(await readFile(lock, "utf8"));
+    if (pid > 0) return !isAlive(pid);
+    return Date.now() - (await stat(lock)).mtimeMs > LOCK_WRITE_TIMEOUT_MS;
+  } catch {
+    return false;
+  }
 }
 
 function isAlive(pid: number): boolean {
@@ -130,6 +142,6 @@ function progress(line: string): void {
 
 if (import.meta.main) {
   const found = await findBinaries();
-  process.stdout.write("binaries" in found ? `${join(found.binaries.etcd, "..")}\n` : `${found.missing}\n`);
+  process.stdout.write("binaries" in found ? `${dirname(found.binaries.etcd)}\n` : `${found.missing}\n`);
   process.exitCode = "binaries" in found ? 0 : 1;
 }
