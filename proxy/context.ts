@@ -40,6 +40,8 @@ export interface RequestContext {
   // attempt
   target: Target | undefined;
   call: UpstreamCall | undefined;
+  /** Of the attempt whose answer flows: given back when it has ended. */
+  ticket: number;
   /** Set when the caller went away; ends the attempt under way. */
   closed: boolean;
   /** Ends a wait between attempts early. */

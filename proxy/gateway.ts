@@ -169,10 +169,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     log: options.log,
     accessLog: options.accessLog,
     tracing,
-    sources: {
-      circuits: () => circuitsOf(upstreams),
-      providers: () => healthOf(upstreams),
-    },
+    sources: upstreams.availability.metricSources(),
   });
   return { upstreams, telemetry, snapshot: undefined, draining: false };
 }
@@ -196,24 +193,6 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     draining: () => parts.draining,
     onConfigFault: (target, failure, id) => faults.report(target, failure, id),
   };
-}
-
-function circuitsOf(upstreams: Upstreams) {
-  return upstreams.availability
-    .snapshot()
-    .flatMap(({ provider, models }) =>
-      models.map(({ model, circuit }) => ({ provider: nameOf(provider), model, state: circuit })),
-    );
-}
-
-function healthOf(upstreams: Upstreams) {
-  return upstreams.availability
-    .snapshot()
-    .map(({ provider, health }) => ({ provider: nameOf(provider), healthy: health.state !== "unhealthy" }));
-}
-
-function nameOf(key: string): string {
-  return key.slice(key.indexOf("/") + 1);
 }
 
 function probeOf(provider: Provider, credentials: Credentials) {

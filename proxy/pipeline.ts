@@ -106,6 +106,7 @@ function begin(
     order: [],
     target: undefined,
     call: undefined,
+    ticket: 0,
     closed: false,
     wake: undefined,
   };

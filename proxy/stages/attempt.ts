@@ -200,7 +200,13 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
   const call = new UpstreamCall(target, record, { stream: context.exchange.stream, choices: context.choices });
   context.target = target;
   context.call = call;
-  send(context, target, call, record);
+  try {
+    send(context, target, call, record);
+  } catch (error) {
+    target.availability.released(ticket);
+    call.abort("not sent");
+    throw error;
+  }
   const settled = await call.settled;
   if (context.closed) {
     record.outcome = "aborted";
@@ -209,7 +215,9 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
   }
   if (settled.ok) {
     record.outcome = "ok";
-    target.availability.succeeded(ticket);
+    // What flows may still break off: the relay says how it ended.
+    if (call.complete) target.availability.succeeded(ticket);
+    else context.ticket = ticket;
     return undefined;
   }
   const { failure } = settled;

@@ -9,8 +9,12 @@ import type { Sink, UpstreamCall } from "./call.ts";
 const JOINED_BYTES = 64 * 1024;
 
 export function relay(context: RequestContext): Promise<void> | void {
-  const { call, exchange } = context;
-  if (!call || context.closed) return undefined;
+  const { call, exchange, target } = context;
+  if (!call) return undefined;
+  if (context.closed) {
+    if (!call.complete) target?.availability.released(context.ticket);
+    return undefined;
+  }
   exchange.status = call.status;
   const headers = answerHeaders(context, call);
   if (call.complete) return endAtOnce(context, call, headers);
@@ -81,10 +85,12 @@ function flow(context: RequestContext, call: UpstreamCall, headers: Headers): Pr
         if (events && !call.events.done) response.write(DONE_EVENT);
         response.end();
         exchange.outcome ??= "ok";
+        context.target?.availability.succeeded(context.ticket);
         finish();
       },
       cut(detail) {
-        if (!context.closed) endCut(context, call, detail);
+        if (context.closed) context.target?.availability.released(context.ticket);
+        else endCut(context, call, detail);
         finish();
       },
     };
@@ -108,7 +114,7 @@ function endCut(context: RequestContext, call: UpstreamCall, detail: string): vo
   exchange.outcome = ownEvent ? "provider_error" : "cut";
   exchange.errorCode = "stream_interrupted";
   exchange.errorOrigin = "provider";
-  if (target) target.availability.failed(target.availability.begin(), "model", detail, record?.providerRequestID);
+  target?.availability.failed(context.ticket, "model", detail, record?.providerRequestID);
   if (call.mode !== "events") {
     response.destroy();
     return;

@@ -11,6 +11,8 @@ export interface TransportFailure {
 export function transportFailure(error: Error, sent: boolean): TransportFailure {
   if (error instanceof ConnectError) return { outcome: "connect_error", detail: error.message };
   const code = codeOf(error);
+  // Not the network's doing: undici would not send this request anywhere.
+  if (code.startsWith("UND_ERR_INVALID")) return { outcome: "malformed", detail: code };
   if (!sent) return { outcome: "connect_error", detail: code || error.message };
   // llhttp's own codes: what came is not HTTP.
   if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") return { outcome: "malformed", detail: code };
