@@ -1,5 +1,7 @@
 /** Which faults can a simulator be told to make, and which of them meets this request? */
 
+import { secretHash } from "./recorder.ts";
+
 /** Where a fault acts: instead of the answer, on the connection, on the time, in the headers or in the body. */
 export type FaultPlace = "answer" | "connection" | "time" | "headers" | "body";
 
@@ -193,8 +195,13 @@ export class FaultPlans {
     this.#plans = [];
   }
 
+  /** For people: keys as hashes. */
   list(): readonly object[] {
-    return this.#plans.map(({ plan, left }) => ({ ...plan, left: Number.isFinite(left) ? left : null }));
+    return this.#plans.map(({ plan, left }) => {
+      const { key, ...match } = plan.match;
+      const shown = key === undefined ? match : { ...match, key: secretHash(key) };
+      return { ...plan, match: shown, left: Number.isFinite(left) ? left : null };
+    });
   }
 
   /** The fault for this request, if any; counts it. */

@@ -221,14 +221,18 @@ function responseBody(
     tools: body.tools ?? [],
     top_p: body.top_p ?? 1,
     truncation: body.truncation ?? "disabled",
-    usage: {
-      input_tokens: usage.promptTokens,
-      input_tokens_details: { cached_tokens: 0 },
-      output_tokens: usage.completionTokens,
-      output_tokens_details: { reasoning_tokens: usage.reasoningTokens },
-      total_tokens: usage.promptTokens + usage.completionTokens,
-    },
+    usage: usageBody(usage),
     user: body.user ?? null,
     metadata: body.metadata ?? {},
+  };
+}
+
+function usageBody(usage: Usage): object {
+  return {
+    input_tokens: usage.promptTokens,
+    input_tokens_details: { cached_tokens: 0 },
+    output_tokens: usage.completionTokens,
+    output_tokens_details: { reasoning_tokens: usage.reasoningTokens },
+    total_tokens: usage.promptTokens + usage.completionTokens,
   };
 }

@@ -1,6 +1,6 @@
 /** How do these tests start simulators and look at every byte of an answer? */
 
-import { type IncomingHttpHeaders, request } from "node:http";
+import { type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import { after } from "node:test";
 import { type ListenOptions, type RunningSimulator, startAzure, startOpenAI } from "../../simulators/main.ts";
 
@@ -45,41 +45,41 @@ export function ask(url: string, question: Question = {}): Promise<Answer> {
   const { headers = {}, body, patienceMs = 5_000 } = question;
   const payload = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
   const type = payload === undefined ? {} : { "content-type": "application/json" };
+  const method = question.method ?? (payload === undefined ? "GET" : "POST");
   return new Promise((resolve, reject) => {
-    const sent = request(url, {
-      method: question.method ?? (payload === undefined ? "GET" : "POST"),
-      headers: { ...type, ...headers },
-      agent: false,
-    });
+    const sent = request(url, { method, headers: { ...type, ...headers }, agent: false });
     const silence = setTimeout(() => sent.destroy(new Error("silence")), patienceMs);
     sent.once("error", (error) => {
       clearTimeout(silence);
       reject(error);
     });
     sent.once("response", (response) => {
-      const reads: Buffer[] = [];
-      const finish = (end: Answer["end"]) => {
-        clearTimeout(patience);
-        sent.destroy();
-        resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers,
-          text: Buffer.concat(reads).toString(),
-          reads,
-          end,
-        });
-      };
       clearTimeout(silence);
-      let patience = setTimeout(() => finish("open"), patienceMs);
-      response.on("data", (read: Buffer) => {
-        reads.push(read);
-        clearTimeout(patience);
-        patience = setTimeout(() => finish("open"), patienceMs);
+      void readWhole(response, patienceMs).then((answer) => {
+        sent.destroy();
+        resolve(answer);
       });
-      response.once("end", () => finish("whole"));
-      response.once("error", () => finish("broken"));
     });
     sent.end(payload);
+  });
+}
+
+function readWhole(response: IncomingMessage, patienceMs: number): Promise<Answer> {
+  return new Promise((resolve) => {
+    const reads: Buffer[] = [];
+    const finish = (end: Answer["end"]) => {
+      clearTimeout(patience);
+      const text = Buffer.concat(reads).toString();
+      resolve({ status: response.statusCode ?? 0, headers: response.headers, text, reads, end });
+    };
+    let patience = setTimeout(() => finish("open"), patienceMs);
+    response.on("data", (read: Buffer) => {
+      reads.push(read);
+      clearTimeout(patience);
+      patience = setTimeout(() => finish("open"), patienceMs);
+    });
+    response.once("end", () => finish("whole"));
+    response.on("error", () => finish("broken"));
   });
 }
 
