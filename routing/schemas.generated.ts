@@ -747,7 +747,7 @@ export const SCHEMA_TEXTS = {
       {
        "rule": "!self.timeout.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || !self.interval.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self.timeout) <= duration(self.interval)",
        "fieldPath": ".timeout",
-       "message": "must not be longer than interval"
+       "message": "must not be longer than interval (left out, timeout is 5s and interval 10s)"
       }
      ],
      "properties": {
@@ -1287,7 +1287,7 @@ export const SCHEMA_TEXTS = {
         {
          "rule": "!self.base.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || !self.max.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self.base) <= duration(self.max)",
          "fieldPath": ".base",
-         "message": "must not be longer than max"
+         "message": "must not be longer than max (left out, base is 250ms and max 4s)"
         }
        ],
        "properties": {

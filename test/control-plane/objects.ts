@@ -310,7 +310,7 @@ export const BAD_PROVIDERS: readonly BadObject[] = [
   bad(
     "a check longer than its interval",
     openai({ health: { interval: "5s", timeout: "6s" } }),
-    "spec.health.timeout: Invalid value: must not be longer than interval",
+    "spec.health.timeout: Invalid value: must not be longer than interval (left out, timeout is 5s and interval 10s)",
   ),
   bad(
     "a check of another host",
@@ -514,7 +514,7 @@ export const BAD_ROUTES: readonly BadObject[] = [
   bad(
     "a backoff above its maximum",
     route({ failover: { backoff: { base: "5s" } } }),
-    "spec.failover.backoff.base: Invalid value: must not be longer than max",
+    "spec.failover.backoff.base: Invalid value: must not be longer than max (left out, base is 250ms and max 4s)",
   ),
   bad(
     "hedging at once",
