@@ -1,0 +1,103 @@
+/**
+ * Which object is a document of a manifest?
+ *
+ * Only what must be known to tell objects apart is looked at here; what stands in a spec is the compiler's to judge.
+ */
+
+import type { SecretValues } from "../routing/secrets.ts";
+import { fieldOf, type Step } from "./field-path.ts";
+import { ManifestError } from "./manifest-error.ts";
+import { parseYaml, type YamlDocument } from "./read-yaml.ts";
+import { secretValues } from "./secret-values.ts";
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+export interface ManifestObject {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly file: string;
+  readonly document: YamlDocument;
+  /** Plain JSON with `metadata.namespace` filled in, or the values of a Secret. */
+  readonly content: { readonly object: object } | { readonly secret: SecretValues };
+}
+
+const DEFAULT_NAMESPACE = "default";
+const SECRET = "Secret";
+const NAMESPACE = "Namespace";
+const API_VERSIONS: Readonly<Record<string, string>> = {
+  [SECRET]: "v1",
+  [NAMESPACE]: "v1",
+  AIProvider: "tandem.dev/v1alpha1",
+  AIRoute: "tandem.dev/v1alpha1",
+  AIClient: "tandem.dev/v1alpha1",
+};
+/** RFC 1123 subdomain, as Kubernetes wants most names: no slash can make one object look like another. */
+const NAME = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const SHOWN_CHARACTERS = 60;
+
+/** The objects of one file, in its order. Namespaces are left out. Throws ManifestError. */
+export function objectsIn(text: string, file: string, env: NodeJS.ProcessEnv): ManifestObject[] {
+  // A file that is being written is empty first, and so is one that was cut: neither means that its objects are gone.
+  if (text.trim() === "")
+    throw new ManifestError({ file, message: "it is empty; write an object, or remove the file" });
+  return parseYaml(text, file)
+    .filter((document) => document.value !== null)
+    .flatMap((document) => objectOf(document, file, env) ?? []);
+}
+
+function objectOf(document: YamlDocument, file: string, env: NodeJS.ProcessEnv): ManifestObject | undefined {
+  const fail: Fail = (steps, message) =>
+    new ManifestError({ file, line: document.lineOf(steps), field: fieldOf(steps) || undefined, message });
+  const { value } = document;
+  if (!isFields(value)) throw fail([], "this is no Kubernetes object; begin with apiVersion, kind and metadata");
+  const kind = kindOf(value, fail);
+  if (kind === NAMESPACE) return undefined;
+  const { name, namespace } = identityOf(value, fail);
+  const content =
+    kind === SECRET
+      ? { secret: { namespace, name, values: secretValues(value, env, fail) } }
+      : { object: { ...value, metadata: { ...(value.metadata as Fields), namespace } } };
+  return { kind, namespace, name, file, document, content };
+}
+
+/** Where the fault is: the steps to the field, none for the object as a whole. */
+export type Fail = (steps: readonly Step[], message: string) => ManifestError;
+
+function kindOf({ kind, apiVersion }: Fields, fail: Fail): string {
+  if (kind === undefined) throw fail([], "kind is missing; write kind: AIProvider, AIRoute, AIClient or Secret");
+  if (typeof kind !== "string" || !Object.hasOwn(API_VERSIONS, kind)) {
+    throw fail(
+      ["kind"],
+      `${shown(kind)} is not for Tandem; only AIProvider, AIRoute, AIClient, Secret and Namespace may be here`,
+    );
+  }
+  const expected = API_VERSIONS[kind];
+  if (apiVersion === expected) return kind;
+  const steps = apiVersion === undefined ? [] : ["apiVersion"];
+  const fault = apiVersion === undefined ? "is missing" : `${shown(apiVersion)} is not known for ${kind}`;
+  throw fail(steps, `apiVersion ${fault}; write apiVersion: ${expected}`);
+}
+
+function identityOf({ metadata }: Fields, fail: Fail): { name: string; namespace: string } {
+  if (!isFields(metadata)) throw fail([], "metadata is missing; write metadata: {name: NAME, namespace: NAMESPACE}");
+  const { name, namespace = DEFAULT_NAMESPACE } = metadata;
+  const rule = "use lower-case letters, digits, - and . (at most 253 characters, a letter or digit at both ends)";
+  if (name === undefined) throw fail(["metadata"], "metadata.name is missing; give the object a name");
+  if (!isName(name)) throw fail(["metadata", "name"], `${shown(name)} is not a name; ${rule}`);
+  if (!isName(namespace)) throw fail(["metadata", "namespace"], `${shown(namespace)} is not a namespace; ${rule}`);
+  return { name, namespace };
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === "string" && NAME.test(value);
+}
+
+export function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? "nothing";
+  return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}…`;
+}
