@@ -21,12 +21,20 @@ const CLOSE_BRACKET = 0x5d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const LETTER_N = 0x6e;
+const SPACE = 0x20;
 
 /** Keys that are looked at, by depth: 1 the chunk, 3 a choice, 4 its delta. */
 const DEPTH_CHUNK = 1;
 const DEPTH_CHOICE = 3;
 const DEPTH_DELTA = 4;
 const CONTENT_KEYS = new Set(["content", "reasoning_content", "refusal", "tool_calls", "function_call", "text"]);
+
+const USAGE = Buffer.from("usage");
+const ERROR = Buffer.from("error");
+const FINISH_REASON = Buffer.from("finish_reason");
+const NULL = Buffer.from("null");
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
 
 /** 1 for bytes that a number or a literal is made of. */
 const SCALAR = new Uint8Array(256);
@@ -60,7 +68,7 @@ export class JsonScan {
     let expectKey = false;
     let first = false;
     for (;;) {
-      i = skipSpace(data, i);
+      if ((data[i] as number) <= SPACE) i = skipSpace(data, i);
       if (i >= length) return INCOMPLETE;
       let byte = data[i] as number;
       if (first && (byte === CLOSE_BRACE || byte === CLOSE_BRACKET)) {
@@ -70,7 +78,7 @@ export class JsonScan {
         const close = stringEnd(data, i + 1);
         if (close < 0) return close;
         key = this.#keyOfInterest(data, i + 1, close - 1, depth);
-        i = skipSpace(data, close);
+        i = (data[close] as number) <= SPACE ? skipSpace(data, close) : close;
         if (i >= length) return INCOMPLETE;
         if (data[i] !== COLON) return MALFORMED;
         i++;
@@ -97,7 +105,7 @@ export class JsonScan {
       }
       // Behind a value, or at the end of an empty container: a comma goes on, ends close.
       for (;;) {
-        i = skipSpace(data, i);
+        if ((data[i] as number) <= SPACE) i = skipSpace(data, i);
         if (i >= length) return INCOMPLETE;
         byte = data[i] as number;
         i++;
@@ -117,8 +125,13 @@ export class JsonScan {
   /** The key's name when it matters at this depth, else an empty string. */
   #keyOfInterest(data: Buffer, start: number, end: number, depth: number): string {
     const size = end - start;
-    if (depth === DEPTH_CHUNK) return size === 5 ? data.toString("latin1", start, end) : "";
-    if (depth === DEPTH_CHOICE && size === 13) return data.toString("latin1", start, end);
+    if (depth === DEPTH_CHUNK) {
+      if (size !== USAGE.length) return "";
+      return stands(data, start, USAGE) ? "usage" : stands(data, start, ERROR) ? "error" : "";
+    }
+    if (depth === DEPTH_CHOICE && size === FINISH_REASON.length) {
+      return stands(data, start, FINISH_REASON) ? "finish_reason" : "";
+    }
     if (this.contentSeen || (depth !== DEPTH_DELTA && depth !== DEPTH_CHOICE)) return "";
     const name = data.toString("latin1", start, end);
     return CONTENT_KEYS.has(name) ? name : "";
@@ -134,6 +147,12 @@ export class JsonScan {
       this.contentSeen = true;
     }
   }
+}
+
+/** Compared in place: a string made for each key would cost more than the scan. */
+function stands(data: Buffer, at: number, word: Buffer): boolean {
+  for (let i = 0; i < word.length; i++) if (data[at + i] !== word[i]) return false;
+  return true;
 }
 
 function skipSpace(data: Buffer, from: number): number {
@@ -180,8 +199,16 @@ function scalarEnd(data: Buffer, from: number): number {
   if (i === data.length) return INCOMPLETE;
   const size = i - from;
   const byte = data[from] as number;
-  // Most scalars are a small number, null, true or false.
-  if (size === 1 && byte >= 0x30 && byte <= 0x39) return i;
+  // Most scalars are a whole number or null.
+  if (byte > DIGIT_0 && byte <= DIGIT_9 && digitsEnd(data, from) === i) return i;
+  if (size === 1 && byte === DIGIT_0) return i;
+  if (size === NULL.length && stands(data, from, NULL)) return i;
   const text = data.toString("latin1", from, i);
   return text === "null" || text === "true" || text === "false" || NUMBER.test(text) ? i : MALFORMED;
+}
+
+function digitsEnd(data: Buffer, from: number): number {
+  let i = from;
+  while ((data[i] as number) >= DIGIT_0 && (data[i] as number) <= DIGIT_9) i++;
+  return i;
 }

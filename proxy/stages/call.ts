@@ -54,7 +54,12 @@ export class UpstreamCall implements DispatchHandler {
   held: Buffer[] = [];
   /** The whole plain answer is in `held`. */
   complete = false;
-  readonly events = new EventReader();
+  #events: EventReader | undefined;
+  /** Made when first asked for: most answers are not streams. */
+  get events(): EventReader {
+    this.#events ??= new EventReader();
+    return this.#events;
+  }
   mode: Mode = "waiting";
 
   readonly #target: Target;
