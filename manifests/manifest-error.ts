@@ -5,6 +5,8 @@
  * holds a value of a Secret.
  */
 
+import type { Step } from "./field-path.ts";
+
 export interface Problem {
   /** One sentence, without the place. */
   readonly message: string;
@@ -28,3 +30,6 @@ export class ManifestError extends Error implements Problem {
     this.field = problem.field;
   }
 }
+
+/** Makes the error for a fault in an object at hand: the steps lead to the field, none mean the object as a whole. */
+export type Fail = (steps: readonly Step[], message: string) => ManifestError;

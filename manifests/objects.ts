@@ -5,12 +5,11 @@
  */
 
 import type { SecretValues } from "../routing/secrets.ts";
-import { fieldOf, type Step } from "./field-path.ts";
-import { ManifestError } from "./manifest-error.ts";
+import { fieldOf } from "./field-path.ts";
+import { type Fields, isFields } from "./fields.ts";
+import { type Fail, ManifestError } from "./manifest-error.ts";
 import { parseYaml, type YamlDocument } from "./read-yaml.ts";
 import { secretValues } from "./secret-values.ts";
-
-export type Fields = Readonly<Record<string, unknown>>;
 
 export interface ManifestObject {
   readonly kind: string;
@@ -61,9 +60,6 @@ function objectOf(document: YamlDocument, file: string, env: NodeJS.ProcessEnv):
   return { kind, namespace, name, file, document, content };
 }
 
-/** Where the fault is: the steps to the field, none for the object as a whole. */
-export type Fail = (steps: readonly Step[], message: string) => ManifestError;
-
 function kindOf({ kind, apiVersion }: Fields, fail: Fail): string {
   if (kind === undefined) throw fail([], "kind is missing; write kind: AIProvider, AIRoute, AIClient or Secret");
   if (typeof kind !== "string" || !Object.hasOwn(API_VERSIONS, kind)) {
@@ -91,10 +87,6 @@ function identityOf({ metadata }: Fields, fail: Fail): { name: string; namespace
 
 function isName(value: unknown): value is string {
   return typeof value === "string" && NAME.test(value);
-}
-
-export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function shown(value: unknown): string {

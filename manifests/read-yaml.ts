@@ -26,7 +26,8 @@ const MAX_ALIASES = 100;
 
 const SCALARS: readonly { readonly pattern: RegExp; readonly message: string }[] = [
   {
-    pattern: /^(?:y|n|yes|no|on|off)$/i,
+    // Just these spellings: https://github.com/go-yaml/yaml/blob/v2/resolve.go
+    pattern: /^(?:y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF)$/,
     message: "kubectl reads y, n, yes, no, on and off as booleans; put the text in quotes, or write true or false",
   },
   {
@@ -73,9 +74,9 @@ export async function readYaml(file: string): Promise<unknown> {
   return first?.value ?? null;
 }
 
-/** Long lines stay whole, so that every text can be searched for. */
+/** Texts that YAML 1.1 would read as something else are quoted. Long lines stay whole, so that they can be searched for. */
 export function toYaml(value: unknown): string {
-  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
+  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, compat: "yaml-1.1" });
 }
 
 function parse(text: string, { file, lines }: Place): Doc[] {

@@ -1,6 +1,7 @@
 /** What are the values of a Secret in a file? */
 import { Redacted } from "../routing/secrets.ts";
-import { type Fail, type Fields, isFields } from "./objects.ts";
+import { type Fields, isFields } from "./fields.ts";
+import type { Fail } from "./manifest-error.ts";
 
 /** Of a Secret in Kubernetes; a misspelt one would leave a value out without a word. */
 const KNOWN_FIELDS: readonly string[] = ["apiVersion", "kind", "metadata", "type", "immutable", "data", "stringData"];
@@ -42,7 +43,7 @@ function decoded(text: string, key: string, fail: Fail): string {
 /** As in a shell: `:-` stands in for what is unset or empty. Unset without a default stays, and the compiler refuses it. */
 function expanded(text: string, env: NodeJS.ProcessEnv): string {
   return text.replace(VARIABLE, (whole, name: string, standIn: string | undefined) => {
-    const value = env[name];
+    const value = Object.hasOwn(env, name) ? env[name] : undefined;
     return standIn === undefined ? (value ?? whole) : value || standIn;
   });
 }

@@ -35,6 +35,8 @@ export interface SourceOptions {
   readonly dev: boolean;
   /** Under which clients' keys are hashed. */
   readonly pepper: Redacted;
+  /** In force before this one started: lends a route that is broken now its last accepted form. */
+  readonly lastTable?: RoutingTable | undefined;
   /** Table, credentials or verdicts are other ones, or the files are usable again. */
   onConfiguration(update: Update): void;
   /** After onConfiguration once for every rejected object; alone when the files cannot be used. */
@@ -119,7 +121,7 @@ export class ManifestSource {
   }
 
   #adopt(loaded: Loaded): void {
-    const update = updateOf(loaded, this.#options, this.#last?.table);
+    const update = updateOf(loaded, this.#options, this.#last?.table ?? this.#options.lastTable);
     const isNews = this.#lastProblem !== undefined || !this.#last || !isSame(update, this.#last);
     this.#last = update;
     this.#lastProblem = undefined;
