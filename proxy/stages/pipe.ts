@@ -7,6 +7,7 @@
 import { findRouteByName, mayUse, routesFor } from "../../routing/lookup.ts";
 import type { Route } from "../../routing/table.ts";
 import { BodyReceiver } from "../body/receive.ts";
+import type { BodyScan } from "../body/scan.ts";
 import { withModel } from "../body/splice.ts";
 import type { RequestContext } from "../context.ts";
 import type { Operation } from "../dialects/operations.ts";
@@ -55,7 +56,7 @@ export async function pipe(context: RequestContext): Promise<void> {
       exchange,
       attempt,
       limit: services.limits.requestBytes,
-      body: body && payloadOf(target, body.scan, exchange.model),
+      body: body && payloadOf(context, target, body.scan),
       answerHeaders: (headers) => ownHeaders(context, headers),
     });
   } finally {
@@ -116,9 +117,12 @@ function chosen(context: RequestContext): Target {
 }
 
 /** The body as it came, or with the upstream's name of the model in it. */
-function payloadOf(target: Target, scan: BodyReceiver["scan"], model: string | undefined): readonly Buffer[] {
-  const asIs = model === undefined || !target.bodyModel || model === target.upstreamModel;
-  return asIs || !target.bodyModel ? scan.chunks : withModel(scan, target.bodyModel).chunks;
+function payloadOf({ exchange, operation }: RequestContext, target: Target, scan: BodyScan): readonly Buffer[] {
+  if (exchange.model === undefined || exchange.model === target.upstreamModel) return scan.chunks;
+  // Azure's dated form has the deployment in the body where its path has none (`/openai/responses`).
+  const inBody = operation?.azureDated === "resource" ? Buffer.from(JSON.stringify(target.upstreamModel)) : undefined;
+  const model = target.bodyModel ?? inBody;
+  return model ? withModel(scan, model).chunks : scan.chunks;
 }
 
 function learn(target: Target, ticket: number, outcome: AttemptOutcome | undefined, detail: string, id?: string): void {
