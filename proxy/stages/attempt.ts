@@ -9,10 +9,10 @@ import type { AttemptRecord } from "../exchange.ts";
 import { pathAt, type Target } from "../snapshot.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
 import { type Failure, UpstreamCall } from "./call.ts";
-import { finalError } from "./final-error.ts";
+import { finalError, isSpent } from "./final-error.ts";
 import { send } from "./send.ts";
 
-/** Waiting is only for when nobody else is eligible, and at most this long (milliseconds). */
+/** Waiting is only for when nobody else is eligible, and at most this long for one request (milliseconds). */
 const LONGEST_WAIT = 10_000;
 
 /**
@@ -52,6 +52,8 @@ class Walk {
   /** Taken although its breaker is open, since all are. */
   forced: Target | undefined;
   retries = 0;
+  /** Milliseconds for which rate limits were waited for. */
+  waited = 0;
   /** A larger context is needed than this many tokens. */
   contextTokens: number | undefined;
 
@@ -152,7 +154,8 @@ function refusalOf(walk: Walk, target: Target): string | undefined {
 /** Nobody is eligible: waits for a rate limit to pass, else takes the least bad of those that were passed over. */
 async function waitForOne(walk: Walk): Promise<Target | undefined> {
   const first = soonest(walk);
-  if (first && first.wait <= LONGEST_WAIT && first.wait < walk.timeLeft) {
+  if (first && walk.waited + first.wait <= LONGEST_WAIT && first.wait < walk.timeLeft) {
+    walk.waited += first.wait;
     await pause(walk, first.wait);
     return first.target;
   }
@@ -167,6 +170,7 @@ async function waitForOne(walk: Walk): Promise<Target | undefined> {
 function soonest(walk: Walk): { target: Target; wait: number } | undefined {
   let best: { target: Target; wait: number } | undefined;
   for (const target of walk.context.order) {
+    if (walk.failures.some((failed) => failed.target === target && isSpent(failed.failure))) continue;
     const usability = target.availability.usable();
     if (usability.ok || usability.reason !== "rate_limited" || usability.until === undefined) continue;
     const wait = Math.max(0, usability.until - performance.now());

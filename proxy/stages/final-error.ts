@@ -23,8 +23,12 @@ export class ProviderRefusal extends Error {
   }
 }
 
-/** Spent money comes back by paying, not by asking again. */
-const NEVER_RETRY = new Set(["insufficient_quota", "credit_balance_exhausted"]);
+const SPENT = new Set(["insufficient_quota", "credit_balance_exhausted"]);
+
+/** Spent money comes back by paying, not by waiting and asking again. */
+export function isSpent({ error }: Failure): boolean {
+  return error?.code !== undefined && error.code !== null && SPENT.has(error.code);
+}
 
 export function finalError(
   context: RequestContext,
@@ -50,7 +54,7 @@ export function finalError(
 
 /** Tandem has tried several times already: the official SDKs would only multiply that. */
 function retryOf(context: RequestContext, last: Failure): boolean | undefined {
-  if (last.error?.code && NEVER_RETRY.has(last.error.code)) return false;
+  if (isSpent(last)) return false;
   if (last.outcome === "server_error" && context.exchange.attempts.length > 1) return false;
   return undefined;
 }
