@@ -89,6 +89,8 @@ export const OPENAI_ERRORS = {
   ),
   wrongOperation: (model: string) =>
     openaiError(403, `You are not allowed to generate this kind of answer from model ${model}.`, { param: "model" }),
+  /** 400, not the 403 of other operations (https://github.com/openai/openai-node/issues/56). */
+  notAModerationModel: (model: string) => openaiError(400, `The value '${model}' of 'model' is not valid here.`),
   bodyTooLarge: openaiError(413, "Request body is too large."),
 } as const;
 

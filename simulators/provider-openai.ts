@@ -60,12 +60,13 @@ function serve(settings: Settings, target: Target, name: string | undefined): Se
   const model = findModel(settings.models, name);
   if (!model) return OPENAI_ERRORS.unknownModel(name);
   const kinds = target.operation.kinds ?? [];
-  if (!kinds.includes(model.kind)) {
-    return target.operation.name === "chat.completions"
-      ? OPENAI_ERRORS.notAChatModel
-      : OPENAI_ERRORS.wrongOperation(name);
-  }
+  if (!kinds.includes(model.kind)) return wrongKind(target.operation.name, name);
   return { model, snapshot: snapshotName(model) };
+}
+
+function wrongKind(operation: string, model: string): Failure {
+  if (operation === "chat.completions") return OPENAI_ERRORS.notAChatModel;
+  return operation === "moderations" ? OPENAI_ERRORS.notAModerationModel(model) : OPENAI_ERRORS.wrongOperation(model);
 }
 
 // biome-ignore format: name and value in pairs
