@@ -7,12 +7,13 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { setPriority } from "node:os";
 import { join } from "node:path";
 
 const ETCD_VERSION = "3.6.16";
 const GO_VERSION = "1.26.0";
+const WORK_PREFIX = "build-";
 const PROGRESS_INTERVAL_MS = 10_000;
 /** A build must not take the machine from whoever works on it. */
 const NICENESS = 10;
@@ -37,7 +38,11 @@ export async function buildFromSource(
   progress: (line: string) => void,
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const work = await mkdtemp(join(folder, "build-"));
+  // What is there was left by a build that was ended.
+  for (const name of await readdir(folder)) {
+    if (name.startsWith(WORK_PREFIX)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+  const work = await mkdtemp(join(folder, WORK_PREFIX));
   try {
     for (const program of await programs(work, version)) await build(program, work, folder, progress);
   } finally {
@@ -98,8 +103,7 @@ async function build(program: Program, work: string, folder: string, progress: (
 function go(args: readonly string[], cwd: string, onLog: (lines: number) => void = () => {}): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn("go", args, { cwd, env: { ...process.env, CGO_ENABLED: "0", GOWORK: "off" } });
-    const stopWithUs = () => child.kill("SIGTERM");
-    process.once("exit", stopWithUs);
+    const stayAlone = stopWithUs(child);
     bePolite(child);
     let output = "";
     let log = "";
@@ -112,11 +116,27 @@ function go(args: readonly string[], cwd: string, onLog: (lines: number) => void
     });
     child.once("error", reject);
     child.once("close", (code) => {
-      process.removeListener("exit", stopWithUs);
+      stayAlone();
       if (code === 0) resolve(output);
       else reject(new Error(`go ${args[0]} failed:\n${log}`));
     });
   });
+}
+
+const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** A build that nobody waits for any more must not go on. Answers how to take that back. */
+function stopWithUs(child: ChildProcess): () => void {
+  const stop = (signal: NodeJS.Signals) => {
+    child.kill();
+    takeBack();
+    process.kill(process.pid, signal);
+  };
+  const takeBack = () => {
+    for (const signal of ENDINGS) process.removeListener(signal, stop);
+  };
+  for (const signal of ENDINGS) process.once(signal, stop);
+  return takeBack;
 }
 
 function bePolite(child: ChildProcess): void {
