@@ -151,7 +151,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     metrics: () => parts.telemetry.metricsText(),
     adminToken: options.adminToken,
   });
-  await Promise.all([listen(listener, options.listen), listen(admin, options.admin)]);
+  const listening = [listen(listener, options.listen), listen(admin, options.admin)];
+  await Promise.all(listening).catch(async (error: unknown) => {
+    // What was begun would keep the process alive.
+    await Promise.allSettled(listening);
+    for (const server of [listener, admin]) server.close();
+    await parts.upstreams.close({ now: true });
+    await parts.telemetry.close(FLUSH_TIMEOUT);
+    throw error;
+  });
   return new Gateway(listener, admin, parts);
 }
 
