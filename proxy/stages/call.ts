@@ -179,7 +179,13 @@ export class UpstreamCall implements DispatchHandler {
     // An error instead of the first event: nothing was passed on, so another backend can still answer.
     if (this.events.failed && this.#settle) this.#fail("server_error", "sent an error inside a 200 stream");
     else if (this.events.pendingBytes > LARGEST_EVENT_BYTES) this.#fail("malformed", "sent an event that is too large");
+    else if (this.#mayYetFailOver()) this.held.push(...passed);
     else for (const bytes of passed) this.#emit(bytes);
+  }
+
+  /** With a limit for the first token, keep-alives and roles wait for it: until then another backend can answer. */
+  #mayYetFailOver(): boolean {
+    return this.#tokenTimer !== undefined && this.#settle !== undefined && this.#bytes <= HELD_ANSWER_BYTES;
   }
 
   /** A body that ended cleanly after every choice's finish reason is whole even without `[DONE]`. */
@@ -208,6 +214,8 @@ export class UpstreamCall implements DispatchHandler {
     this.complete = this.#settle !== undefined;
     if (this.complete && !isJsonObject(this.held)) {
       this.#fail("malformed", `answered ${this.status} with a body that is not JSON`);
+    } else if (this.complete && isError(this.held)) {
+      this.#fail("server_error", `sent an error inside a ${this.status}`);
     } else this.#end(undefined);
   }
 
@@ -318,6 +326,11 @@ function isJsonObject(held: readonly Buffer[]): boolean {
   return (
     first !== undefined && last !== undefined && /^\s*[{[]/.test(first.toString("latin1", 0, 64)) && endsWell(last)
   );
+}
+
+/** Azure says so when it finds no capacity after it has begun to answer. */
+function isError(held: readonly Buffer[]): boolean {
+  return /^\s*\{\s*"error"\s*:\s*\{/.test(held[0]?.toString("latin1", 0, 64) ?? "");
 }
 
 function endsWell(last: Buffer): boolean {
