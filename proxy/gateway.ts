@@ -100,11 +100,14 @@ export class Gateway {
     }
   }
 
-  /** A configuration that did not even become a table: told in `/status`, in the log and in the metrics. */
-  reportConfigError(error: ReloadError): { ok: false; error: ReloadError } {
+  /** A configuration that did not even become a table, or a part of one: told in `/status`, in the log and in the metrics. */
+  reportConfigError(
+    error: ReloadError,
+    consequence = "the configuration was refused, the last good one stays in force",
+  ): { ok: false; error: ReloadError } {
     const { telemetry } = this.#parts;
     telemetry.onReload({ ok: false, error });
-    telemetry.log.error({ ...error }, "the configuration was refused, the last good one stays in force");
+    telemetry.log.error({ ...error }, consequence);
     return { ok: false, error };
   }
 

@@ -1,0 +1,95 @@
+/**
+ * How do files, compiler and gateway come together on a laptop?
+ *
+ * The manifests play the API server and their source the operator; every change that compiles is put in force. What
+ * people read goes to standard error, the access log to standard output.
+ */
+import { randomBytes } from "node:crypto";
+import { ManifestError } from "../manifests/load.ts";
+import { ManifestSource, type SourceProblem, type Update } from "../manifests/source.ts";
+import { type Gateway, startGateway } from "../proxy/gateway.ts";
+import type { GatewaySettings } from "../proxy/settings.ts";
+import type { LogDestination } from "../proxy/telemetry/log.ts";
+import { Redacted } from "../routing/secrets.ts";
+import { listenProblem, readAddress } from "./addresses.ts";
+import { CommandError } from "./command.ts";
+import { LastTable } from "./last-table.ts";
+import { createPlainLogger } from "./plain-log.ts";
+import { linesOf, place, tell } from "./tell.ts";
+
+const LOOPBACK = /^(127\.|::1$|localhost$)/;
+const PEPPER_BYTES = 32;
+
+export interface RunOptions {
+  readonly manifests: readonly string[];
+  readonly settings: GatewaySettings;
+  readonly listen: string;
+  readonly admin: string;
+  /** A folder for what outlives a restart. */
+  readonly state: string;
+  readonly dev: boolean;
+  readonly connectTo: ReadonlyMap<string, string>;
+  readonly allowAnonymous: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
+  /** Undefined: nowhere. */
+  readonly accessLog: LogDestination | undefined;
+}
+
+export interface RunningGateway {
+  readonly url: string;
+  readonly adminUrl: string;
+  close(options: { drainMs: number }): Promise<void>;
+}
+
+/** Listening, and with a table in force. Throws CommandError when there is nothing to serve with. */
+export async function runGateway(options: RunOptions): Promise<RunningGateway> {
+  const listen = readAddress("listen", options.listen);
+  const admin = readAddress("admin", options.admin);
+  if (options.allowAnonymous !== undefined && !LOOPBACK.test(listen.host)) {
+    tell(`warning: anybody who reaches ${options.listen} may spend the providers' money (--allow-anonymous)`);
+  }
+  const log = createPlainLogger(tell);
+  const gateway = await startGateway({ ...options, listen, admin, log }).catch((error: Error) => {
+    throw new CommandError(listenProblem(error));
+  });
+  const memory = new LastTable(options.state, options.manifests, (message) => tell(`warning: ${message}`));
+  const source = await startSource(options, gateway, memory).catch(async (error: unknown) => {
+    await gateway.close({ drainMs: 0 });
+    throw error instanceof ManifestError ? new CommandError(`${place(error)}${error.message}`) : error;
+  });
+  return {
+    url: gateway.url,
+    adminUrl: gateway.adminUrl,
+    close: async ({ drainMs }) => {
+      await source.close();
+      await memory.close();
+      await gateway.close({ drainMs });
+    },
+  };
+}
+
+async function startSource(options: RunOptions, gateway: Gateway, memory: LastTable): Promise<ManifestSource> {
+  const source = new ManifestSource({
+    paths: options.manifests,
+    env: options.env,
+    dev: options.dev,
+    pepper: new Redacted(randomBytes(PEPPER_BYTES).toString("base64")),
+    lastTable: await memory.read(),
+    onConfiguration: (update) => putInForce(update, gateway, memory),
+    onProblem: (problem) => report(problem, gateway),
+  });
+  await source.start();
+  return source;
+}
+
+function putInForce(update: Update, gateway: Gateway, memory: LastTable): void {
+  if (!gateway.apply(update).ok) return;
+  memory.keep(update.table);
+  // What is not accepted is told as a problem.
+  for (const verdict of update.verdicts) for (const line of linesOf(verdict, update.loaded, "Accepted")) tell(line);
+}
+
+/** On the terminal through the gateway's log, and in `/status`. */
+function report({ object, ...problem }: SourceProblem, gateway: Gateway): void {
+  gateway.reportConfigError(problem, object === undefined ? undefined : "everything else is in force");
+}

@@ -1,0 +1,81 @@
+/** The gateway over manifests, without a cluster. */
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { LogDestination } from "../proxy/telemetry/log.ts";
+import { readConnectTo } from "./addresses.ts";
+import { type Command, type Given, UsageError } from "./command.ts";
+import { MANIFESTS_OPTION } from "./compiled.ts";
+import { runGateway } from "./run-gateway.ts";
+import { readSettings } from "./settings-file.ts";
+import { untilSignal } from "./signals.ts";
+import { tell } from "./tell.ts";
+
+const STANDARD_OUTPUT = 1;
+/** Seconds. */
+const LONGEST_DRAIN = 3600;
+
+export const run: Command = {
+  name: "run",
+  summary: "the gateway over manifests, without a cluster",
+  options: [
+    { ...MANIFESTS_OPTION, required: true },
+    { name: "settings", value: "FILE", help: "settings of the gateway (limits, egress, location), YAML or JSON" },
+    { name: "listen", value: "ADDRESS", default: "127.0.0.1:8080", help: "where the OpenAI API is served" },
+    {
+      name: "admin",
+      value: "ADDRESS",
+      default: "127.0.0.1:9090",
+      help: "where /status, /metrics and probes are served",
+    },
+    {
+      name: "state",
+      value: "DIR",
+      help: "what outlives a restart: the routes in force (default ~/.local/state/tandem)",
+    },
+    { name: "allow-anonymous", value: "NAMESPACE", help: "callers without a key belong to this namespace" },
+    { name: "dev", help: "serve objects whose protecting fields have no effect yet; allow --connect-to" },
+    {
+      name: "connect-to",
+      value: "HOST=URL",
+      many: true,
+      help: "connect to URL when a provider is at HOST (with --dev)",
+    },
+    { name: "drain", value: "SECONDS", default: "30", help: "how long requests in flight may take after SIGTERM" },
+  ],
+  examples: [
+    "tandem run --manifests examples/quickstart",
+    "tandem run --manifests prod/ override.yaml --listen 0.0.0.0:8080",
+    "tandem run --manifests examples/quickstart --dev --connect-to api.openai.com=http://127.0.0.1:8101",
+  ],
+  run: runUntilSignal,
+};
+
+async function runUntilSignal(given: Given): Promise<number> {
+  const dev = given.isOn("dev");
+  const drainMs = drainOf(given.text("drain") ?? "");
+  const gateway = await runGateway({
+    manifests: given.list("manifests"),
+    settings: await readSettings(given.text("settings"), dev),
+    listen: given.text("listen") ?? "",
+    admin: given.text("admin") ?? "",
+    state: given.text("state") ?? join(homedir(), ".local", "state", "tandem"),
+    dev,
+    connectTo: readConnectTo(given.list("connect-to"), dev),
+    allowAnonymous: given.text("allow-anonymous"),
+    env: given.env,
+    accessLog: new LogDestination(STANDARD_OUTPUT),
+  });
+  const stop = untilSignal();
+  tell(`ready: ${gateway.url}/v1 (admin ${gateway.adminUrl})`);
+  await stop;
+  tell(`stopping: requests in flight may take ${drainMs / 1000} s more; a second signal ends them`);
+  await gateway.close({ drainMs });
+  return 0;
+}
+
+/** Milliseconds. */
+function drainOf(text: string): number {
+  const seconds = Number(text);
+  if (/^\d+$/.test(text) && seconds <= LONGEST_DRAIN) return seconds * 1000;
+  throw new UsageError(`--drain ${text}: not a number of seconds from 0 to ${LONGEST_DRAIN}`);
+}

@@ -1,0 +1,17 @@
+/** What does `--settings FILE` say? */
+import { ManifestError } from "../manifests/load.ts";
+import { readYaml } from "../manifests/read-yaml.ts";
+import { DEFAULT_SETTINGS, type GatewaySettings, parseSettings } from "../proxy/settings.ts";
+import { UsageError } from "./command.ts";
+import { place } from "./tell.ts";
+
+/** The defaults without a file. Throws UsageError. */
+export async function readSettings(file: string | undefined, dev: boolean): Promise<GatewaySettings> {
+  if (file === undefined) return DEFAULT_SETTINGS;
+  try {
+    return parseSettings(await readYaml(file), { dev });
+  } catch (error) {
+    const where = error instanceof ManifestError ? place(error) : `${file}: `;
+    throw new UsageError(`${where}${(error as Error).message}`);
+  }
+}
