@@ -1,0 +1,57 @@
+/** Does `tandem explain` tell who would be asked? */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { EXAMPLES, QUICKSTART, tandem } from "./tandem.ts";
+
+const CANARY = ["--manifests", QUICKSTART, join(EXAMPLES, "02-canary.yaml")];
+const ASK = ["explain", ...CANARY, "--model", "gpt-4o", "--client", "demo"];
+
+test("a canary: both backends with their shares", async () => {
+  const { code, stdout } = await tandem(ASK);
+  assert.equal(code, 0);
+  assert.match(stdout, /1\. openai +first for 90\.0 %/);
+  assert.match(stdout, /2\. azure +first for 10\.0 %.*deployment gpt-4o-prod/);
+});
+
+test("a canary whose primary fails: the other takes all, and the primary is skipped with the reason", async () => {
+  const { code, stdout } = await tandem([...ASK, "--unavailable", "openai"]);
+  assert.equal(code, 0);
+  assert.match(stdout, /1\. azure +first for 100\.0 %/);
+  assert.match(stdout, /Skipped now:\n +openai: failing/);
+  assert.doesNotMatch(stdout, /\d\. openai/);
+});
+
+test("a failing model leaves the provider's other models alone", async () => {
+  const [same, other] = await Promise.all([
+    tandem([...ASK, "--unavailable", "openai/gpt-4o"]),
+    tandem([...ASK, "--unavailable", "openai/gpt-4o-mini"]),
+  ]);
+  assert.match(same.stdout, /Skipped now:/);
+  assert.doesNotMatch(other.stdout, /Skipped now:/);
+});
+
+test("nobody left, no such client, no such model: exit 1 with the code that a caller would see", async () => {
+  const [nobody, client, model] = await Promise.all([
+    tandem([...ASK, "--unavailable", "openai", "azure-sweden"]),
+    tandem(["explain", ...CANARY, "--model", "gpt-4o", "--client", "ai/nobody"]),
+    tandem(["explain", ...CANARY, "--model", "gpt-9"]),
+  ]);
+  assert.deepEqual([nobody.code, client.code, model.code], [1, 1, 1]);
+  assert.match(nobody.stdout, /no_backend_available/);
+  assert.match(client.stdout, /invalid_api_key/);
+  assert.match(model.stdout, /model_not_found/);
+});
+
+test("a sticky header gives one order for one value, also as JSON", async () => {
+  const orders = await Promise.all(
+    ["ann", "ann"].map(async (value) => {
+      const { stdout } = await tandem([...ASK, "--header", `x-session-id=${value}`, "-o", "json"]);
+      return (JSON.parse(stdout) as { tried: { backend: string }[]; stickyKey?: string }).tried.map(
+        (one) => one.backend,
+      );
+    }),
+  );
+  assert.deepEqual(orders[0], orders[1]);
+  assert.deepEqual([...(orders[0] ?? [])].sort(), ["azure", "openai"]);
+});
