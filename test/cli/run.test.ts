@@ -105,3 +105,18 @@ test("what is not fine with an object is told with its place", async () => {
   child.kill("SIGTERM");
   assert.equal((await ended).code, 0);
 });
+
+test("a second signal ends it at once, in-flight requests or not", async () => {
+  const { url, child, ended } = await runOver([QUICKSTART]);
+  openai.fault({ fault: "slow-first-byte;ms=10000", times: 1 });
+  const cut = assert.rejects(chat(url));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const began = performance.now();
+  child.kill("SIGTERM");
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(child.exitCode, null, "it waits for what is in flight");
+  child.kill("SIGTERM");
+  assert.notEqual((await ended).code, 0);
+  assert.ok(performance.now() - began < 2000, "it does not wait any more");
+  await cut;
+});
