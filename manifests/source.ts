@@ -6,13 +6,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { encodeTable, type Published } from "../routing/codec.ts";
-import { compile } from "../routing/compile.ts";
 import { type Credentials, describeSecret, type Redacted } from "../routing/secrets.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import { isAccepted, type Verdict } from "../routing/verdict.ts";
 import { fieldNamedIn } from "./field-path.ts";
 import { type Loaded, loadManifests, type ParsedFiles } from "./load.ts";
 import { ManifestError, type Problem } from "./manifest-error.ts";
+import { compileWithForms, type ValidForms } from "./refused-changes.ts";
 import { ManifestWatch } from "./watch.ts";
 
 export interface Update {
@@ -51,6 +51,7 @@ export class ManifestSource {
   readonly #watch: ManifestWatch;
   readonly #parsed: ParsedFiles = new Map();
   #last: Update | undefined;
+  #forms: ValidForms = new Map();
   #lastProblem: Problem | undefined;
   #reloading: Promise<void> | undefined;
   #again = false;
@@ -121,7 +122,7 @@ export class ManifestSource {
   }
 
   #adopt(loaded: Loaded): void {
-    const update = updateOf(loaded, this.#options, this.#last?.table ?? this.#options.lastTable);
+    const update = this.#updateOf(loaded);
     const isNews = this.#lastProblem !== undefined || !this.#last || !isSame(update, this.#last);
     this.#last = update;
     this.#lastProblem = undefined;
@@ -130,19 +131,22 @@ export class ManifestSource {
     for (const problem of rejections(update)) this.#options.onProblem(problem);
   }
 
+  #updateOf(loaded: Loaded): Update {
+    const { pepper, dev } = this.#options;
+    const described = loaded.secrets.map((secret) => describeSecret(secret, pepper));
+    const input = { objects: loaded.objects, secrets: described.map(({ facts }) => facts), dev };
+    const lastTable = this.#last?.table ?? this.#options.lastTable;
+    const { table, verdicts, forms } = compileWithForms(input, lastTable, this.#forms);
+    this.#forms = forms;
+    const credentials = new Map(described.flatMap((one) => one.credentials));
+    return { published: encodeTable(table), credentials, pepper, table, verdicts, loaded };
+  }
+
   #tell(problem: Problem): void {
     if (isDeepStrictEqual(problem, this.#lastProblem)) return;
     this.#lastProblem = problem;
     this.#options.onProblem(problem);
   }
-}
-
-function updateOf(loaded: Loaded, { pepper, dev }: SourceOptions, lastTable: RoutingTable | undefined): Update {
-  const described = loaded.secrets.map((secret) => describeSecret(secret, pepper));
-  const secrets = described.map(({ facts }) => facts);
-  const { table, verdicts } = compile({ objects: loaded.objects, secrets, dev }, lastTable);
-  const credentials = new Map(described.flatMap((one) => one.credentials));
-  return { published: encodeTable(table), credentials, pepper, table, verdicts, loaded };
 }
 
 /** A version says whether its value is the same, so values need no look. */

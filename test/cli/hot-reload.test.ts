@@ -195,3 +195,36 @@ test("a provider's key is rotated: the old one is never sent again", async () =>
   child.kill("SIGTERM");
   assert.equal((await ended).code, 0);
 });
+
+/** One slip in each kind that a caller needs; in a cluster each would be refused, and nothing would change. */
+const SLIPS = [
+  ["a provider's field", "recoveryTimeout: 60s", "recoveryTimeout: 0s", "spec.circuitBreaker.recoveryTimeout"],
+  [
+    "a client's field",
+    "{name: demo-client-key, key: key}",
+    "{name: demo-client-key, kay: key}",
+    "spec.keys[0].secretRef",
+  ],
+] as const;
+
+for (const [what, right, wrong, field] of SLIPS) {
+  test(`${what} is refused: the same table serves on, another file's change is taken`, async () => {
+    const folder = await quickstartCopy();
+    const over = join(await temporaryFolder(), "route.yaml");
+    await writeFile(over, routeTo("openai"));
+    const { url, adminUrl, child, ended } = await runOver([folder, over]);
+    const before = await statusOf(adminUrl);
+    const file = join(folder, "01-two-providers.yaml");
+    await writeFile(file, (await readFile(file, "utf8")).replace(right, wrong));
+    await waitFor("the report", WITHIN, async () => (await statusOf(adminUrl)).lastReload?.result === "failure");
+    const during = await statusOf(adminUrl);
+    assert.equal(during.table?.hash, before.table?.hash);
+    assert.ok(during.lastReload?.error?.field?.startsWith(field), String(during.lastReload?.error?.message));
+    assert.equal((await chat(url)).provider, "openai");
+    await writeFile(over, routeTo("azure-sweden"));
+    await waitFor("the other change", WITHIN, answeredBy(url, "azure-sweden"));
+    assert.equal((await statusOf(adminUrl)).lastReload?.result, "failure", "what is refused is still told");
+    child.kill("SIGTERM");
+    assert.equal((await ended).code, 0);
+  });
+}
