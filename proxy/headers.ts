@@ -115,6 +115,8 @@ const DROPPED: ReadonlySet<string> = new Set([
   "via",
   // Of the provider's authentication, which is not the caller's.
   "www-authenticate",
+  "authorization",
+  "api-key",
   // Whose account at the provider it is.
   "openai-organization",
   "openai-project",
@@ -127,17 +129,22 @@ const PROVIDER_RATE_LIMIT = "x-tandem-provider-ratelimit-";
 const OWN = "x-tandem-";
 
 /**
- * A provider's headers as the caller gets them. `x-ratelimit-*` are renamed, since a client would take one backend's
+ * A provider's headers as the caller gets them; one that repeats `key`, the gateway's own, stops here. `x-ratelimit-*` are renamed, since a client would take one backend's
  * numbers for its own limits; the provider's `x-request-id` becomes `x-tandem-provider-request-id`, since the plain name
  * is Tandem's. `content-length` stays: who changes the body removes it.
  */
-export function responseHeaders(upstream: Readonly<Record<string, string | string[] | undefined>>): Headers {
+export function responseHeaders(
+  upstream: Readonly<Record<string, string | string[] | undefined>>,
+  key?: string | undefined,
+): Headers {
   const headers: Headers = {};
   const named = connectionTokens(upstream.connection);
   for (const name in upstream) {
     if (DROPPED.has(name)) continue;
     const value = upstream[name];
     if (value === undefined || named?.has(name)) continue;
+    // Most values are shorter than a key: this costs nothing.
+    if (key !== undefined && value.length >= key.length && value.includes(key)) continue;
     if (!name.startsWith("x-")) headers[name] = value;
     else if (name.startsWith(RATE_LIMIT)) headers[PROVIDER_RATE_LIMIT + name.slice(RATE_LIMIT.length)] = value;
     else if (name === "x-request-id") headers["x-tandem-provider-request-id"] = value;

@@ -126,9 +126,15 @@ export class PipedCall {
     else this.#fail("reset", code, unreachable(name));
   }
 
+  /** The provider's key, which must not come back. */
+  get #key(): string | undefined {
+    const { credentials, provider } = this.#call;
+    return credentials.get(provider.auth.credential)?.reveal();
+  }
+
   #relay(status: number, answer: IncomingMessage): void {
     const { exchange, provider, answerHeaders } = this.#call;
-    const headers = responseHeaders(answer.headers);
+    const headers = responseHeaders(answer.headers, this.#key);
     if (typeof headers.location === "string") headers.location = ownLocation(headers.location, provider.endpoint);
     exchange.status = status;
     exchange.firstByteAt = performance.now();
@@ -179,7 +185,7 @@ export class PipedCall {
     const { exchange, answerHeaders, provider } = this.#call;
     if (this.#settle === undefined) return;
     const outcome = outcomeOf(status);
-    const error = readProviderError(status, body);
+    const error = readProviderError(status, body, this.#key);
     // The provider refused the gateway's key: to the caller, whose own key is right, that is not a 401.
     if (status === 401 || status === 403) {
       this.#fail(outcome, error.code ?? `HTTP ${status}`, refusedKey(provider.name));
@@ -192,7 +198,7 @@ export class PipedCall {
     exchange.errorOrigin = "provider";
     exchange.firstByteAt = performance.now();
     exchange.responseBytes = length;
-    this.#response.writeHead(status, answerHeaders(errorHeaders(answer, length)));
+    this.#response.writeHead(status, answerHeaders(errorHeaders(answer, length, this.#key)));
     this.#response.end(this.#request.method === "HEAD" ? undefined : error.body);
     this.#end(outcome, error.code ?? `HTTP ${status}`);
   }

@@ -40,8 +40,8 @@ export function refusedKey(provider: string): GatewayError {
 }
 
 /** Of a provider's error whose body was rewritten in OpenAI's shape. */
-export function errorHeaders(answer: IncomingMessage, length: number): Headers {
-  const headers = responseHeaders(answer.headers);
+export function errorHeaders(answer: IncomingMessage, length: number, key: string | undefined): Headers {
+  const headers = responseHeaders(answer.headers, key);
   delete headers["content-encoding"];
   headers["content-type"] = "application/json";
   headers["content-length"] = String(length);

@@ -38,6 +38,11 @@ export interface Target extends Candidate {
   readonly paths: Map<Operation, string | undefined>;
 }
 
+/** The provider's key as text, to keep it out of what goes back to the caller. */
+export function keyOf(target: Target | undefined): string | undefined {
+  return target?.auth?.[1].replace(/^Bearer /, "");
+}
+
 /** What a route makes of a model name, the same for every request of this snapshot. */
 export interface Plan {
   readonly route: Route;

@@ -31,9 +31,11 @@ const TYPES: Readonly<Record<number, string>> = {
 
 type Json = Record<string, unknown>;
 
-export function readProviderError(status: number, body: Buffer): ProviderError {
-  const envelope = envelopeOf(body);
-  const message = textOf(envelope?.message) ?? plainMessage(status, envelope ? Buffer.alloc(0) : body);
+/** `key`: the gateway's own at this provider, which an error that repeats the request must not carry to the caller. */
+export function readProviderError(status: number, body: Buffer, key?: string | undefined): ProviderError {
+  const text = withoutKey(body.toString("utf8"), key);
+  const envelope = envelopeOf(text);
+  const message = textOf(envelope?.message) ?? plainMessage(status, envelope ? "" : text);
   const type = textOf(envelope?.type) ?? TYPES[status] ?? (status >= 500 ? "server_error" : "invalid_request_error");
   const code = textOf(envelope?.code) ?? null;
   const param = textOf(envelope?.param) ?? null;
@@ -41,10 +43,14 @@ export function readProviderError(status: number, body: Buffer): ProviderError {
   return { code, type, message, body: JSON.stringify({ error }) };
 }
 
-function envelopeOf(body: Buffer): Json | undefined {
+function withoutKey(text: string, key: string | undefined): string {
+  return key === undefined || key === "" ? text : text.replaceAll(key, "[redacted]");
+}
+
+function envelopeOf(body: string): Json | undefined {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(body.toString("utf8"));
+    parsed = JSON.parse(body);
   } catch {
     return undefined;
   }
@@ -57,9 +63,8 @@ function envelopeOf(body: Buffer): Json | undefined {
   return rest;
 }
 
-function plainMessage(status: number, body: Buffer): string {
+function plainMessage(status: number, body: string): string {
   const text = body
-    .toString("utf8")
     .replace(/<(script|style)[\s\S]*?<\/\1>/gi, " ")
     .replace(/<[^>]*>/g, " ")
     .replace(/\s+/g, " ")

@@ -2,6 +2,7 @@
 import type { RequestContext } from "../context.ts";
 import { GatewayError } from "../errors.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
+import { keyOf } from "../snapshot.ts";
 import { ProviderRefusal } from "./final-error.ts";
 import { ownHeaders } from "./relay.ts";
 
@@ -40,7 +41,7 @@ function answerRefusal(context: RequestContext, refusal: ProviderRefusal): void 
   exchange.outcome = "provider_error";
   exchange.errorCode = refusal.code ?? String(refusal.status);
   exchange.errorOrigin = "provider";
-  const headers = responseHeaders(refusal.headers);
+  const headers = responseHeaders(refusal.headers, keyOf(context.target));
   delete headers["content-encoding"];
   headers["content-type"] = "application/json";
   headers["x-tandem-error-origin"] = "provider";

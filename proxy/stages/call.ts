@@ -7,7 +7,7 @@
 
 import { type ProviderError, readProviderError } from "../dialects/provider-error.ts";
 import type { AttemptOutcome, AttemptRecord } from "../exchange.ts";
-import type { Target } from "../snapshot.ts";
+import { keyOf, type Target } from "../snapshot.ts";
 import { EventReader, LARGEST_EVENT_BYTES, usageOf } from "../sse/reader.ts";
 import type { DispatchController, DispatchHandler } from "../upstream/connections.ts";
 import { transportFailure } from "../upstream/failure.ts";
@@ -252,7 +252,7 @@ export class UpstreamCall implements DispatchHandler {
   }
 
   #failWithBody(): void {
-    const error = readProviderError(this.status, Buffer.concat(this.held));
+    const error = readProviderError(this.status, Buffer.concat(this.held), keyOf(this.#target));
     this.held = [];
     this.#fail(outcomeOf(this.status), error.code ?? `HTTP ${this.status}`, error);
   }

@@ -2,6 +2,7 @@
 import type { RequestContext } from "../context.ts";
 import { errorBody } from "../errors.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
+import { keyOf } from "../snapshot.ts";
 import { DONE_EVENT } from "../sse/reader.ts";
 import type { Sink, UpstreamCall } from "./call.ts";
 
@@ -36,7 +37,7 @@ export function ownHeaders(context: RequestContext, headers: Headers): Headers {
 }
 
 function answerHeaders(context: RequestContext, call: UpstreamCall): Headers {
-  const headers = ownHeaders(context, responseHeaders(call.headers));
+  const headers = ownHeaders(context, responseHeaders(call.headers, keyOf(context.target)));
   if (call.mode === "events") {
     delete headers["content-length"];
     // nginx and its like would hold the events back.
