@@ -8,7 +8,7 @@ import { operationOf } from "../proxy/dialects/operations.ts";
 import type { Connections, DispatchController, DispatchHandler } from "../proxy/upstream/connections.ts";
 import { transportFailure } from "../proxy/upstream/failure.ts";
 import type { Candidate } from "../routing/choose.ts";
-import type { Credentials } from "../routing/secrets.ts";
+import type { Credentials, Redacted } from "../routing/secrets.ts";
 
 /** What one request is at most, in tokens: the prompt with what the provider wraps around it, and the answer. */
 export const INPUT_TOKENS = 12;
@@ -67,13 +67,16 @@ function send(line: Line, candidate: Candidate, name: string, body: object): Pro
   const host = new URL(provider.endpoint).host;
   const headers = { "content-type": "application/json", host, [header]: value };
   return new Promise((resolve) => {
-    line.connections
-      .dispatcherFor(provider, line.credentials)
-      .dispatch(
-        { path, method: "POST", headers, body: JSON.stringify({ model: upstream, ...body }) },
-        receive(resolve),
-      );
+    line.connections.dispatcherFor(provider, line.credentials).dispatch(
+      { path, method: "POST", headers, body: JSON.stringify({ model: upstream, ...body }) },
+      receive((answer) => resolve({ ...answer, body: without(key, answer.body) })),
+    );
   });
+}
+
+/** A provider may repeat what it was sent: its key must not get onto the terminal. */
+function without(key: Redacted, body: Buffer): Buffer {
+  return Buffer.from(body.toString("utf8").replaceAll(key.reveal(), "[redacted]"));
 }
 
 /** Gathers one answer, within PATIENCE and LARGEST_ANSWER_BYTES. */
