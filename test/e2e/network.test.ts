@@ -70,6 +70,9 @@ test("loopback is refused, with the setting that would allow it, and allowed by 
     assert.equal((await errorOf(refused)).code, "upstream_unreachable");
   }
   assert.equal(provider.connections(), 0);
+  // Five failures open the breaker, and that is logged; each request's own access line has the same clause.
+  for (let i = 0; i < 5; i++) await shut.chat();
+  assert.match(logLines.join(""), /add 127\.0\.0\.1\/32 to the setting egress\.allowedCIDRs/);
   const open = await gatewayTo({ endpoint }, { allowed: ["127.0.0.0/8"] });
   assert.equal((await open.chat()).status, 200);
 });
