@@ -75,6 +75,7 @@ async function runDemo(given: Given): Promise<number> {
     connectTo: connectionsOf(real, simulators),
     allowAnonymous: undefined,
     env: given.env,
+    showVerdicts: false,
     accessLog: accessLog === undefined ? undefined : new LogDestination(accessLog),
   }).catch(async (error: unknown) => {
     await simulators.close();

@@ -6,11 +6,12 @@
  */
 import { randomBytes } from "node:crypto";
 import { ManifestError } from "../manifests/load.ts";
-import { ManifestSource, type SourceProblem, type Update } from "../manifests/source.ts";
+import { ManifestSource, type Update } from "../manifests/source.ts";
 import { type Gateway, startGateway } from "../proxy/gateway.ts";
 import type { GatewaySettings } from "../proxy/settings.ts";
 import type { LogDestination } from "../proxy/telemetry/log.ts";
 import { Redacted } from "../routing/secrets.ts";
+import { isAccepted } from "../routing/verdict.ts";
 import { listenProblem, readAddress } from "./addresses.ts";
 import { CommandError } from "./command.ts";
 import { LastTable } from "./last-table.ts";
@@ -31,6 +32,8 @@ export interface RunOptions {
   readonly connectTo: ReadonlyMap<string, string>;
   readonly allowAnonymous: string | undefined;
   readonly env: NodeJS.ProcessEnv;
+  /** Whether what the compiler notes about accepted objects is told. */
+  readonly showVerdicts: boolean;
   /** Undefined: nowhere. */
   readonly accessLog: LogDestination | undefined;
 }
@@ -69,27 +72,30 @@ export async function runGateway(options: RunOptions): Promise<RunningGateway> {
 }
 
 async function startSource(options: RunOptions, gateway: Gateway, memory: LastTable): Promise<ManifestSource> {
+  let told: ReadonlySet<string> = new Set();
   const source = new ManifestSource({
     paths: options.manifests,
     env: options.env,
     dev: options.dev,
     pepper: new Redacted(randomBytes(PEPPER_BYTES).toString("base64")),
     lastTable: await memory.read(),
-    onConfiguration: (update) => putInForce(update, gateway, memory),
-    onProblem: (problem) => report(problem, gateway),
+    onConfiguration(update) {
+      if (!gateway.apply(update).ok) return;
+      memory.keep(update.table);
+      if (options.showVerdicts) told = tellNews(update, told);
+    },
+    // On the terminal through the gateway's log, and in /status.
+    onProblem: ({ object, ...problem }) =>
+      gateway.reportConfigError(problem, object === undefined ? undefined : "everything else is in force"),
   });
   await source.start();
   return source;
 }
 
-function putInForce(update: Update, gateway: Gateway, memory: LastTable): void {
-  if (!gateway.apply(update).ok) return;
-  memory.keep(update.table);
+/** What was told of the configuration before is not told again. */
+function tellNews({ verdicts, loaded }: Update, told: ReadonlySet<string>): ReadonlySet<string> {
   // What is not accepted is told as a problem.
-  for (const verdict of update.verdicts) for (const line of linesOf(verdict, update.loaded, "Accepted")) tell(line);
-}
-
-/** On the terminal through the gateway's log, and in `/status`. */
-function report({ object, ...problem }: SourceProblem, gateway: Gateway): void {
-  gateway.reportConfigError(problem, object === undefined ? undefined : "everything else is in force");
+  const lines = verdicts.filter(isAccepted).flatMap((verdict) => linesOf(verdict, loaded));
+  for (const line of lines) if (!told.has(line)) tell(line);
+  return new Set(lines);
 }

@@ -63,6 +63,7 @@ async function runUntilSignal(given: Given): Promise<number> {
     connectTo: readConnectTo(given.list("connect-to"), dev),
     allowAnonymous: given.text("allow-anonymous"),
     env: given.env,
+    showVerdicts: true,
     accessLog: new LogDestination(STANDARD_OUTPUT),
   });
   const stop = untilSignal();

@@ -21,11 +21,10 @@ export function place(problem: { readonly file?: string | undefined; readonly li
   return problem.line === undefined ? `${problem.file}: ` : `${problem.file}:${problem.line}: `;
 }
 
-/** One line for every condition that is not fully fine; `except`: those of this type are told elsewhere. */
-export function linesOf(verdict: Verdict, loaded: Loaded, except?: string): string[] {
-  const { kind, namespace, name } = verdict;
-  return verdict.conditions
-    .filter(({ type, status, message }) => (status !== "True" || message !== "") && type !== except)
+/** One line for every condition that is not fully fine. */
+export function linesOf({ kind, namespace, name, conditions }: Verdict, loaded: Loaded): string[] {
+  return conditions
+    .filter(({ status, message }) => status !== "True" || message !== "")
     .map(({ type, status, reason, message }) => {
       const where = loaded.locate(kind, namespace, name, fieldNamedIn(message));
       const state = status === "True" ? "note" : `warning, ${type}=${status} ${reason}`;

@@ -1,122 +1,82 @@
-/** Does `tandem run` serve, say what it must, keep secrets to itself and end well? */
+/** What does `tandem run` keep from one run to the next, serve beside a bad object, and say on which stream? */
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { CONNECT_TO, openai, quickstartCopy, runOver } from "./over-simulators.ts";
-import { chat, QUICKSTART, startGatewayCommand, tandem, temporaryFolder } from "./tandem.ts";
+import { openai, quickstartCopy, runOver } from "./over-simulators.ts";
+import { chat, DEMO_KEY, statusOf, temporaryFolder } from "./tandem.ts";
 
-test("a chat is answered and logged, a wrong key is not let in, SIGTERM ends with 0", async () => {
-  const { url, child, ended } = await runOver([QUICKSTART], { TANDEM_DEMO_KEY: "tdm-planted-client-key" });
-  assert.equal((await chat(url, "tdm-planted-client-key")).provider, "openai");
-  assert.equal((await chat(url, "tdm-planted-wrong-key")).status, 401);
-  child.kill("SIGTERM");
-  const { code, stdout, stderr } = await ended;
-  assert.equal(code, 0, stderr);
-  const lines = stdout
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-  assert.equal(lines.length, 2, stdout);
-  assert.deepEqual(
-    lines.map(({ status }) => status),
-    [200, 401],
-  );
-  assert.doesNotMatch(stdout + stderr, /planted|sk-demo-openai|demo-azure-key/);
+const ROUTES = "01-two-providers.yaml";
+
+async function change(file: string, from: string, to: string): Promise<void> {
+  const text = await readFile(file, "utf8");
+  assert.ok(text.includes(from), `${file} holds ${from}`);
+  await writeFile(file, text.replace(from, to));
+}
+
+test("a route that was broken while nothing ran keeps its last accepted form, from the state folder", async () => {
+  const folder = await quickstartCopy();
+  const state = await temporaryFolder();
+  const first = await runOver([folder, "--state", state]);
+  first.child.kill("SIGTERM");
+  assert.equal((await first.ended).code, 0);
+  const [kept = ""] = await readdir(state);
+  const text = await readFile(join(state, kept), "utf8");
+  assert.equal((await stat(join(state, kept))).mode & 0o777, 0o600);
+  assert.doesNotMatch(text, /tdm-|sk-demo|hmac/);
+
+  await change(join(folder, ROUTES), "priority: 2}\n  failover", "weight: 1000}\n  failover");
+  const again = await runOver([folder, "--state", state]);
+  assert.equal((await chat(again.url)).provider, "openai");
+  const forgetful = await runOver([folder]);
+  assert.equal((await chat(forgetful.url)).body.error?.code, "no_backend_available");
+
+  await writeFile(join(state, kept), "{}");
+  const damaged = await runOver([folder, "--state", state]);
+  assert.match(damaged.stderr(), /warning: \S+last-table-\w+\.json is of no use and not used: /);
 });
 
-test("a request in flight ends whole before the process does", async () => {
-  const { url, child, ended } = await runOver([QUICKSTART]);
-  openai.fault({ fault: "slow-first-byte;ms=600", times: 1 });
-  const answer = chat(url);
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  child.kill("SIGTERM");
-  assert.equal((await answer).status, 200);
-  assert.equal((await ended).code, 0);
+test("at the start good objects are served and the bad one is named", async () => {
+  const folder = await quickstartCopy();
+  const bad = `apiVersion: tandem.dev/v1alpha1
+kind: AIRoute
+metadata: {name: bad, namespace: ai}
+spec:
+  models: [other]
+  backends: [{name: openai, providerRef: {name: openai}, weight: 1000}]
+`;
+  await writeFile(join(folder, "30-bad.yaml"), bad);
+  const { url, adminUrl, says } = await runOver([folder]);
+  assert.equal((await chat(url)).status, 200);
+  await says(/error: \S+30-bad\.yaml:6: AIRoute ai\/bad .*spec\.backends\[0\]\.weight.*; everything else is in force/);
+  assert.match((await statusOf(adminUrl)).lastReload?.error?.message ?? "", /AIRoute ai\/bad/);
 });
 
-test("an address in use, a missing PATH and a broken file each end it with one line", async () => {
-  const taken = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => taken.once("listening", resolve));
-  const address = `127.0.0.1:${(taken.address() as { port: number }).port}`;
-  const folder = await temporaryFolder();
-  const torn = join(folder, "torn.yaml");
-  await writeFile(torn, "kind: [\n");
-  const free = ["--admin", "127.0.0.1:0", "--state", folder];
-  const [inUse, missing, broken] = await Promise.all([
-    tandem(["run", "--manifests", QUICKSTART, "--listen", address, ...free]),
-    tandem(["run", "--manifests", join(folder, "nowhere"), "--listen", "127.0.0.1:0", ...free]),
-    tandem(["run", "--manifests", torn, "--listen", "127.0.0.1:0", ...free]),
-  ]);
-  taken.close();
-  assert.deepEqual([inUse.code, missing.code, broken.code], [1, 1, 1]);
-  assert.ok(inUse.stderr.includes(`${address} is in use`), inUse.stderr);
-  assert.match(missing.stderr, /nowhere: /);
-  assert.match(broken.stderr, /torn\.yaml:\d+: /);
-  for (const { stderr } of [inUse, missing, broken]) assert.equal(stderr.trim().split("\n").length, 1, stderr);
-});
-
-test("callers without a key exist only with --allow-anonymous", async () => {
-  const [closed, open] = await Promise.all([
-    runOver([QUICKSTART]),
-    startGatewayCommand(["--manifests", QUICKSTART, ...CONNECT_TO, "--allow-anonymous", "ai"]),
-  ]);
-  const ask = (url: string) => fetch(`${url}/v1/models`, { headers: { connection: "close" } });
-  assert.equal((await ask(closed.url)).status, 401);
-  assert.equal((await ask(open.url)).status, 200);
-  closed.child.kill("SIGTERM");
-  open.child.kill("SIGINT");
-  assert.deepEqual([(await closed.ended).code, (await open.ended).code], [0, 0]);
-});
-
-test("flags may stand in the environment, and settings in a file", async () => {
-  const folder = await temporaryFolder();
-  const settings = join(folder, "settings.yaml");
-  await writeFile(settings, "limits: {requestBytes: 1Ki}\n");
-  const { url, child, ended } = await startGatewayCommand(CONNECT_TO, {
-    TANDEM_MANIFESTS: QUICKSTART,
-    TANDEM_SETTINGS: settings,
-  });
+test("SIGTERM lets a stream in flight end whole, takes no new connection, and ends with 0", async () => {
+  const { url, child, ended, says } = await runOver([await quickstartCopy()]);
+  openai.fault({ match: { stream: true }, fault: "slow-tokens;ms=40", times: 1 });
   const response = await fetch(`${url}/v1/chat/completions`, {
     method: "POST",
-    headers: {
-      authorization: "Bearer tdm-demo-key-for-trying-out",
-      "content-type": "application/json",
-      connection: "close",
-    },
-    body: JSON.stringify({ model: "gpt-4o", messages: [{ role: "user", content: "x".repeat(2000) }] }),
+    headers: { authorization: `Bearer ${DEMO_KEY}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: "gpt-4o", stream: true, messages: [{ role: "user", content: "Hi" }] }),
   });
-  assert.equal(response.status, 413);
-  await response.text();
   child.kill("SIGTERM");
+  await says(/^stopping: /m);
+  await assert.rejects(chat(url));
+  assert.match(await response.text(), /data: \[DONE\]\s*$/);
   assert.equal((await ended).code, 0);
 });
 
-test("what is not fine with an object is told with its place", async () => {
-  const folder = await quickstartCopy();
-  const file = join(folder, "02.yaml");
-  await writeFile(
-    file,
-    "apiVersion: tandem.dev/v1alpha1\nkind: AIClient\nmetadata: {name: keyless, namespace: ai}\nspec:\n  keys:\n  - {name: current, secretRef: {name: nowhere, key: key}}\n",
-  );
-  const { child, ended, stderr } = await runOver([folder]);
-  assert.match(stderr(), /02\.yaml:\d+: AIClient ai\/keyless: .*ResolvedRefs=False SecretNotFound/);
-  child.kill("SIGTERM");
-  assert.equal((await ended).code, 0);
-});
-
-test("a second signal ends it at once, in-flight requests or not", async () => {
-  const { url, child, ended } = await runOver([QUICKSTART]);
-  openai.fault({ fault: "slow-first-byte;ms=10000", times: 1 });
-  const cut = assert.rejects(chat(url));
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  const began = performance.now();
-  child.kill("SIGTERM");
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  assert.equal(child.exitCode, null, "it waits for what is in flight");
-  child.kill("SIGTERM");
-  assert.notEqual((await ended).code, 0);
-  assert.ok(performance.now() - began < 2000, "it does not wait any more");
-  await cut;
+test("standard output holds the access log as JSON lines and nothing else, people read standard error", async () => {
+  const { url, child, ended } = await runOver([await quickstartCopy()]);
+  await chat(url);
+  await chat(url, "wrong");
+  child.kill("SIGINT");
+  const { code, stdout, stderr } = await ended;
+  assert.equal(code, 0);
+  const lines = stdout.trimEnd().split("\n");
+  const statuses = lines.map((line) => (JSON.parse(line) as { status: number }).status);
+  assert.deepEqual(statuses.sort(), [200, 401]);
+  assert.match(stderr, /^ready: /m);
+  for (const line of stderr.trimEnd().split("\n")) assert.doesNotMatch(line, /^\{/);
 });
