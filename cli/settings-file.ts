@@ -1,13 +1,14 @@
 /** What does `--settings FILE` say? */
 import { ManifestError } from "../manifests/load.ts";
 import { readYaml } from "../manifests/read-yaml.ts";
-import { DEFAULT_SETTINGS, type GatewaySettings, parseSettings } from "../proxy/settings.ts";
+import { DEFAULT_SETTINGS, type GatewaySettings } from "../proxy/settings.ts";
 import { UsageError } from "./command.ts";
 import { place } from "./tell.ts";
 
 /** The defaults without a file. Throws UsageError. */
 export async function readSettings(file: string | undefined, dev: boolean): Promise<GatewaySettings> {
   if (file === undefined) return DEFAULT_SETTINGS;
+  const { parseSettings } = await import("../proxy/settings-schema.ts");
   try {
     return parseSettings(await readYaml(file), { dev });
   } catch (error) {

@@ -1,13 +1,5 @@
-#!/usr/bin/env node
 /** Which command is meant? Each is loaded only when it is: starting fast is part of the job. */
-import { enableCompileCache } from "node:module";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { type Command, CommandError, helpOf, readCommandLine, UsageError } from "./command.ts";
-
-// Keeps compiled code between starts, where the machine lets it, in a place that only this user writes to; it never
-// fails. NODE_COMPILE_CACHE names another place, NODE_DISABLE_COMPILE_CACHE=1 none.
-enableCompileCache(join(homedir(), ".cache", "tandem"));
 
 const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>> = {
   demo: {

@@ -1,76 +1,37 @@
-/**
- * What may a gateway be told that is not an object of the cluster?
- *
- * The chart's value `gateway:`, on a laptop `--settings FILE`. Sizes are Kubernetes quantities (`32Mi`).
- */
-import { z } from "zod";
+/** What may a gateway be told that is not an object of the cluster? */
 
-const UNITS: Record<string, number> = { "": 1, Ki: 1024, Mi: 1024 ** 2, Gi: 1024 ** 3, k: 1000, M: 1e6, G: 1e9 };
-
-const bytes = (min: number, max: number) =>
-  z.union([z.string(), z.number()]).transform((value, context) => {
-    const match = /^(\d{1,12})(Ki|Mi|Gi|k|M|G)?$/.exec(String(value));
-    const size = match ? Number(match[1]) * (UNITS[match[2] ?? ""] ?? 1) : Number.NaN;
-    if (size >= min && size <= max) return size;
-    context.addIssue({ code: "custom", message: `${value} is not a size from ${min} to ${max} bytes, such as 32Mi` });
-    return z.NEVER;
-  });
-
-const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: "is not a CIDR such as 10.0.0.0/8" });
-
-const limits = z.strictObject({
-  /** Largest request body. */
-  requestBytes: bytes(1024, 512 * 1024 ** 2).prefault("32Mi"),
-  /** Kept bodies of all requests together. */
-  replayBytes: bytes(1024, 16 * 1024 ** 3).prefault("256Mi"),
-  /** All headers of a request together. */
-  headerBytes: bytes(1024, 1024 ** 2).prefault("64Ki"),
-});
-
-const egress = z.strictObject({
-  /** Exceptions: addresses that are allowed although they are private, loopback, link-local or the cluster's. */
-  allowedCIDRs: z.array(cidr).max(256).default([]),
-  /** The cluster's own ranges: never a provider's. */
-  clusterCIDRs: z.array(cidr).max(64).default([]),
-  /** Empty: `HTTPS_PROXY` and `NO_PROXY` of the environment. */
-  proxyURL: z.union([z.literal(""), z.url({ protocol: /^https?$/ })]).default(""),
-});
-
-const schema = z.strictObject({
-  limits: limits.prefault({}),
-  egress: egress.prefault({}),
+export interface GatewaySettings {
+  readonly limits: LimitSettings;
+  readonly egress: EgressSettings;
   /** Where this proxy runs: a name of the operator's choice. */
-  location: z.string().max(63).default(""),
-  callers: z.unknown().optional(),
-  sharedState: z.unknown().optional(),
-});
-
-type Parsed = z.infer<typeof schema>;
-export type GatewaySettings = Omit<Parsed, "callers" | "sharedState">;
-export type EgressSettings = GatewaySettings["egress"];
-
-/** Settings of product.md that protect and have no effect yet: refused, so that nobody believes in them. */
-const NOT_YET_EFFECTIVE = ["callers", "sharedState"] as const;
-
-/** Throws an Error with one sentence that names the field and the fix. */
-export function parseSettings(value: unknown, options: { dev?: boolean } = {}): GatewaySettings {
-  const parsed = schema.safeParse(value ?? {});
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const unknown = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
-    const path = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].join(".");
-    throw new Error(`settings: ${path || "the file"}: ${unknown === undefined ? issue?.message : "no such setting"}`);
-  }
-  const { callers, sharedState, ...settings } = parsed.data;
-  const present = { callers, sharedState };
-  for (const field of NOT_YET_EFFECTIVE) {
-    if (present[field] !== undefined && !options.dev) {
-      throw new Error(
-        `settings: ${field}: has no effect yet and protects; leave it out, or give --dev to go on without`,
-      );
-    }
-  }
-  return settings;
+  readonly location: string;
 }
 
-export const DEFAULT_SETTINGS: GatewaySettings = parseSettings({});
+/** Bytes. */
+export interface LimitSettings {
+  /** Largest request body. */
+  readonly requestBytes: number;
+  /** Kept bodies of all requests together. */
+  readonly replayBytes: number;
+  /** All headers of a request together. */
+  readonly headerBytes: number;
+}
+
+export interface EgressSettings {
+  /** Exceptions: addresses that are allowed although they are private, loopback, link-local or the cluster's. */
+  readonly allowedCIDRs: readonly string[];
+  /** The cluster's own ranges: never a provider's. */
+  readonly clusterCIDRs: readonly string[];
+  /** Empty: `HTTPS_PROXY` and `NO_PROXY` of the environment. */
+  readonly proxyURL: string;
+}
+
+const KIBIBYTE = 1024;
+const MEBIBYTE = 1024 * KIBIBYTE;
+
+/** What is not said. */
+export const DEFAULT_SETTINGS: GatewaySettings = {
+  limits: { requestBytes: 32 * MEBIBYTE, replayBytes: 256 * MEBIBYTE, headerBytes: 64 * KIBIBYTE },
+  egress: { allowedCIDRs: [], clusterCIDRs: [], proxyURL: "" },
+  location: "",
+};

@@ -21,7 +21,7 @@ export function tandem(place: Place): Launch {
     ...["--listen", `127.0.0.1:${place.port}`, "--admin", `127.0.0.1:${place.adminPort}`],
     ...["--dev", "--connect-to", `api.openai.com=${upstream}`, "--connect-to", `bench.openai.azure.com=${upstream}`],
   ];
-  const cli = fileURLToPath(new URL("../../cli/tandem.ts", import.meta.url));
+  const cli = fileURLToPath(new URL("../../cli/bin.js", import.meta.url));
   return { argv: [process.execPath, ...profile, cli, ...run], output: join(place.folder, "access.log") };
 }
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 
-const CLI = fileURLToPath(new URL("../../cli/tandem.ts", import.meta.url));
+const CLI = fileURLToPath(new URL("../../cli/bin.js", import.meta.url));
 export const EXAMPLES = fileURLToPath(new URL("../../examples/", import.meta.url));
 export const QUICKSTART = join(EXAMPLES, "quickstart");
 export const DEMO_KEY = "tdm-demo-key-for-trying-out";

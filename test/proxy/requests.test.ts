@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { beforeEach, test } from "node:test";
-import { parseSettings } from "../../proxy/settings.ts";
+import { parseSettings } from "../../proxy/settings-schema.ts";
 import { chatAnswer, FakeProvider } from "../fakes/provider.ts";
 import { errorOf, KEY, object, objects, startHarness } from "./harness.ts";
 
