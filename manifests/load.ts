@@ -6,7 +6,7 @@
 import type { SecretValues } from "../routing/secrets.ts";
 import { stepsOf } from "./field-path.ts";
 import { ManifestError } from "./manifest-error.ts";
-import { type ManifestObject, objectsIn } from "./objects.ts";
+import { type ManifestObject, type ParsedFile, parseFile } from "./objects.ts";
 import { listFiles, readText } from "./read-files.ts";
 
 export { ManifestError } from "./manifest-error.ts";
@@ -24,11 +24,11 @@ export interface Loaded {
 export interface LoadOptions {
   /** From where `${NAME}` in a Secret's `stringData` is taken; nothing when absent. */
   readonly env?: NodeJS.ProcessEnv;
-  /** What an earlier load with the same `env` has parsed: a file with the same text is not parsed again. */
+  /** What an earlier load with the same `env` has parsed: what has the same text is not parsed again. */
   readonly parsed?: ParsedFiles;
 }
 
-export type ParsedFiles = Map<string, { readonly text: string; readonly objects: readonly ManifestObject[] }>;
+export type ParsedFiles = Map<string, ParsedFile>;
 
 const MAX_FILES = 10_000;
 /** Files open at the same time; between batches the event loop serves others. */
@@ -80,9 +80,9 @@ async function readObjects(file: string, parsed: ParsedFiles, env: NodeJS.Proces
   const text = await readText(file);
   const before = parsed.get(file);
   if (before?.text === text) return before.objects;
-  const objects = objectsIn(text, file, env);
-  parsed.set(file, { text, objects });
-  return objects;
+  const now = await parseFile(text, file, env, before);
+  parsed.set(file, now);
+  return now.objects;
 }
 
 function twice(first: ManifestObject, second: ManifestObject): ManifestError {

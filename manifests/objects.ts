@@ -4,12 +4,14 @@
  * Only what must be known to tell objects apart is looked at here; what stands in a spec is the compiler's to judge.
  */
 
+import { setImmediate } from "node:timers/promises";
 import type { SecretValues } from "../routing/secrets.ts";
 import { fieldOf } from "./field-path.ts";
 import { type Fields, isFields } from "./fields.ts";
 import { type Fail, ManifestError } from "./manifest-error.ts";
 import { parseYaml, type YamlDocument } from "./read-yaml.ts";
 import { secretValues } from "./secret-values.ts";
+import { type Piece, splitDocuments } from "./split-documents.ts";
 
 export interface ManifestObject {
   readonly kind: string;
@@ -35,14 +37,56 @@ const API_VERSIONS: Readonly<Record<string, string>> = {
 const NAME = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const SHOWN_CHARACTERS = 60;
 
-/** The objects of one file, in its order. Namespaces are left out. Throws ManifestError. */
-export function objectsIn(text: string, file: string, env: NodeJS.ProcessEnv): ManifestObject[] {
+/** What was parsed of one file. */
+export interface ParsedFile {
+  readonly text: string;
+  readonly objects: readonly ManifestObject[];
+  readonly byPiece: ReadonlyMap<string, ParsedPiece>;
+}
+
+interface ParsedPiece {
+  readonly linesBefore: number;
+  readonly objects: readonly ManifestObject[];
+}
+
+/** Milliseconds of parsing, after which others get their turn: a gateway answers requests meanwhile. */
+const LONGEST_TURN = 10;
+
+/** The objects of one file, in its order; Namespaces are left out. Throws ManifestError. */
+export async function parseFile(
+  text: string,
+  file: string,
+  env: NodeJS.ProcessEnv,
+  last?: ParsedFile,
+): Promise<ParsedFile> {
   // A file that is being written is empty first, and so is one that was cut: neither means that its objects are gone.
   if (text.trim() === "")
     throw new ManifestError({ file, message: "it is empty; write an object, or remove the file" });
-  return parseYaml(text, file)
-    .filter((document) => document.value !== null)
-    .flatMap((document) => objectOf(document, file, env) ?? []);
+  const objects: ManifestObject[] = [];
+  const byPiece = new Map<string, ParsedPiece>();
+  let turn = performance.now();
+  for (const piece of splitDocuments(text)) {
+    const parsed = last?.byPiece.get(piece.text) ?? parsePiece(piece, file, env);
+    byPiece.set(piece.text, parsed);
+    for (const object of parsed.objects) objects.push(moved(object, piece.linesBefore - parsed.linesBefore));
+    if (performance.now() - turn < LONGEST_TURN) continue;
+    await setImmediate();
+    turn = performance.now();
+  }
+  return { text, objects, byPiece };
+}
+
+function parsePiece({ text, linesBefore }: Piece, file: string, env: NodeJS.ProcessEnv): ParsedPiece {
+  const documents = parseYaml(text, file, linesBefore).filter(({ value }) => value !== null);
+  return { linesBefore, objects: documents.flatMap((document) => objectOf(document, file, env) ?? []) };
+}
+
+/** The same object, with lines added or taken away above it. */
+function moved(object: ManifestObject, lines: number): ManifestObject {
+  const { document } = object;
+  return lines === 0
+    ? object
+    : { ...object, document: { ...document, lineOf: (steps) => document.lineOf(steps) + lines } };
 }
 
 function objectOf(document: YamlDocument, file: string, env: NodeJS.ProcessEnv): ManifestObject | undefined {

@@ -53,17 +53,19 @@ type Doc = Document.Parsed;
 
 interface Place {
   readonly file: string;
-  readonly lines: LineCounter;
+  lineAt(offset: number): number;
 }
 
-/** Throws ManifestError. */
-export function parseYaml(text: string, file: string): YamlDocument[] {
-  const place = { file, lines: new LineCounter() };
-  return parse(text, place).map((doc) => {
+/** Throws ManifestError. `linesBefore`: of the file, above this text. */
+export function parseYaml(text: string, file: string, linesBefore = 0): YamlDocument[] {
+  const lines = new LineCounter();
+  // Without a line break in the text the counter knows of no line: it is the first.
+  const place: Place = { file, lineAt: (offset) => Math.max(1, lines.linePos(offset).line) + linesBefore };
+  return parse(text, file, lines).map((doc) => {
     refuseErrors(doc, place);
     refuseDirective(doc, place);
     refuseAmbiguity(doc, place);
-    return { value: plainValue(doc, place), lineOf: (steps) => lineOf(doc, steps, place.lines) };
+    return { value: plainValue(doc, place), lineOf: (steps) => lineOf(doc, steps, place) };
   });
 }
 
@@ -79,7 +81,7 @@ export function toYaml(value: unknown): string {
   return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, compat: "yaml-1.1" });
 }
 
-function parse(text: string, { file, lines }: Place): Doc[] {
+function parse(text: string, file: string, lines: LineCounter): Doc[] {
   try {
     const docs = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, merge: true, stringKeys: true });
     return "empty" in docs ? [] : (docs as Doc[]);
@@ -89,40 +91,40 @@ function parse(text: string, { file, lines }: Place): Doc[] {
   }
 }
 
-function refuseErrors(doc: Doc, { file, lines }: Place): void {
+function refuseErrors(doc: Doc, { file, lineAt }: Place): void {
   const error = doc.errors[0] ?? doc.warnings[0];
   if (!error) return;
   const [offset] = error.pos;
   const message = YAML_SENTENCES[error.code];
-  throw new ManifestError({ file, line: lineAt(lines, offset), field: fieldBefore(doc, offset), message });
+  throw new ManifestError({ file, line: lineAt(offset), field: fieldBefore(doc, offset), message });
 }
 
 /** With `%YAML 1.1` the parser would follow other rules than for the rest. */
-function refuseDirective(doc: Doc, { file, lines }: Place): void {
+function refuseDirective(doc: Doc, { file, lineAt }: Place): void {
   if (!doc.directives?.yaml.explicit || doc.directives.yaml.version === "1.2") return;
-  throw new ManifestError({ file, line: lineAt(lines, doc.range[0]), message: YAML_SENTENCES.BAD_DIRECTIVE });
+  throw new ManifestError({ file, line: lineAt(doc.range[0]), message: YAML_SENTENCES.BAD_DIRECTIVE });
 }
 
-function refuseAmbiguity(doc: Doc, { file, lines }: Place): void {
+function refuseAmbiguity(doc: Doc, { file, lineAt }: Place): void {
   let aliases = 0;
   visit(doc, {
     Alias(_, { range }) {
       aliases += 1;
       if (aliases <= MAX_ALIASES) return;
       const message = `more than ${MAX_ALIASES} aliases in one document; write the values out`;
-      throw new ManifestError({ file, line: lineAt(lines, range?.[0] ?? 0), message });
+      throw new ManifestError({ file, line: lineAt(range?.[0] ?? 0), message });
     },
     Scalar(_, node, ancestors) {
       if (node.type !== Scalar.PLAIN || node.tag !== undefined) return;
       const found = SCALARS.find(({ pattern }) => pattern.test(node.source ?? ""));
       if (!found) return;
       const field = fieldOf(stepsTo([...ancestors, node])) || undefined;
-      throw new ManifestError({ file, line: lineAt(lines, node.range?.[0] ?? 0), field, message: found.message });
+      throw new ManifestError({ file, line: lineAt(node.range?.[0] ?? 0), field, message: found.message });
     },
   });
 }
 
-function plainValue(doc: Doc, { file, lines }: Place): unknown {
+function plainValue(doc: Doc, { file, lineAt }: Place): unknown {
   try {
     const value: unknown = doc.toJS({ maxAliasCount: MAX_ALIASES });
     // An alias inside its own anchor makes a ring, which is no JSON.
@@ -131,7 +133,7 @@ function plainValue(doc: Doc, { file, lines }: Place): unknown {
   } catch (cause) {
     const message =
       "an alias or merge key here names no anchor, names itself, or makes too much of it; write the values out";
-    throw new ManifestError({ file, line: lineAt(lines, doc.range[0]), message }, { cause });
+    throw new ManifestError({ file, line: lineAt(doc.range[0]), message }, { cause });
   }
 }
 
@@ -155,7 +157,7 @@ function stepsTo(nodes: readonly unknown[]): Step[] {
   });
 }
 
-function lineOf(doc: Doc, steps: readonly Step[], lines: LineCounter): number {
+function lineOf(doc: Doc, steps: readonly Step[], { lineAt }: Place): number {
   let offset = doc.contents?.range[0] ?? doc.range[0];
   let node: unknown = doc.contents;
   for (const step of steps) {
@@ -164,7 +166,7 @@ function lineOf(doc: Doc, steps: readonly Step[], lines: LineCounter): number {
     offset = next.offset ?? offset;
     node = next.node;
   }
-  return lineAt(lines, offset);
+  return lineAt(offset);
 }
 
 function itemAt(node: unknown, step: Step): { node: unknown; offset: number | undefined } | undefined {
@@ -176,9 +178,4 @@ function itemAt(node: unknown, step: Step): { node: unknown; offset: number | un
   if (!isMap(node)) return undefined;
   const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step));
   return pair && { node: pair.value, offset: (pair.key as Scalar).range?.[0] };
-}
-
-/** Without a line break in the text the counter knows of no line: it is the first. */
-function lineAt(lines: LineCounter, offset: number): number {
-  return Math.max(1, lines.linePos(offset).line);
 }

@@ -200,3 +200,34 @@ test("what was loaded does not print a secret", async (t) => {
   assert.equal(loaded.secrets[0]?.values["api-key"]?.reveal(), "sk-marked-4711");
   for (const text of [inspect(loaded, { depth: 20 }), JSON.stringify(loaded)]) assert.ok(!text.includes("4711"), text);
 });
+
+test("of a long file only the edited document is parsed again, and the lines below move", async (t) => {
+  const scratch = await scratchFolder(t);
+  const parsed: ParsedFiles = new Map();
+  const text = (first: string) =>
+    `# head\n%YAML 1.2\n# more\n---\n${first}---\n${provider("b")}--- # last\r\n${provider("c")}`;
+  const file = await scratch.write("a.yaml", text(provider("a")));
+  const before = await loadManifests([file], { parsed });
+  await scratch.write("a.yaml", text(`\n\n${provider("a", "  endpoint: https://x.example/v1\n")}`));
+  const after = await loadManifests([file], { parsed });
+  assert.deepEqual(
+    after.objects.map((object, i) => object === before.objects[i]),
+    [false, true, true],
+  );
+  const lines = (loaded: typeof before) =>
+    ["a", "b", "c"].map((name) => loaded.locate("AIProvider", "ai", name, "kind")?.line);
+  assert.deepEqual(lines(before), [6, 13, 20]);
+  assert.deepEqual(lines(after), [8, 16, 23]);
+  await scratch.write("a.yaml", `${text(provider("a"))}---\n\tkind: [\n`);
+  assert.equal((await refusal(file)).line, 26);
+});
+
+test("only a marker at the start of a line begins a document", async (t) => {
+  const scratch = await scratchFolder(t);
+  const text = secret("x")
+    .replace('"x"', '"--- a"')
+    .replace("{", "\n  {")
+    .concat(`# ---\n---\n---\n${provider("---a".slice(3))}`);
+  const { objects, secrets } = await loadManifests([await scratch.write("a.yaml", `${text}---`)]);
+  assert.deepEqual([objects.length, secrets[0]?.values["api-key"]?.reveal()], [1, "--- a"]);
+});
