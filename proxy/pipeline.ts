@@ -6,7 +6,6 @@
  *                                 └─▶ models                                    answered here
  *   …and whatever happened: answerError where a stage threw, then record.
  */
-import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ReplayPool } from "./body/replay-pool.ts";
 import type { RequestContext } from "./context.ts";
@@ -14,6 +13,7 @@ import type { Handling } from "./dialects/operations.ts";
 import { GatewayError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Passthrough } from "./passthrough.ts";
+import { newRequestID } from "./request-id.ts";
 import type { GatewaySettings } from "./settings.ts";
 import type { Snapshot, Target } from "./snapshot.ts";
 import { admit } from "./stages/admit.ts";
@@ -30,7 +30,7 @@ import type { Availability } from "./upstream/availability.ts";
 
 type Stage = (context: RequestContext) => Promise<void> | void;
 
-const FIRST: readonly Stage[] = [admit, readPath];
+const FIRST: readonly ((context: RequestContext) => void)[] = [admit, readPath];
 
 const THEN: Readonly<Record<Handling, readonly Stage[]>> = {
   translated: [matchBody, plan, attempt, relay],
@@ -64,20 +64,16 @@ export async function serve(
   services.load.inFlight++;
   try {
     if (!snapshot) throw new GatewayError("not_ready", "The gateway has no configuration yet. Ask again in a moment.");
-    await run(FIRST, context);
-    await run(THEN[context.operation?.handling ?? "gateway"], context);
+    for (const stage of FIRST) stage(context);
+    // Stages that need not wait are not waited for: a turn of the microtask queue each would add up.
+    for (const stage of THEN[context.operation?.handling ?? "gateway"]) {
+      const pending = stage(context);
+      if (pending) await pending;
+    }
   } catch (error) {
     answerError(context, error);
   }
   finish(context);
-}
-
-/** Stages that need not wait are not waited for: a turn of the microtask queue each would add up. */
-async function run(stages: readonly Stage[], context: RequestContext): Promise<void> {
-  for (const stage of stages) {
-    const pending = stage(context);
-    if (pending) await pending;
-  }
 }
 
 function begin(
@@ -113,10 +109,12 @@ function begin(
   services.telemetry.tracing.startServer(request.headers, exchange);
   response.on("close", () => onClose(context));
   // A broken connection is told by `close`; without a listener its error would end the process.
-  response.on("error", () => undefined);
-  request.on("error", () => undefined);
+  response.on("error", ignore);
+  request.on("error", ignore);
   return context;
 }
+
+function ignore(): void {}
 
 /** The caller went away before the answer was whole: whatever is under way for it ends. */
 function onClose(context: RequestContext): void {
@@ -130,7 +128,7 @@ function newExchange(request: IncomingMessage): Exchange {
   const url = request.url ?? "";
   const mark = url.indexOf("?");
   return {
-    id: `req_${randomUUID().replaceAll("-", "")}`,
+    id: newRequestID(),
     method: request.method ?? "",
     path: mark === -1 ? url : url.slice(0, mark),
     operation: undefined,

@@ -60,7 +60,7 @@ function isSpace(byte: number): boolean {
 }
 
 export class BodyScan {
-  /** As they came, but for a byte order mark. Never joined. */
+  /** As they came, but for a byte order mark. */
   readonly chunks: Buffer[] = [];
   length = 0;
   readonly fields = new Map<string, Field>();
@@ -120,6 +120,11 @@ export class BodyScan {
     this.#text = undefined;
     let i = 0;
     while (i < chunk.length && this.#state !== "broken") i = this.#step(chunk, i, base);
+  }
+
+  /** Joins the chunks into one, for a body that has come whole: a copy costs less than a write for each. */
+  join(): void {
+    if (this.chunks.length > 1) this.chunks.splice(0, this.chunks.length, Buffer.concat(this.chunks, this.length));
   }
 
   /** The bytes from `start` to `end`, joined only when they span chunks. */

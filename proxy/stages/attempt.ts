@@ -45,7 +45,7 @@ interface Failed {
 
 class Walk {
   readonly context: RequestContext;
-  readonly tried = new Set<Target>();
+  readonly tried: Target[] = [];
   readonly failures: Failed[] = [];
   /** Why each backend was passed over. */
   readonly skipped = new Map<Target, string>();
@@ -81,11 +81,13 @@ class Walk {
 export async function attempt(context: RequestContext): Promise<void> {
   const walk = new Walk(context);
   for (;;) {
-    const target = walk.spent ? undefined : await nextTarget(walk);
+    // The first choice is usually there at once, and then nothing is waited for.
+    const next = walk.spent ? undefined : nextTarget(walk);
+    const target = next instanceof Promise ? await next : next;
     if (context.closed) return;
     if (!target) break;
     const ticket = target.availability.begin(target === walk.forced);
-    walk.tried.add(target);
+    walk.tried.push(target);
     if (ticket === 0) {
       // Another request took the half-open breaker's one probe.
       walk.skipped.set(target, "circuit_open");
@@ -112,13 +114,20 @@ function goesOn(walk: Walk, target: Target, failure: Failure): boolean {
   return ON_FAILURE[failure.outcome] !== "stop";
 }
 
-async function nextTarget(walk: Walk): Promise<Target | undefined> {
+function nextTarget(walk: Walk): Target | undefined | Promise<Target | undefined> {
   const { last } = walk;
-  if (last && ON_FAILURE[last.failure.outcome] === "again" && (await mayRetry(walk, last.target))) return last.target;
-  const { order } = walk.context;
-  for (const target of order) if (!walk.tried.has(target) && isEligible(walk, target)) return target;
-  if (last?.failure.outcome === "client_error") return undefined;
-  return waitForOne(walk);
+  return last && ON_FAILURE[last.failure.outcome] === "again" ? againOrNext(walk, last.target) : otherTarget(walk);
+}
+
+async function againOrNext(walk: Walk, target: Target): Promise<Target | undefined> {
+  return (await mayRetry(walk, target)) ? target : otherTarget(walk);
+}
+
+function otherTarget(walk: Walk): Target | undefined | Promise<Target | undefined> {
+  for (const target of walk.context.order) {
+    if (!walk.tried.includes(target) && isEligible(walk, target)) return target;
+  }
+  return walk.last?.failure.outcome === "client_error" ? undefined : waitForOne(walk);
 }
 
 async function mayRetry(walk: Walk, target: Target): Promise<boolean> {

@@ -8,8 +8,10 @@ import { requestHeaders } from "../headers.ts";
 import { pathAt, type Target } from "../snapshot.ts";
 import type { UpstreamCall } from "./call.ts";
 
-/** Chunks of a body up to this size are joined: one write is cheaper than a copy. */
-const JOINED_BYTES = 64 * 1024;
+/** A body up to this size is joined once, and takes the place of its chunks: measured, a fifth of the CPU of 1 MB. */
+const JOINED_BODY_BYTES = 2 * 1024 * 1024;
+/** The three parts of a spliced body up to this size are joined as well. */
+const JOINED_PARTS_BYTES = 64 * 1024;
 
 export function send(context: RequestContext, target: Target, call: UpstreamCall, record: AttemptRecord): void {
   const { operation, path, query, body, exchange, request, services } = context;
@@ -33,6 +35,7 @@ export function send(context: RequestContext, target: Target, call: UpstreamCall
 /** The body as it came, or with the upstream's name of the model in it. */
 function payloadOf(context: RequestContext, target: Target, body: Received): Payload {
   const { scan } = body;
+  if (!body.rest && scan.length <= JOINED_BODY_BYTES) scan.join();
   const named = scan.fields.has("model") && context.deployment === undefined;
   const asIs = !target.bodyModel || (named && context.exchange.model === target.upstreamModel);
   return asIs || !target.bodyModel ? scan : withModel(scan, target.bodyModel);
@@ -52,7 +55,7 @@ function bytesOf(payload: Payload, body: Received): Buffer | Readable {
   const { chunks } = payload;
   if (body.rest) return joined(chunks, body.rest) as unknown as Readable;
   if (chunks.length === 1) return chunks[0] as Buffer;
-  return payload.length <= JOINED_BYTES ? Buffer.concat(chunks, payload.length) : (chunks as unknown as Readable);
+  return payload.length <= JOINED_PARTS_BYTES ? Buffer.concat(chunks, payload.length) : (chunks as unknown as Readable);
 }
 
 async function* joined(head: readonly Buffer[], rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

@@ -17,7 +17,7 @@ export function accessLine(exchange: Exchange, traceID: string | undefined): str
   const { startedAt, attempts, usage } = exchange;
   const last = attempts.at(-1);
   const line = {
-    time: new Date(exchange.time).toISOString(),
+    time: isoTime(exchange.time),
     level: "info",
     msg: "request",
     request_id: exchange.id,
@@ -53,6 +53,18 @@ export function accessLine(exchange: Exchange, traceID: string | undefined): str
     excluded: exchange.excluded,
   };
   return `${escapeControls(JSON.stringify(line))}\n`;
+}
+
+let lastTime = Number.NaN;
+let lastIsoTime = "";
+
+/** Many requests share a millisecond. */
+function isoTime(unixMilliseconds: number): string {
+  if (unixMilliseconds !== lastTime) {
+    lastTime = unixMilliseconds;
+    lastIsoTime = new Date(unixMilliseconds).toISOString();
+  }
+  return lastIsoTime;
 }
 
 function attemptEntry(attempt: AttemptRecord): object {
