@@ -39,6 +39,8 @@ export interface SecretKeyFacts {
   readonly version: CredentialVersion;
   /** HMAC-SHA-256 of the value under the pepper, lower-case hex: how a client's key stands in the table. */
   readonly hmac: string;
+  /** Printable ASCII without spaces: what can be sent as a key in a header. A certificate is not. */
+  readonly isToken: boolean;
   /** Length of the value in characters: a short client key gets a warning. */
   readonly length: number;
 }
@@ -56,6 +58,7 @@ export interface SecretValues {
   readonly values: Readonly<Record<string, Redacted>>;
 }
 
+const TOKEN = /^[\x21-\x7e]+$/;
 const PLACEHOLDER = /^\s*\$\{[^}]*\}\s*$/;
 
 /** HMAC-SHA-256 in lower-case hex. */
@@ -74,7 +77,7 @@ export function describeSecret(
     const value = redacted.reveal().replace(/[\r\n]+$/, "");
     const state = value.trim() === "" ? "Empty" : PLACEHOLDER.test(value) ? "Placeholder" : "Usable";
     const version = hmacOf(pepper, `version\n${secret.namespace}/${secret.name}/${key}\n${value}`).slice(0, 32);
-    keys[key] = { state, version, hmac: hmacOf(pepper, value), length: value.length };
+    keys[key] = { state, version, hmac: hmacOf(pepper, value), isToken: TOKEN.test(value), length: value.length };
     if (state === "Usable") credentials.push([version, new Redacted(value)]);
   }
   return { facts: { namespace: secret.namespace, name: secret.name, keys }, credentials };

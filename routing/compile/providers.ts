@@ -4,7 +4,7 @@
 import { milliseconds } from "../duration.ts";
 import type { Breaker, HealthCheck, Model, Provider, Timeouts } from "../table.ts";
 import * as defaults from "./defaults.ts";
-import { resolveSecret } from "./secret-refs.ts";
+import { resolveSecret, type SecretUse } from "./secret-refs.ts";
 import type { ModelSpec, ProviderSpec, SecretKeyRef } from "./spec.ts";
 import { mayServe, type ProviderDraft, type World } from "./world.ts";
 
@@ -38,11 +38,11 @@ function authOf(world: World, draft: ProviderDraft, spec: ProviderSpec): string 
 
 function caOf(world: World, draft: ProviderDraft, spec: ProviderSpec): string | undefined {
   const ref = spec.tls?.caSecretRef;
-  return ref && versionOf(world, draft, ref, "spec.tls.caSecretRef");
+  return ref && versionOf(world, draft, ref, "spec.tls.caSecretRef", "Certificate");
 }
 
-function versionOf(world: World, draft: ProviderDraft, ref: SecretKeyRef, field: string) {
-  const resolved = resolveSecret(world, draft.namespace, ref, field);
+function versionOf(world: World, draft: ProviderDraft, ref: SecretKeyRef, field: string, use: SecretUse = "Key") {
+  const resolved = resolveSecret(world, draft.namespace, ref, field, use);
   if ("facts" in resolved) return resolved.facts.version;
   draft.unresolved.push(resolved.problem);
   return undefined;

@@ -7,8 +7,17 @@ import type { Finding, World } from "./world.ts";
 
 export type Resolved = { readonly facts: SecretKeyFacts } | { readonly problem: Finding };
 
+/** What the value is for: a key goes into a header, a certificate does not. */
+export type SecretUse = "Key" | "Certificate";
+
 /** `field` is the path of the reference. A Secret is always looked for in the namespace of the object that names it. */
-export function resolveSecret(world: World, namespace: string, ref: SecretKeyRef, field: string): Resolved {
+export function resolveSecret(
+  world: World,
+  namespace: string,
+  ref: SecretKeyRef,
+  field: string,
+  use: SecretUse = "Key",
+): Resolved {
   const secret = world.secrets.get(`${namespace}/${ref.name}`);
   if (secret === undefined) {
     const message = `${field}: Secret ${ref.name} is not in namespace ${namespace}; create it, or name another`;
@@ -26,6 +35,10 @@ export function resolveSecret(world: World, namespace: string, ref: SecretKeyRef
   if (facts.state === "Placeholder") {
     const message = `${field}: ${where} still holds a placeholder such as \${NAME}; put the value there`;
     return { problem: { reason: "PlaceholderValue", message } };
+  }
+  if (use === "Key" && !facts.isToken) {
+    const message = `${field}: ${where} holds spaces, line ends or letters that no header can carry; put the key alone there`;
+    return { problem: { reason: "InvalidValue", message } };
   }
   return { facts };
 }

@@ -36,7 +36,7 @@ function route(key: string, models: readonly string[], spec: object = {}, metada
 function secret(key: string, values: Readonly<Record<string, SecretState>>): SecretFacts {
   const [namespace = "", name = ""] = key.split("/");
   const keys = Object.entries(values).map(([k, state]) => {
-    return [k, { state, version: `v-${key}-${k}`, hmac: `hmac-${key}-${k}`, length: 32 }] as const;
+    return [k, { state, version: `v-${key}-${k}`, hmac: `hmac-${key}-${k}`, isToken: true, length: 32 }] as const;
   });
   return { namespace, name, keys: Object.fromEntries(keys) };
 }
