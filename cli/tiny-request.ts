@@ -3,7 +3,7 @@
  *
  * A chat of one word; where the model takes no chats, an embedding of one word.
  */
-import { dialectOf } from "../proxy/dialects/dialect.ts";
+import { dialectOf } from "../proxy/dialects/dialects.ts";
 import { operationOf } from "../proxy/dialects/operations.ts";
 import type { Connections, DispatchController, DispatchHandler } from "../proxy/upstream/connections.ts";
 import { transportFailure } from "../proxy/upstream/failure.ts";

@@ -4,7 +4,7 @@ import type { Client } from "../routing/table.ts";
 import type { BodyReceiver, Received } from "./body/receive.ts";
 import type { Operation } from "./dialects/operations.ts";
 import type { Exchange } from "./exchange.ts";
-import type { Services } from "./pipeline.ts";
+import type { Services } from "./services.ts";
 import type { Plan, Snapshot, Target } from "./snapshot.ts";
 import type { UpstreamCall } from "./stages/call.ts";
 

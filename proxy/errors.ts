@@ -89,3 +89,10 @@ export class GatewayError extends Error {
 export function errorBody(message: string, type: string, param: string | null, code: string | null): string {
   return JSON.stringify({ error: { message, type, param, code } });
 }
+
+/** The provider's 401 or 403: not one for the caller, whose own key is right. */
+export function credentialsRefused(status: number, code: string | null): GatewayError {
+  const what = code === null || code === String(status) ? String(status) : `${status}, ${code}`;
+  const message = `The provider refused the gateway's credentials or rights (${what}). The gateway's operator has to mend that.`;
+  return new GatewayError("upstream_auth_failed", message);
+}

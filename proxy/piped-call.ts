@@ -9,12 +9,12 @@ import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { readProviderError } from "./dialects/provider-error.ts";
-import { GatewayError } from "./errors.ts";
+import { credentialsRefused, GatewayError } from "./errors.ts";
 import type { AttemptOutcome } from "./exchange.ts";
 import { responseHeaders } from "./headers.ts";
 import type { PassthroughCall, PassthroughOptions } from "./passthrough.ts";
 import type { Way } from "./passthrough-agents.ts";
-import { errorHeaders, idOf, invalid, outcomeOf, refusedKey, tooLarge, unreachable } from "./piped-errors.ts";
+import { errorHeaders, idOf, invalid, outcomeOf, tooLarge, unreachable } from "./piped-errors.ts";
 import { hasBody, metered, ownLocation, sentHeaders, targetOf } from "./piped-request.ts";
 import { EgressError } from "./upstream/connect-error.ts";
 
@@ -182,13 +182,13 @@ export class PipedCall {
   }
 
   #refuse(status: number, answer: IncomingMessage, body: Buffer): void {
-    const { exchange, answerHeaders, provider } = this.#call;
+    const { exchange, answerHeaders } = this.#call;
     if (this.#settle === undefined) return;
     const outcome = outcomeOf(status);
     const error = readProviderError(status, body, this.#key);
     // The provider refused the gateway's key: to the caller, whose own key is right, that is not a 401.
     if (status === 401 || status === 403) {
-      this.#fail(outcome, error.code ?? `HTTP ${status}`, refusedKey(provider.name));
+      this.#fail(outcome, error.code ?? `HTTP ${status}`, credentialsRefused(status, error.code));
       return;
     }
     const length = Buffer.byteLength(error.body);

@@ -34,11 +34,6 @@ export function invalid(provider: string): GatewayError {
   return new GatewayError("upstream_invalid", `The provider ${provider} answered with something that is not HTTP.`);
 }
 
-export function refusedKey(provider: string): GatewayError {
-  const message = `The provider ${provider} refused the gateway's credentials. This is a fault of the gateway's configuration.`;
-  return new GatewayError("upstream_auth_failed", message);
-}
-
 /** Of a provider's error whose body was rewritten in OpenAI's shape. */
 export function errorHeaders(answer: IncomingMessage, length: number, key: string | undefined): Headers {
   const headers = responseHeaders(answer.headers, key);

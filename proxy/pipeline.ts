@@ -7,26 +7,21 @@
  *   …and whatever happened: answerError where a stage threw, then record.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { ReplayPool } from "./body/replay-pool.ts";
 import type { RequestContext } from "./context.ts";
 import type { Handling } from "./dialects/operations.ts";
 import { GatewayError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
-import type { Passthrough } from "./passthrough.ts";
 import { newRequestID } from "./request-id.ts";
-import type { GatewaySettings } from "./settings.ts";
-import type { Snapshot, Target } from "./snapshot.ts";
+import type { Services } from "./services.ts";
+import type { Snapshot } from "./snapshot.ts";
 import { admit } from "./stages/admit.ts";
 import { answerError } from "./stages/answer-error.ts";
 import { attempt } from "./stages/attempt.ts";
-import type { Failure } from "./stages/call.ts";
 import { matchBody, readPath } from "./stages/match.ts";
 import { models } from "./stages/models.ts";
 import { matchRoute, pipe } from "./stages/pipe.ts";
 import { plan } from "./stages/plan.ts";
 import { relay } from "./stages/relay.ts";
-import type { Telemetry } from "./telemetry/telemetry.ts";
-import type { Availability } from "./upstream/availability.ts";
 
 type Stage = (context: RequestContext) => Promise<void> | void;
 
@@ -37,21 +32,6 @@ const THEN: Readonly<Record<Handling, readonly Stage[]>> = {
   passthrough: [matchRoute, plan, pipe],
   gateway: [models],
 };
-
-/** What stages need beside the request: the gateway gives it. */
-export interface Services {
-  readonly limits: GatewaySettings["limits"];
-  readonly replayPool: ReplayPool;
-  readonly availability: Availability;
-  readonly telemetry: Telemetry;
-  readonly passthrough: Passthrough;
-  /** The namespace of callers without a key; undefined: there are none. */
-  readonly allowAnonymous: string | undefined;
-  readonly load: { inFlight: number };
-  draining(): boolean;
-  /** 401, 403 and 404 from a provider: somebody must mend the configuration. */
-  onConfigFault(target: Target, failure: Failure, providerRequestID: string | undefined): void;
-}
 
 /** Serves one request. Never rejects. */
 export async function serve(

@@ -1,6 +1,6 @@
 /** What does `/status` say? Plain JSON, no secrets: names, states and numbers as this proxy sees them. */
 import type { Route } from "../routing/table.ts";
-import type { Services } from "./pipeline.ts";
+import type { Services } from "./services.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Upstreams } from "./upstream/upstreams.ts";
 

@@ -4,9 +4,7 @@
  * One face, two forms: where an operation lives, how Tandem authenticates, and whether the body names the model.
  */
 import type { Redacted } from "../../routing/secrets.ts";
-import type { Model, Provider, ProviderType } from "../../routing/table.ts";
-import { azureOpenAI } from "./azure-openai.ts";
-import { openAI } from "./openai.ts";
+import type { Model, Provider } from "../../routing/table.ts";
 import type { Operation } from "./operations.ts";
 
 export interface Dialect {
@@ -30,10 +28,4 @@ export interface Call {
   readonly query: string;
   readonly model?: Model | undefined;
   readonly upstream?: string | undefined;
-}
-
-const DIALECTS: Readonly<Record<ProviderType, Dialect>> = { OpenAI: openAI, AzureOpenAI: azureOpenAI };
-
-export function dialectOf(provider: Provider): Dialect {
-  return DIALECTS[provider.type];
 }

@@ -1,6 +1,6 @@
 /** What does the caller see when nobody answered? */
 import type { RequestContext } from "../context.ts";
-import { GatewayError } from "../errors.ts";
+import { credentialsRefused, GatewayError } from "../errors.ts";
 import type { Failure, ResponseHeaders } from "./call.ts";
 
 /** The provider's own error, to be passed on in OpenAI's shape. */
@@ -37,11 +37,7 @@ export function finalError(
 ): GatewayError | ProviderRefusal {
   if (!last) return unattempted(context, wait);
   const { error, status } = last;
-  // The provider refused the gateway's key: to the caller, whose own key is right, that is not a 401.
-  if (status === 401 || status === 403) {
-    const message = `The provider refused the gateway's credentials (${status}). This is a fault of the gateway's configuration.`;
-    return new GatewayError("upstream_auth_failed", message);
-  }
+  if (status === 401 || status === 403) return credentialsRefused(status, error?.code ?? null);
   if (error && status !== undefined) return new ProviderRefusal({ ...last, error, status }, retryOf(context, last));
   if (last.outcome === "timeout") {
     return new GatewayError("upstream_timeout", `No provider answered in time: ${last.detail}.`);

@@ -1,0 +1,22 @@
+/** What do stages need beside the request? The gateway gives it, the same to every request. */
+import type { ReplayPool } from "./body/replay-pool.ts";
+import type { Passthrough } from "./passthrough.ts";
+import type { GatewaySettings } from "./settings.ts";
+import type { Target } from "./snapshot.ts";
+import type { Failure } from "./stages/call.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
+import type { Availability } from "./upstream/availability.ts";
+
+export interface Services {
+  readonly limits: GatewaySettings["limits"];
+  readonly replayPool: ReplayPool;
+  readonly availability: Availability;
+  readonly telemetry: Telemetry;
+  readonly passthrough: Passthrough;
+  /** The namespace of callers without a key; undefined: there are none. */
+  readonly allowAnonymous: string | undefined;
+  readonly load: { inFlight: number };
+  draining(): boolean;
+  /** 401, 403 and 404 from a provider: somebody must mend the configuration. */
+  onConfigFault(target: Target, failure: Failure, providerRequestID: string | undefined): void;
+}
