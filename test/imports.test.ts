@@ -10,7 +10,19 @@ import { dirname, join, relative, resolve } from "node:path";
 import { test } from "node:test";
 
 const ROOT = resolve(import.meta.dirname, "..");
-const PARTS = ["bench", "cli", "console", "crds", "manifests", "operator", "proxy", "routing", "simulators"];
+const PARTS = [
+  "bench",
+  "cli",
+  "cluster",
+  "console",
+  "crds",
+  "kube",
+  "manifests",
+  "operator",
+  "proxy",
+  "routing",
+  "simulators",
+];
 
 interface SourceFile {
   /** From the root, with forward slashes. */
@@ -103,6 +115,14 @@ test("proxy/ and operator/ never import each other", () => {
   assert.deepEqual([...proxy, ...operator], []);
 });
 
+test("kube/ knows no other part", () => {
+  const found = offences(
+    (path) => path.startsWith("kube/"),
+    (s) => PARTS.some((part) => part !== "kube" && s.startsWith(`${part}/`)),
+  );
+  assert.deepEqual(found, []);
+});
+
 test("no part imports the commands", () => {
   const found = offences(
     (path) => !path.startsWith("cli/") && !path.startsWith("bench/"),
@@ -113,12 +133,12 @@ test("no part imports the commands", () => {
 
 /** Who may know a dependency. Off the request path express serves simulators and benchmarks too. */
 const OWNERS: readonly { readonly name: string; readonly owners: RegExp }[] = [
-  { name: "undici", owners: /^(proxy\/upstream\/|bench\/)/ },
+  { name: "undici", owners: /^(proxy\/upstream\/|kube\/client\.ts$|bench\/)/ },
   { name: "http-proxy-middleware", owners: /^(proxy\/passthrough\.ts$|bench\/)/ },
-  { name: "express", owners: /^(proxy\/admin\.ts$|simulators\/|console\/|bench\/)/ },
-  { name: "prom-client", owners: /^proxy\/telemetry\// },
+  { name: "express", owners: /^(proxy\/admin\.ts$|operator\/admin\.ts$|simulators\/|console\/|bench\/)/ },
+  { name: "prom-client", owners: /^(proxy\/telemetry\/|operator\/metrics\.ts$)/ },
   { name: "@opentelemetry", owners: /^proxy\/telemetry\// },
-  { name: "@kubernetes/client-node", owners: /^(operator\/kube\/|proxy\/kube-source)/ },
+  { name: "@kubernetes/client-node", owners: /^kube\/client\.ts$/ },
   { name: "yaml", owners: /^(manifests\/|crds\/generate\.ts$|cli\/)/ },
 ];
 

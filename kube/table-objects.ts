@@ -1,0 +1,66 @@
+/**
+ * In which objects does a table travel from the operator to the proxies?
+ *
+ * One index ConfigMap, immutable shard ConfigMaps, and a companion Secret with what must not be seen. The index is the
+ * only one that changes.
+ */
+import type { KubeObject } from "./objects.ts";
+
+export interface ConfigMap extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** The index's `data`. */
+export interface IndexData {
+  /** As the codec writes it. */
+  readonly index: string;
+  /** ISO 8601: when the operator saw the change that led to this table. */
+  readonly "changed-at": string;
+  /** How many proxies serve, in decimal. */
+  readonly proxies: string;
+  /** Version of the pepper under which the clients' keys in this table are hashed. */
+  readonly pepper: string;
+  /** JSON: the last tables, newest first. */
+  readonly history: string;
+}
+
+export interface TableInHistory {
+  readonly hash: string;
+  /** By the codec's names. */
+  readonly shards: readonly string[];
+}
+
+/** On shards. */
+export const SHARD_LABEL = "tandem.dev/shard";
+/** Of a shard's `data`. */
+export const SHARD_KEY = "shard";
+
+const CODEC_PREFIX = /^tandem-table-/;
+
+export function indexName(release: string): string {
+  return `${release}-table`;
+}
+
+export function companionName(release: string): string {
+  return `${release}-companion`;
+}
+
+/** `shard` is the codec's name of it. */
+export function shardObjectName(release: string, shard: string): string {
+  return `${release}-shard-${shard.replace(CODEC_PREFIX, "")}`;
+}
+
+/** Empty when it is absent or unreadable. */
+export function readHistory(index: Partial<IndexData> | undefined): readonly TableInHistory[] {
+  try {
+    const history = JSON.parse(index?.history ?? "[]") as unknown;
+    return Array.isArray(history) ? history.filter(isTable) : [];
+  } catch {
+    return [];
+  }
+}
+
+function isTable(value: unknown): value is TableInHistory {
+  const { hash, shards } = (value ?? {}) as { hash?: unknown; shards?: unknown };
+  return typeof hash === "string" && Array.isArray(shards) && shards.every((name) => typeof name === "string");
+}

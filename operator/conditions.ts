@@ -1,0 +1,98 @@
+/**
+ * What is the status of each object, by the compiler's verdict and by what the proxies say?
+ *
+ * Pure. `lastTransitionTime` is added by who writes it.
+ */
+import type { Condition, Verdict } from "../routing/verdict.ts";
+import type { ProxyState } from "./fleet.ts";
+import type { Tables } from "./tables.ts";
+
+export interface DesiredStatus {
+  readonly observedGeneration: number;
+  readonly conditions: readonly Condition[];
+  /** `endpoint`, `models`, `weights`, `proxies`: what columns show beside conditions. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** Proxies are about to take the table: the next look will say more. */
+  readonly isPassing: boolean;
+}
+
+export interface FleetView {
+  readonly proxies: readonly ProxyState[];
+  readonly tables: Tables;
+}
+
+export function desiredStatus(verdict: Verdict, fleet: FleetView): DesiredStatus {
+  const { generation, columns } = verdict;
+  const extra = verdict.kind === "AIRoute" ? routeStatus(verdict, fleet) : undefined;
+  const conditions = [
+    ...verdict.conditions,
+    ...(extra?.conditions ?? []),
+    ...(verdict.kind === "AIProvider" ? [healthy(verdict, fleet)] : []),
+  ];
+  return {
+    observedGeneration: generation,
+    conditions: [...conditions, ready(conditions)],
+    fields: { ...columns, ...extra?.fields },
+    isPassing: extra?.isPassing ?? false,
+  };
+}
+
+/** What must hold of each condition for the whole to be ready. Healthy may be unknown: not everybody has checks. */
+function ready(conditions: readonly Condition[]): Condition {
+  const fault = conditions.find(({ type, status }) => (type === "Healthy" ? status === "False" : status !== "True"));
+  if (fault === undefined) return { type: "Ready", status: "True", reason: "Ready", message: "" };
+  const status = fault.status === "Unknown" ? "Unknown" : "False";
+  return { type: "Ready", status, reason: fault.reason, message: `See ${fault.type}.` };
+}
+
+function routeStatus({ namespace, name, generation, conditions }: Verdict, { proxies, tables }: FleetView) {
+  const key = `${namespace}/${name}`;
+  const generationAt = ({ report }: ProxyState) => tables.get(report?.table?.hash ?? "")?.generations.get(key);
+  const accepted = conditions.some(({ type, status }) => type === "Accepted" && status === "True");
+  const serving = proxies.length;
+  const programmed = accepted ? proxies.filter((proxy) => generationAt(proxy) === generation).length : 0;
+  const rejections = proxies.flatMap(({ pod, report }) => (report?.rejected ? [{ pod, ...report.rejected }] : []));
+  const rejected = rejections[0];
+  const condition = (status: Condition["status"], reason: string, message: string) => {
+    const fields = { proxies: { serving, programmed } };
+    const isPassing = reason === "Pending";
+    return { conditions: [{ type: "Programmed", status, reason, message }], fields, isPassing };
+  };
+  const count = `${programmed} of ${serving} ${serving === 1 ? "proxy" : "proxies"}`;
+  if (!accepted) return condition("False", "NotAccepted", "This generation is in no table: see Accepted.");
+  if (serving === 0) return condition("Unknown", "NoProxies", "No proxy serves.");
+  if (programmed === serving) return condition("True", "Programmed", `Runs on ${count}.`);
+  if (rejected !== undefined) {
+    const message = `Runs on ${count}. ${rejected.pod} refused ${shown(rejected.hash)}: ${rejected.message}`;
+    return condition("False", "Rejected", message);
+  }
+  const silent = proxies.filter(({ report }) => report === undefined).map(({ pod }) => pod);
+  const why =
+    silent.length === 0 ? "" : ` No answer from ${silent.slice(0, 3).join(", ")}${silent.length > 3 ? ", …" : ""}.`;
+  return condition("False", "Pending", `Generation ${generation} runs on ${count}.${why}`);
+}
+
+function shown(hash: string | undefined): string {
+  return hash === undefined ? "a table" : `table ${hash.slice(0, 12)}`;
+}
+
+/** As most proxies see it. */
+function healthy({ namespace, name }: Verdict, { proxies }: FleetView): Condition {
+  const key = `${namespace}/${name}`;
+  const views = proxies.flatMap(({ report }) => report?.providers.filter(({ provider }) => provider === key) ?? []);
+  const known = views.filter((view) => view.healthy !== null);
+  const bad = known.filter((view) => view.healthy === false);
+  const condition = (status: Condition["status"], reason: string, message: string): Condition => {
+    return { type: "Healthy", status, reason, message };
+  };
+  if (proxies.length === 0) return condition("Unknown", "NoProxies", "No proxy serves.");
+  if (known.length === 0)
+    return condition("Unknown", "NotChecked", "No proxy has checked it yet, or spec.health is absent.");
+  const count = (n: number) => `${n} of ${known.length} ${known.length === 1 ? "proxy" : "proxies"}`;
+  if (bad.length * 2 <= known.length) {
+    const doubt = bad.length === 0 ? "" : ` ${count(bad.length)} cannot reach it: ${bad[0]?.message ?? ""}`.trimEnd();
+    return condition("True", "Healthy", `Healthy for ${count(known.length - bad.length)}.${doubt}`);
+  }
+  const reason = bad[0]?.reason ?? "Unhealthy";
+  return condition("False", reason, `${count(bad.length)}: ${bad[0]?.message ?? "the health check fails"}`);
+}

@@ -1,0 +1,128 @@
+/**
+ * Which changes does the owner of an object read in `kubectl describe`?
+ *
+ * Conditions that became false or true again, and every generation that reached all proxies. Events come from the
+ * operator alone; they are told, not relied on: when the API server takes none, the oldest go.
+ */
+import { randomUUID } from "node:crypto";
+import type { KubeClient } from "../kube/client.ts";
+import type { Log } from "../kube/log.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import type { Described, StoredCondition } from "./status-writer.ts";
+
+export interface EventNote {
+  readonly type: "Normal" | "Warning";
+  /** CamelCase, one word. */
+  readonly reason: string;
+  /** What was done. */
+  readonly action: string;
+  /** For people. */
+  readonly note: string;
+}
+
+export interface EventsOptions {
+  readonly client: KubeClient;
+  readonly log: Log;
+  /** Who tells: the operator's pod. */
+  readonly instance: string;
+  readonly now: () => Date;
+}
+
+/** Waiting to be sent. */
+const MOST_WAITING = 1_000;
+/** Of the API. Characters. */
+const MAX_NOTE = 1_024;
+const CONTROLLER = "tandem.dev/operator";
+
+export class Events {
+  readonly #options: EventsOptions;
+  readonly #queue: object[] = [];
+  #sending = false;
+  #dropped = 0;
+
+  constructor(options: EventsOptions) {
+    this.#options = options;
+  }
+
+  /** Never waits and never throws. */
+  tell(about: KubeObject, { type, reason, action, note }: EventNote): void {
+    const { instance, now } = this.#options;
+    const { apiVersion, kind, metadata } = about;
+    const { name, namespace = "default", uid } = metadata;
+    this.#queue.push({
+      apiVersion: "events.k8s.io/v1",
+      kind: "Event",
+      metadata: { name: `${name}.${randomUUID().slice(0, 13)}`, namespace },
+      // The API takes microseconds.
+      eventTime: now().toISOString().replace("Z", "000Z"),
+      reportingController: CONTROLLER,
+      reportingInstance: instance.slice(0, 128),
+      regarding: { apiVersion, kind, name, namespace, uid },
+      type,
+      reason,
+      action,
+      note: note.length <= MAX_NOTE ? note : `${note.slice(0, MAX_NOTE - 1)}…`,
+    });
+    if (this.#queue.length > MOST_WAITING) {
+      this.#queue.shift();
+      this.#dropped++;
+    }
+    if (!this.#sending) void this.#send();
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Waits for what is on its way, and lets the rest go. */
+  async stop(): Promise<void> {
+    this.#queue.length = 0;
+  }
+
+  async #send(): Promise<void> {
+    this.#sending = true;
+    for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
+      const { namespace } = (event as KubeObject).metadata;
+      await this.#options.client
+        .request("POST", `/apis/events.k8s.io/v1/namespaces/${namespace}/events`, { body: event })
+        .catch((error: unknown) => {
+          this.#dropped++;
+          this.#options.log.warn({ err: error }, "an event could not be told");
+        });
+    }
+    this.#sending = false;
+  }
+}
+
+/** Of conditions that matter to somebody, between two statuses of one object. */
+export function notesOf(before: Described, after: Described): EventNote[] {
+  const conditions = after.status?.conditions ?? [];
+  return conditions.flatMap((condition) => {
+    const former = before.status?.conditions?.find(({ type }) => type === condition.type);
+    const note = condition.type === "Ready" ? undefined : noteOf(former, condition);
+    return note === undefined ? [] : [note];
+  });
+}
+
+function noteOf(former: StoredCondition | undefined, now: StoredCondition): EventNote | undefined {
+  const action = ACTIONS[now.type] ?? "Observe";
+  const isNews = former?.status !== now.status || former.reason !== now.reason;
+  if (now.status === "False" && isNews && now.reason !== "Pending" && now.reason !== "NotAccepted") {
+    return { type: "Warning", reason: now.reason, action, note: now.message };
+  }
+  if (now.status !== "True") return undefined;
+  if (now.type === "Programmed") {
+    const isNewGeneration = former?.status !== "True" || former.observedGeneration !== now.observedGeneration;
+    const note = `Generation ${now.observedGeneration}: ${now.message}`;
+    return isNewGeneration ? { type: "Normal", reason: "Programmed", action, note } : undefined;
+  }
+  if (former?.status !== "False") return undefined;
+  return { type: "Normal", reason: now.type, action, note: now.message || `${now.type} again.` };
+}
+
+const ACTIONS: Readonly<Record<string, string>> = {
+  Accepted: "Compile",
+  ResolvedRefs: "Compile",
+  Programmed: "Publish",
+  Healthy: "Observe",
+};

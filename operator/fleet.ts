@@ -1,0 +1,206 @@
+/**
+ * What do the serving proxies say: which table do they run, and how do they see the providers?
+ *
+ * Each is asked over its admin port, often while a new table spreads and seldom when all run it.
+ */
+import { z } from "zod";
+import type { KubeObject } from "../kube/objects.ts";
+import type { Redacted } from "../routing/secrets.ts";
+
+export interface Pod extends KubeObject {
+  readonly spec?: {
+    readonly containers?: readonly {
+      readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
+    }[];
+  };
+  readonly status?: {
+    readonly phase?: string;
+    readonly podIP?: string;
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  };
+}
+
+const text = z.string().max(4096);
+const reportSchema = z.object({
+  table: z.object({ hash: text }).nullable(),
+  rejected: z.object({ hash: text.optional(), message: text }).nullable(),
+  providers: z
+    .array(
+      z.object({ provider: text, healthy: z.boolean().nullable(), reason: text.optional(), message: text.optional() }),
+    )
+    .max(10_000)
+    .default([]),
+  faults: z
+    .array(
+      z.object({
+        provider: text,
+        model: text,
+        status: z.number(),
+        code: text.nullish(),
+        at: text,
+        requestID: text.nullish(),
+      }),
+    )
+    .max(1_000)
+    .default([]),
+});
+
+/** What one proxy says of itself. */
+export type Report = z.infer<typeof reportSchema>;
+export type Fault = Report["faults"][number];
+
+export interface ProxyState {
+  readonly pod: string;
+  /** Undefined: it did not answer yet, or not for some time. */
+  readonly report: Report | undefined;
+}
+
+export interface FleetOptions {
+  readonly pods: () => readonly Pod[];
+  /** Undefined while there is none. */
+  readonly adminToken: () => Redacted | undefined;
+  /** Another proxy serves, or one says something else. */
+  onChange(): void;
+}
+
+/** Milliseconds. */
+const FIRST_INTERVAL = 40;
+const SPREADING_INTERVAL = 1_000;
+const QUIET_INTERVAL = 5_000;
+const ANSWER_TIMEOUT = 2_000;
+/** For so long a proxy that does not answer is taken to be as it was. */
+const PATIENCE = 10_000;
+const ADMIN_PORT = 9090;
+const ADMIN_PORT_NAME = "admin";
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
+interface Member {
+  readonly pod: Pod;
+  state: ProxyState;
+  answeredAt: number;
+  interval: number;
+  timer?: NodeJS.Timeout;
+}
+
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #members = new Map<string, Member>();
+  #wanted: string | undefined;
+  #stopped = false;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+  }
+
+  /** The proxies that serve, in the order of their names. */
+  proxies(): readonly ProxyState[] {
+    return [...this.#members.values()].map(({ state }) => state).sort((a, b) => (a.pod < b.pod ? -1 : 1));
+  }
+
+  /** Pods came, went, or changed. */
+  follow(): void {
+    const serving = new Map(
+      this.#options
+        .pods()
+        .filter(isServing)
+        .map((pod) => [idOf(pod), pod]),
+    );
+    let changed = false;
+    for (const [id, member] of this.#members) {
+      if (serving.has(id)) continue;
+      clearTimeout(member.timer);
+      this.#members.delete(id);
+      changed = true;
+    }
+    for (const [id, pod] of serving) {
+      if (this.#members.has(id)) continue;
+      const member: Member = {
+        pod,
+        state: { pod: pod.metadata.name, report: undefined },
+        answeredAt: performance.now(),
+        interval: FIRST_INTERVAL,
+      };
+      this.#members.set(id, member);
+      this.#askIn(member, 0);
+      changed = true;
+    }
+    if (changed) this.#options.onChange();
+  }
+
+  /** A table was published: until it runs everywhere, proxies are asked often. */
+  expect(hash: string): void {
+    if (hash === this.#wanted) return;
+    this.#wanted = hash;
+    for (const member of this.#members.values()) {
+      member.interval = FIRST_INTERVAL;
+      this.#askIn(member, FIRST_INTERVAL);
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const { timer } of this.#members.values()) clearTimeout(timer);
+  }
+
+  #askIn(member: Member, delay: number): void {
+    clearTimeout(member.timer);
+    if (this.#stopped) return;
+    member.timer = setTimeout(() => void this.#ask(member), delay);
+  }
+
+  async #ask(member: Member): Promise<void> {
+    const report = await this.#reportOf(member.pod).catch(() => undefined);
+    if (this.#members.get(idOf(member.pod)) !== member) return;
+    const now = performance.now();
+    if (report !== undefined) member.answeredAt = now;
+    if (report !== undefined || now - member.answeredAt > PATIENCE) {
+      const isNews = JSON.stringify(report) !== JSON.stringify(member.state.report);
+      member.state = { ...member.state, report };
+      if (isNews) this.#options.onChange();
+    }
+    const isSettled = report?.table?.hash === this.#wanted;
+    this.#askIn(member, isSettled ? QUIET_INTERVAL : member.interval);
+    member.interval = isSettled ? FIRST_INTERVAL : Math.min(member.interval * 2, SPREADING_INTERVAL);
+  }
+
+  async #reportOf(pod: Pod): Promise<Report | undefined> {
+    const token = this.#options.adminToken();
+    if (token === undefined) return undefined;
+    const response = await fetch(summaryUrl(pod), {
+      headers: { authorization: `Bearer ${token.reveal()}` },
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT),
+      redirect: "error",
+    });
+    const body = await boundedText(response);
+    return response.ok ? reportSchema.parse(JSON.parse(body)) : undefined;
+  }
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    if (size > MAX_ANSWER_BYTES) throw new RangeError(`a proxy's answer is larger than ${MAX_ANSWER_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** Ready, or on its way out and still answering. */
+function isServing({ metadata, status }: Pod): boolean {
+  if (status?.podIP === undefined || status.podIP === "") return false;
+  if (metadata.deletionTimestamp !== undefined) return status.phase === "Running";
+  return status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false;
+}
+
+function summaryUrl({ spec, status }: Pod): string {
+  const ports = spec?.containers?.flatMap((container) => container.ports ?? []) ?? [];
+  const port = ports.find(({ name }) => name === ADMIN_PORT_NAME)?.containerPort ?? ADMIN_PORT;
+  const host = status?.podIP?.includes(":") ? `[${status.podIP}]` : status?.podIP;
+  return `http://${host}:${port}/status/summary`;
+}
+
+function idOf({ metadata }: Pod): string {
+  return metadata.uid ?? metadata.name;
+}

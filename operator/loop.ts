@@ -1,0 +1,126 @@
+/**
+ * What does the operator do, again and again?
+ *
+ * Whatever changed, the whole world is compiled anew: a route's meaning depends on every provider, Secret and other
+ * route. Then what differs is written: first what proxies run, then what people read. All steps can be repeated, so a
+ * pass that was cut short anywhere, by a crash or another leader, is made good by the next.
+ */
+import { encodeTable } from "../routing/codec.ts";
+import { compile } from "../routing/compile.ts";
+import type { Credentials } from "../routing/secrets.ts";
+import type { RoutingTable } from "../routing/table.ts";
+import { type Identity, identityIn, newIdentity, versionsNeeded } from "./companion.ts";
+import { desiredStatus } from "./conditions.ts";
+import type { Fleet } from "./fleet.ts";
+import { keyOf } from "./own-objects.ts";
+import type { InUse, Publication, Publisher } from "./publish.ts";
+import type { Described, StatusWriter } from "./status-writer.ts";
+import type { Tables } from "./tables.ts";
+import type { World } from "./world.ts";
+
+export interface LoopParts {
+  readonly world: World;
+  readonly publisher: Publisher;
+  readonly statuses: StatusWriter;
+  readonly fleet: Fleet;
+  readonly tables: Tables;
+  /** Serve objects whose protecting fields have no effect yet. */
+  readonly dev: boolean;
+  /** In the companion Secret, or undefined. */
+  companion(): Parameters<typeof identityIn>[0];
+}
+
+export class Loop {
+  readonly #parts: LoopParts;
+  #identity: Identity | undefined;
+  #lastTable: RoutingTable | undefined;
+  #changedAt: Date | undefined;
+
+  constructor(parts: LoopParts) {
+    this.#parts = parts;
+  }
+
+  /** The admin token of the proxies, once there is one. */
+  get identity(): Identity | undefined {
+    return this.#identity ?? identityIn(this.#parts.companion());
+  }
+
+  /** Something has changed: the next table is the answer to it. */
+  changed(now: Date): void {
+    this.#changedAt ??= now;
+  }
+
+  /** Another operator wrote meanwhile: what it published counts. */
+  forget(): void {
+    this.#identity = undefined;
+    this.#lastTable = undefined;
+  }
+
+  /** Rejects when something could not be written. */
+  async pass(now: Date): Promise<void> {
+    const { world, publisher, statuses, fleet, tables } = this.#parts;
+    const objects = world.objects();
+    world.secrets.follow(objects);
+    // A table made before a Secret was looked for would take its backends away.
+    if (!world.secrets.isComplete) return;
+    const changedAt = this.#changedAt ?? now;
+    this.#changedAt = undefined;
+    this.#recall();
+
+    const identity = this.#identity ?? identityIn(this.#parts.companion()) ?? newIdentity();
+    const secrets = world.secrets.describe(identity.pepper);
+    const input = { objects, secrets: secrets.map(({ facts }) => facts), dev: this.#parts.dev };
+    const { table, verdicts } = compile(input, this.#lastTable);
+
+    const published = encodeTable(table);
+    const values = new Map(secrets.flatMap((secret) => secret.credentials));
+    const credentials = onlyNeeded(table, values);
+    const proxies = fleet.proxies().length;
+    const publication: Publication = { published, identity, credentials, proxies, changedAt };
+    await publisher.publish(publication);
+    this.#identity = identity;
+    this.#lastTable = table;
+    tables.remember(published, table);
+    fleet.expect(published.hash);
+
+    const byKey = new Map(objects.map((object) => [`${object.kind} ${keyOf(object)}`, object]));
+    const view = { proxies: fleet.proxies(), tables };
+    statuses.want(
+      verdicts.flatMap((verdict) => {
+        const object: Described | undefined = byKey.get(`${verdict.kind} ${verdict.namespace}/${verdict.name}`);
+        return object === undefined ? [] : [{ object, desired: desiredStatus(verdict, view) }];
+      }),
+    );
+    const inUse = this.#inUse();
+    if (inUse !== undefined) await publisher.prune(publication, inUse);
+  }
+
+  /** After a restart: what was published lends broken routes their last form, and is what proxies run. */
+  #recall(): void {
+    if (this.#lastTable !== undefined) return;
+    const current = this.#parts.publisher.current();
+    if (current === undefined) return;
+    this.#lastTable = current.table;
+    this.#parts.tables.remember(current.published, current.table);
+  }
+
+  /** What the proxies run; undefined when one runs, or may run, something unknown. */
+  #inUse(): InUse | undefined {
+    const facts = this.#parts.fleet.proxies().map(({ report }) => this.#parts.tables.get(report?.table?.hash ?? ""));
+    if (facts.some((one) => one === undefined)) return undefined;
+    const known = facts.filter((one) => one !== undefined);
+    return {
+      shards: new Set(known.flatMap(({ shards }) => shards)),
+      credentials: new Set(known.flatMap((one) => one.credentials)),
+    };
+  }
+}
+
+function onlyNeeded(table: RoutingTable, values: Credentials): Credentials {
+  return new Map(
+    versionsNeeded(table).flatMap((version) => {
+      const value = values.get(version);
+      return value === undefined ? [] : [[version, value] as const];
+    }),
+  );
+}

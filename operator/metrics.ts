@@ -1,0 +1,97 @@
+/** What does the operator count? Prometheus' text format, its own registry. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+export interface Sources {
+  relists(): Readonly<Record<string, number>>;
+  missedEvents(): number;
+  isLeader(): boolean;
+  waitingStatuses(): number;
+  droppedEvents(): number;
+  servingProxies(): number;
+}
+
+export class OperatorMetrics {
+  readonly #registry = new Registry();
+  readonly #reconciles: Histogram;
+  readonly #writes: Counter<"kind">;
+  readonly #failures: Counter;
+
+  constructor(sources: Sources) {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    this.#reconciles = new Histogram({
+      name: "tandem_operator_reconcile_seconds",
+      help: "Duration of a pass: compile, publish, and hand the statuses over",
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers,
+    });
+    this.#failures = new Counter({
+      name: "tandem_operator_reconcile_failures_total",
+      help: "Passes that failed and are tried again",
+      registers,
+    });
+    this.#writes = new Counter({
+      name: "tandem_operator_writes_total",
+      help: "Objects written: Index, Secret, Shard, ShardDeletion, Status",
+      labelNames: ["kind"],
+      registers,
+    });
+    this.#gauges(sources);
+  }
+
+  passed(seconds: number): void {
+    this.#reconciles.observe(seconds);
+  }
+
+  failed(): void {
+    this.#failures.inc();
+  }
+
+  wrote(kind: string): void {
+    this.#writes.inc({ kind });
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  #gauges(sources: Sources): void {
+    const registers = [this.#registry];
+    const gauge = (name: string, help: string, read: () => number) => {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    };
+    gauge("tandem_operator_leader", "1 when this replica leads", () => Number(sources.isLeader()));
+    gauge("tandem_operator_statuses_waiting", "Statuses that are not written yet", sources.waitingStatuses);
+    gauge("tandem_operator_serving_proxies", "Proxies that serve, ready or terminating", sources.servingProxies);
+    new Counter({
+      name: "tandem_operator_relists_total",
+      help: "Lists of the API server, by reason",
+      labelNames: ["reason"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [reason, count] of Object.entries(sources.relists())) this.inc({ reason }, count);
+      },
+    });
+    const total = (name: string, help: string, read: () => number) => {
+      new Counter({
+        name,
+        help,
+        registers,
+        collect() {
+          this.reset();
+          this.inc(read());
+        },
+      });
+    };
+    total("tandem_operator_missed_events_total", "Changes that only a relist found", sources.missedEvents);
+    total("tandem_operator_events_dropped_total", "Events that could not be told", sources.droppedEvents);
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * What is a running operator?
+ *
+ * Wires the parts together. Every replica keeps its caches warm; only the leader writes.
+ */
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import type { KubeClient } from "../kube/client.ts";
+import { Leadership } from "../kube/lease.ts";
+import type { Log } from "../kube/log.ts";
+import { companionName } from "../kube/table-objects.ts";
+import { createAdmin } from "./admin.ts";
+import { Dirty } from "./dirty.ts";
+import { Events, notesOf } from "./events.ts";
+import { ConfigurationFaults } from "./faults.ts";
+import { Fleet } from "./fleet.ts";
+import { Loop } from "./loop.ts";
+import { OperatorMetrics } from "./metrics.ts";
+import { keyOf } from "./own-objects.ts";
+import { Publisher } from "./publish.ts";
+import { leaseName, ownLabels, type Release } from "./release.ts";
+import { StatusWriter } from "./status-writer.ts";
+import { Tables } from "./tables.ts";
+import { World } from "./world.ts";
+
+export interface OperatorOptions {
+  readonly client: KubeClient;
+  readonly release: Release;
+  /** Empty: all. */
+  readonly watchNamespaces: readonly string[];
+  /** Of this replica: its pod's name. */
+  readonly identity: string;
+  readonly admin: { readonly host: string; readonly port: number };
+  readonly dev: boolean;
+  readonly log: Log;
+}
+
+/** Another operator leads: this one must not write. */
+class NotLeading extends Error {
+  override readonly name = "NotLeading";
+}
+
+/** Milliseconds: a pass that takes longer hangs. */
+const LONGEST_PASS = 300_000;
+
+export class Operator {
+  readonly #options: OperatorOptions;
+  readonly #leadership: Leadership;
+  readonly #world: World;
+  readonly #fleet: Fleet;
+  readonly #statuses: StatusWriter;
+  readonly #events: Events;
+  readonly #faults = new ConfigurationFaults();
+  readonly #loop: Loop;
+  readonly #dirty: Dirty;
+  readonly #metrics: OperatorMetrics;
+  readonly #admin;
+  #passBegan: number | undefined;
+
+  constructor(options: OperatorOptions) {
+    const { client, release, log, identity } = options;
+    this.#options = options;
+    const now = () => new Date();
+    const mayWrite = () => {
+      if (!this.#leadership.isLeader()) throw new NotLeading("another operator leads");
+    };
+    this.#leadership = new Leadership({
+      client,
+      namespace: release.namespace,
+      name: leaseName(release),
+      identity,
+      labels: ownLabels(release),
+      log,
+      onChange: (leads) => this.#onLeadership(leads),
+    });
+    this.#world = new World({
+      ...options,
+      onChange: () => this.#mark(),
+      onPods: () => this.#fleet.follow(),
+      onStatus: (object) => this.#statuses.isForeign(object) && this.#mark(),
+    });
+    this.#fleet = new Fleet({
+      pods: () => this.#world.pods(),
+      adminToken: () => this.#loop.identity?.adminToken,
+      onChange: () => this.#dirty.mark(),
+    });
+    this.#events = new Events({ client, log, instance: identity, now });
+    this.#statuses = new StatusWriter({
+      client,
+      log,
+      mayWrite,
+      now,
+      onWritten: (before, after) => {
+        this.#metrics.wrote("Status");
+        for (const note of notesOf(before, after)) this.#events.tell(after, note);
+      },
+    });
+    const tables = new Tables();
+    const publisher = new Publisher({
+      client,
+      release,
+      mayWrite,
+      configMaps: this.#world.configMaps,
+      secrets: this.#world.companion,
+      onWrite: (kind) => this.#metrics.wrote(kind),
+    });
+    this.#loop = new Loop({
+      world: this.#world,
+      publisher,
+      statuses: this.#statuses,
+      fleet: this.#fleet,
+      tables,
+      dev: options.dev,
+      companion: () => this.#world.companion.get(`${release.namespace}/${companionName(release.name)}`),
+    });
+    this.#dirty = new Dirty(
+      () => this.#pass(),
+      (error) => this.#onFailure(error),
+    );
+    this.#metrics = new OperatorMetrics({
+      relists: () => this.#world.relists(),
+      missedEvents: () => this.#world.missedEvents(),
+      isLeader: () => this.#leadership.isLeader(),
+      waitingStatuses: () => this.#statuses.waiting,
+      droppedEvents: () => this.#events.dropped,
+      servingProxies: () => this.#fleet.proxies().length,
+    });
+    this.#admin = createAdmin({
+      unhealthy: () => this.#hangs(),
+      notReady: () => (this.#world.isSynced ? undefined : "the API server has not told everything yet"),
+      metrics: () => this.#metrics.text(),
+    });
+  }
+
+  /** Listening and watching. Rejects when the admin address cannot be listened on. */
+  async start(): Promise<{ adminUrl: string }> {
+    const { host, port } = this.#options.admin;
+    this.#admin.listen(port, host);
+    await once(this.#admin, "listening");
+    const { address, port: listening } = this.#admin.address() as AddressInfo;
+    void this.#world.start().then(() => {
+      this.#options.log.info({}, "all objects are known");
+      this.#leadership.start();
+    });
+    return { adminUrl: `http://${address.includes(":") ? `[${address}]` : address}:${listening}` };
+  }
+
+  /** Lets the pass in progress end, then hands the leadership over. */
+  async stop(): Promise<void> {
+    await this.#dirty.stop();
+    this.#statuses.stop();
+    this.#fleet.stop();
+    await this.#leadership.release();
+    await Promise.all([this.#events.stop(), this.#world.stop()]);
+    this.#admin.close();
+    this.#admin.closeAllConnections();
+  }
+
+  #mark(): void {
+    this.#loop.changed(new Date());
+    this.#dirty.mark();
+  }
+
+  async #pass(): Promise<void> {
+    if (!this.#world.isSynced || !this.#leadership.isLeader()) return;
+    const began = performance.now();
+    this.#passBegan = began;
+    try {
+      await this.#loop.pass(new Date());
+      const providers = this.#world.objects().filter(({ kind }) => kind === "AIProvider");
+      const byKey = new Map(providers.map((provider) => [keyOf(provider), provider]));
+      this.#faults.tell(this.#fleet.proxies(), byKey, this.#events, performance.now());
+    } finally {
+      this.#passBegan = undefined;
+    }
+    this.#metrics.passed((performance.now() - began) / 1000);
+  }
+
+  #onFailure(error: unknown): void {
+    if (error instanceof NotLeading) return;
+    this.#metrics.failed();
+    this.#options.log.error({ err: error }, "a pass failed and is tried again");
+  }
+
+  #onLeadership(leads: boolean): void {
+    this.#options.log.info(
+      { identity: this.#options.identity },
+      leads ? "this operator leads" : "another operator may lead",
+    );
+    this.#loop.forget();
+    this.#statuses.clear();
+    if (leads) this.#dirty.mark();
+  }
+
+  #hangs(): string | undefined {
+    const took = this.#passBegan === undefined ? 0 : performance.now() - this.#passBegan;
+    return took > LONGEST_PASS ? `a pass has been running for ${Math.round(took / 1000)} s` : undefined;
+  }
+}
