@@ -14,10 +14,10 @@ export const MANIFESTS_OPTION: Option = {
   help: "files or folders; a later one replaces objects of an earlier one",
 };
 
-/** Of commands that can also ask a cluster, once there is an operator. */
+/** Of commands that can also ask a cluster. */
 export const SOURCE_OPTIONS: readonly Option[] = [
   MANIFESTS_OPTION,
-  { name: "kubeconfig", value: "FILE", help: "a cluster's objects instead of files (not yet: needs the operator)" },
+  { name: "kubeconfig", value: "FILE", help: "a cluster's objects instead of files" },
 ];
 
 /** No caller is looked up in this table: any pepper does, and always the same one makes equal bytes. */
@@ -26,12 +26,16 @@ export const PEPPER = new Redacted("compile");
 export interface Compiled {
   readonly table: RoutingTable;
   readonly verdicts: readonly Verdict[];
-  readonly loaded: Loaded;
+  readonly loaded: Pick<Loaded, "objects" | "secrets" | "locate">;
 }
 
-/** By `--manifests` and `--dev`. Throws CommandError where a file cannot be used. */
+/** By `--manifests` or `--kubeconfig`, and `--dev`. Throws CommandError where a file or the cluster cannot be used. */
 export async function compiled(given: Given): Promise<Compiled> {
-  refuseCluster(given);
+  const kubeconfig = given.text("kubeconfig");
+  const hasFiles = given.list("manifests").length > 0;
+  if (kubeconfig !== undefined && hasFiles) throw new UsageError("--manifests and --kubeconfig: choose one of the two");
+  if (kubeconfig !== undefined) return await fromCluster(given, kubeconfig);
+  if (!hasFiles) throw new UsageError("--manifests PATH is missing, or --kubeconfig FILE");
   const loaded = await loadManifests(given.list("manifests"), { env: given.env }).catch((error: unknown) => {
     throw error instanceof ManifestError ? new CommandError(`${place(error)}${error.message}`) : error;
   });
@@ -40,9 +44,11 @@ export async function compiled(given: Given): Promise<Compiled> {
   return { table, verdicts, loaded };
 }
 
-function refuseCluster(given: Given): void {
-  if (given.text("kubeconfig") !== undefined) {
-    throw new UsageError("--kubeconfig needs Tandem's operator, which this version does not have: give --manifests");
-  }
-  if (given.list("manifests").length === 0) throw new UsageError("--manifests PATH is missing");
+async function fromCluster(given: Given, kubeconfig: string): Promise<Compiled> {
+  // Few commands need it, and its client takes its time to load.
+  const { readCluster } = await import("./cluster.ts");
+  const { objects, secrets, assumed, lastTable } = await readCluster(kubeconfig);
+  const facts = [...secrets.map((secret) => describeSecret(secret, PEPPER).facts), ...assumed];
+  const { table, verdicts } = compile({ objects, secrets: facts, dev: given.isOn("dev") }, lastTable);
+  return { table, verdicts, loaded: { objects, secrets, locate: () => undefined } };
 }

@@ -1,9 +1,9 @@
 /** The operator, as the chart starts it: watches Tandem's objects and publishes what the proxies run. */
 import { hostname } from "node:os";
-import { loadClient } from "../kube/client.ts";
 import { Operator } from "../operator/operator.ts";
 import { createLogger } from "../proxy/telemetry/log.ts";
 import { listenProblem, readAddress } from "./addresses.ts";
+import { clientFor } from "./cluster.ts";
 import { type Command, CommandError, type Given } from "./command.ts";
 import { KUBECONFIG_OPTION, RELEASE_OPTIONS } from "./release-options.ts";
 import { untilSignal } from "./signals.ts";
@@ -36,7 +36,7 @@ export const operator: Command = {
 async function runOperator(given: Given): Promise<number> {
   const log = createLogger(process.stderr, "info");
   const operator = new Operator({
-    client: clientOf(given),
+    client: clientFor(given.text("kubeconfig")),
     release: { name: given.text("release") ?? "", namespace: given.text("namespace") ?? "" },
     watchNamespaces: given.list("watch-namespaces"),
     identity: given.text("identity") ?? hostname(),
@@ -53,12 +53,4 @@ async function runOperator(given: Given): Promise<number> {
   log.info({}, "the operator stops and hands over");
   await operator.stop();
   return 0;
-}
-
-export function clientOf(given: Given) {
-  try {
-    return loadClient({ kubeconfig: given.text("kubeconfig") });
-  } catch (error) {
-    throw new CommandError((error as Error).message);
-  }
 }

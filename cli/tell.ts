@@ -22,7 +22,7 @@ export function place(problem: { readonly file?: string | undefined; readonly li
 }
 
 /** One line for every condition that is not fully fine. */
-export function linesOf({ kind, namespace, name, conditions }: Verdict, loaded: Loaded): string[] {
+export function linesOf({ kind, namespace, name, conditions }: Verdict, loaded: Pick<Loaded, "locate">): string[] {
   return conditions
     .filter(({ status, message }) => status !== "True" || message !== "")
     .map(({ type, status, reason, message }) => {

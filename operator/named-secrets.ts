@@ -7,6 +7,7 @@ import type { KubeClient } from "../kube/client.ts";
 import type { Log } from "../kube/log.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { Reflector } from "../kube/reflector.ts";
+import { namedSecretKeys } from "../routing/named-secrets.ts";
 import { describeSecret, Redacted, type SecretValues } from "../routing/secrets.ts";
 
 export interface SecretObject extends KubeObject {
@@ -90,26 +91,10 @@ export class NamedSecrets {
   #names(object: KubeObject): readonly string[] {
     const known = this.#namedBy.get(object);
     if (known !== undefined) return known;
-    const names = namedSecrets(object);
+    const names = [...new Set(namedSecretKeys(object).map(({ namespace, name }) => `${namespace}/${name}`))];
     this.#namedBy.set(object, names);
     return names;
   }
-}
-
-/** `namespace/name` of every Secret that the spec names. */
-export function namedSecrets(object: KubeObject & { readonly spec?: unknown }): readonly string[] {
-  const found = new Set<string>();
-  const walk = (value: unknown, field: string): void => {
-    if (typeof value !== "object" || value === null) return;
-    if (/secretRef$/i.test(field) && !Array.isArray(value)) {
-      const { name } = value as { name?: unknown };
-      if (typeof name === "string" && name !== "") found.add(`${object.metadata.namespace}/${name}`);
-      return;
-    }
-    for (const [key, member] of Object.entries(value)) walk(member, Array.isArray(value) ? field : key);
-  };
-  walk(object.spec, "");
-  return [...found];
 }
 
 function valuesOf({ metadata, data }: SecretObject): SecretValues {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { QUICKSTART, tandem } from "./tandem.ts";
 
-const COMMANDS = ["demo", "run", "simulate", "compile", "explain", "check", "convert"];
+const COMMANDS = ["demo", "run", "simulate", "compile", "explain", "check", "convert", "operator"];
 
 test("tandem --help lists every command, and no other", async () => {
   const { code, stdout } = await tandem(["--help"]);
@@ -33,7 +33,11 @@ const BAD: readonly {
   readonly env?: Record<string, string>;
 }[] = [
   { args: ["fly"], says: /no command 'fly'/ },
-  { args: ["operator"], says: /no command 'operator'/ },
+  { args: ["operator"], says: /--release NAME is missing/ },
+  {
+    args: ["operator", "--release", "t", "--namespace", "n", "--kubeconfig", "/does/not/exist"],
+    says: /\/does\/not\/exist/,
+  },
   { args: ["compile"], says: /--manifests PATH is missing/ },
   { args: ["run"], says: /--manifests PATH is missing/ },
   { args: ["run", "--manifest", QUICKSTART], says: /--manifest\b/ },

@@ -1,0 +1,120 @@
+/** What do a cluster's objects make? As the operator would compile them, read once with the caller's own rights. */
+import { ApiError, type KubeClient, loadClient } from "../kube/client.ts";
+import { list } from "../kube/list.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import { type ConfigMap, SHARD_KEY, SHARD_LABEL } from "../kube/table-objects.ts";
+import { decodeTable, TableError } from "../routing/codec.ts";
+import { type NamedKey, namedSecretKeys } from "../routing/named-secrets.ts";
+import { Redacted, type SecretFacts, type SecretValues } from "../routing/secrets.ts";
+import type { RoutingTable } from "../routing/table.ts";
+import { CommandError, UsageError } from "./command.ts";
+import { tell } from "./tell.ts";
+
+export interface ClusterObjects {
+  readonly objects: readonly KubeObject[];
+  readonly secrets: readonly SecretValues[];
+  /** Of Secrets that this caller may not read: taken to be there and right. */
+  readonly assumed: readonly SecretFacts[];
+  /** What is published, where that may be read: it lends broken routes their last accepted form. */
+  readonly lastTable: RoutingTable | undefined;
+}
+
+interface Secret extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+const API = "/apis/tandem.dev/v1alpha1";
+const PLURALS = ["aiproviders", "airoutes", "aiclients"] as const;
+const OWN = "app.kubernetes.io/name=tandem,app.kubernetes.io/managed-by=tandem-operator";
+const FORBIDDEN = 403;
+const NOT_FOUND = 404;
+
+/** Throws CommandError when the API server does not answer or refuses the objects. */
+export async function readCluster(kubeconfig: string): Promise<ClusterObjects> {
+  const client = clientFor(kubeconfig);
+  try {
+    const lists = await Promise.all(PLURALS.map((plural) => list<KubeObject>(client, `${API}/${plural}`)));
+    const objects = lists.flatMap(({ items }) => items);
+    const [secrets, lastTable] = await Promise.all([readSecrets(client, objects), readPublished(client)]);
+    return { objects, ...secrets, lastTable };
+  } catch (error) {
+    if (error instanceof ApiError && error.status === NOT_FOUND) {
+      throw new CommandError("the cluster does not know Tandem's kinds: install the chart, or kubectl apply -f crds/");
+    }
+    throw new CommandError(`the cluster could not be read: ${reasonOf(error)}`);
+  }
+}
+
+/** Throws UsageError when the file cannot be used. */
+export function clientFor(kubeconfig: string | undefined): KubeClient {
+  try {
+    return loadClient({ kubeconfig });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+async function readSecrets(client: KubeClient, objects: readonly KubeObject[]) {
+  const byName = Map.groupBy(objects.flatMap(namedSecretKeys), ({ namespace, name }) => `${namespace}/${name}`);
+  const secrets: SecretValues[] = [];
+  const assumed: SecretFacts[] = [];
+  for (const [key, named] of byName) {
+    const [namespace, name] = key.split("/") as [string, string];
+    const path = `/api/v1/namespaces/${namespace}/secrets/${name}`;
+    const secret = await client.request<Secret>("GET", path).catch((error: unknown) => {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === NOT_FOUND) return undefined;
+      if (error.status !== FORBIDDEN) throw error;
+      tell(`note: Secret ${key} may not be read with this kubeconfig; it is taken to be there and right`);
+      assumed.push(assume(namespace, name, named));
+      return undefined;
+    });
+    if (secret !== undefined) secrets.push({ namespace, name, values: valuesOf(secret) });
+  }
+  return { secrets, assumed };
+}
+
+function valuesOf({ data = {} }: Secret): Record<string, Redacted> {
+  const decode = (value: string) => new Redacted(Buffer.from(value, "base64").toString("utf8"));
+  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, decode(value)]));
+}
+
+/** Long enough for every warning about short keys. */
+const ASSUMED_LENGTH = 64;
+
+function assume(namespace: string, name: string, named: readonly NamedKey[]): SecretFacts {
+  const facts = named.map(({ key }) => {
+    const version = `unread ${namespace}/${name}/${key}`;
+    return [key, { state: "Usable", version, hmac: version, isToken: true, length: ASSUMED_LENGTH }] as const;
+  });
+  return { namespace, name, keys: Object.fromEntries(facts) };
+}
+
+async function readPublished(client: KubeClient): Promise<RoutingTable | undefined> {
+  const found = await list<ConfigMap>(client, "/api/v1/configmaps", { query: { labelSelector: OWN } }).catch(
+    (error) => {
+      if (error instanceof ApiError && error.status === FORBIDDEN) return { items: [] as ConfigMap[] };
+      throw error;
+    },
+  );
+  const [index] = found.items.filter(({ data }) => data?.index !== undefined);
+  if (index?.data?.index === undefined) return undefined;
+  const shards = found.items.filter(({ metadata }) => {
+    return metadata.labels?.[SHARD_LABEL] !== undefined && metadata.namespace === index.metadata.namespace;
+  });
+  const texts = shards.map(({ metadata, data }) => {
+    return [metadata.name.replace(/^.*-shard-/, "tandem-table-"), data?.[SHARD_KEY] ?? ""] as const;
+  });
+  try {
+    const { hash } = JSON.parse(index.data.index) as { hash: string };
+    return decodeTable({ index: index.data.index, hash, shards: Object.fromEntries(texts) });
+  } catch (error) {
+    if (error instanceof TableError || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error && message === "fetch failed" ? cause.message : message;
+}
