@@ -7,9 +7,12 @@
 import { once } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { decodeTable, type Published, TableError } from "../routing/codec.ts";
+import { indexing, type TableIndex } from "../routing/lookup.ts";
+import { atOnce, type Pieces } from "../routing/pieces.ts";
+import { type Published, TableError } from "../routing/published.ts";
 import type { Credentials, Redacted } from "../routing/secrets.ts";
 import type { Provider } from "../routing/table.ts";
+import { TableReader } from "../routing/table-reader.ts";
 import { createAdmin } from "./admin.ts";
 import { ReplayPool } from "./body/replay-pool.ts";
 import { ConfigFaults } from "./config-faults.ts";
@@ -19,10 +22,11 @@ import { createPassthrough } from "./passthrough.ts";
 import { serve } from "./pipeline.ts";
 import type { Services } from "./services.ts";
 import type { GatewaySettings } from "./settings.ts";
+import { inSlices } from "./sliced.ts";
 import { Snapshot } from "./snapshot.ts";
 import { statusOf } from "./status.ts";
 import type { LogDestination, Logger } from "./telemetry/log.ts";
-import { type ReloadError, Telemetry } from "./telemetry/telemetry.ts";
+import { type AppliedTable, type ReloadError, Telemetry } from "./telemetry/telemetry.ts";
 import { startTracing } from "./telemetry/tracing.ts";
 import { Upstreams } from "./upstream/upstreams.ts";
 
@@ -57,6 +61,15 @@ export interface Configuration {
   readonly pepper: Redacted;
 }
 
+/** A table that was read and checked, ready to be put in force. */
+export interface Prepared {
+  readonly hash: string;
+  readonly index: TableIndex;
+}
+
+/** What a prepared table needs beside itself. */
+export interface Companions extends Omit<Configuration, "published">, Pick<AppliedTable, "newestAt" | "changedAt"> {}
+
 export type Applied =
   | { readonly ok: true; readonly hash: string }
   | { readonly ok: false; readonly error: ReloadError };
@@ -86,19 +99,45 @@ export class Gateway {
   }
 
   /** Puts a table in force for all requests that begin from now on. One that cannot be used changes nothing. */
-  apply(configuration: Configuration): Applied {
-    const { upstreams, telemetry } = this.#parts;
-    const { published, credentials, pepper } = configuration;
+  apply({ published, ...companions }: Configuration): Applied {
     try {
-      const table = decodeTable(published);
-      this.#parts.snapshot = new Snapshot(table, published.hash, credentials, pepper, upstreams);
-      upstreams.adopt(Object.values(table.providers), credentials);
-      telemetry.onReload({ ok: true, hash: published.hash, table });
+      this.enforce(atOnce(this.#preparing(published)), companions);
       return { ok: true, hash: published.hash };
     } catch (error) {
       if (!(error instanceof TableError)) throw error;
-      return this.reportConfigError({ message: error.message });
+      return this.reportConfigError({ message: error.message, hash: published.hash });
     }
+  }
+
+  /** Names of the shards that `prepare` needs for this index, beside what it knows already. Throws a TableError. */
+  missingShards(index: string): string[] {
+    return this.#parts.reader.missing(index);
+  }
+
+  /** Reads a table while requests are served. Rejects with a TableError. One at a time. */
+  prepare(published: Published): Promise<Prepared> {
+    return inSlices(this.#preparing(published));
+  }
+
+  *#preparing(published: Published): Pieces<Prepared> {
+    const { reader, snapshot } = this.#parts;
+    const table = yield* reader.read(published);
+    const { hash } = published;
+    return { hash, index: snapshot?.hash === hash ? snapshot.index : yield* indexing(table) };
+  }
+
+  /** The swap itself: one assignment, and what is kept of providers goes over to the new table. */
+  enforce({ hash, index }: Prepared, companions: Companions): void {
+    const { upstreams, telemetry } = this.#parts;
+    const { credentials, pepper, ...times } = companions;
+    this.#parts.snapshot = new Snapshot(index, hash, credentials, pepper, upstreams);
+    upstreams.adopt(Object.values(index.table.providers), credentials);
+    telemetry.onReload({ ok: true, hash, modelNames: index.modelNames, ...times });
+  }
+
+  /** The table in force is known to be the newest one. */
+  confirm(): void {
+    this.#parts.telemetry.configConfirmed();
   }
 
   /** A configuration that did not even become a table, or a part of one: told in `/status`, in the log and in the metrics. */
@@ -133,6 +172,7 @@ export class Gateway {
 
 /** What the gateway holds; `snapshot` and `draining` are all that ever changes. */
 interface Parts {
+  readonly reader: TableReader;
   readonly upstreams: Upstreams;
   readonly telemetry: Telemetry;
   snapshot: Snapshot | undefined;
@@ -183,7 +223,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     tracing,
     sources: upstreams.availability.metricSources(),
   });
-  return { upstreams, telemetry, snapshot: undefined, draining: false };
+  return { reader: new TableReader(), upstreams, telemetry, snapshot: undefined, draining: false };
 }
 
 function servicesOf(options: GatewayOptions, parts: Parts): Services {

@@ -5,7 +5,7 @@
  * header, path, breaker) is worked out once and kept here.
  */
 import { type Candidate, candidates, order, tiers } from "../routing/choose.ts";
-import { findRoute, indexTable, type TableIndex } from "../routing/lookup.ts";
+import { findRoute, type TableIndex } from "../routing/lookup.ts";
 import type { Credentials, Redacted } from "../routing/secrets.ts";
 import { hmacOf } from "../routing/secrets.ts";
 import type { Client, Route, RoutingTable, StickyKey } from "../routing/table.ts";
@@ -64,25 +64,20 @@ export class Snapshot {
   readonly #pepper: Redacted;
   readonly #plans = new Map<string, Plan>();
   readonly #clients = new Map<string, Client>();
-  readonly #stickyFields: readonly string[];
   #bodyFields: ReadonlySet<string> | undefined;
 
-  constructor(table: RoutingTable, hash: string, credentials: Credentials, pepper: Redacted, upstreams: Upstreams) {
-    this.table = table;
+  constructor(index: TableIndex, hash: string, credentials: Credentials, pepper: Redacted, upstreams: Upstreams) {
+    this.table = index.table;
     this.hash = hash;
-    this.index = indexTable(table);
+    this.index = index;
     this.credentials = credentials;
     this.#pepper = pepper;
     this.#upstreams = upstreams;
-    const fields = table.routes.flatMap((route) =>
-      route.sticky.map((key) => ("bodyField" in key ? key.bodyField : "")),
-    );
-    this.#stickyFields = fields.filter((field) => field !== "");
   }
 
   /** What is read of a body: what every request needs and what some route's sticky rule reads. */
   bodyFields(always: readonly string[]): ReadonlySet<string> {
-    this.#bodyFields ??= new Set([...always, ...this.#stickyFields]);
+    this.#bodyFields ??= new Set([...always, ...this.index.stickyFields]);
     return this.#bodyFields;
   }
 

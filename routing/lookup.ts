@@ -6,6 +6,7 @@
  */
 import { byCodeUnit } from "./canonical.ts";
 import { ANY_MODEL, candidates } from "./choose.ts";
+import { atOnce, PIECE, type Pieces } from "./pieces.ts";
 import type { Client, Route, RoutingTable, Sharing } from "./table.ts";
 
 interface Claims {
@@ -21,23 +22,52 @@ export interface TableIndex {
   /** Routes that other namespaces may use, by model name. */
   readonly shared: ReadonlyMap<string, readonly Route[]>;
   readonly clients: ReadonlyMap<string, Client>;
+  /** Every name of a model that the table says, without `*`. */
+  readonly modelNames: ReadonlySet<string>;
+  /** Fields of bodies that some route's sticky rule reads. */
+  readonly stickyFields: ReadonlySet<string>;
 }
 
 export function indexTable(table: RoutingTable): TableIndex {
+  return atOnce(indexing(table));
+}
+
+export function* indexing(table: RoutingTable): Pieces<TableIndex> {
   const claims = new Map<string, Claims>();
+  const routes = new Map<string, Route>();
   const shared = new Map<string, Route[]>();
-  for (const route of table.routes) {
-    const own = claims.get(route.namespace) ?? { exact: new Map<string, Route>() };
-    claims.set(route.namespace, own);
-    for (const model of route.models) {
-      if (model === ANY_MODEL) own.any ??= route;
-      else if (!own.exact.has(model)) own.exact.set(model, route);
-      if (route.allowedClients !== "Same") push(shared, model, route);
-    }
-  }
   const clients = new Map<string, Client>();
-  for (const client of table.clients) for (const key of client.keys) clients.set(key.hmac, client);
-  return { table, claims, routes: new Map(table.routes.map((route) => [route.key, route])), shared, clients };
+  const modelNames = new Set<string>();
+  const stickyFields = new Set<string>();
+  for (const [i, route] of table.routes.entries()) {
+    if (i % PIECE === PIECE - 1) yield;
+    routes.set(route.key, route);
+    claim(claims, shared, route);
+    for (const model of route.models) modelNames.add(model);
+    for (const { model } of route.backends) if (model !== undefined) modelNames.add(model);
+    for (const key of route.sticky) if ("bodyField" in key) stickyFields.add(key.bodyField);
+  }
+  for (const [i, client] of table.clients.entries()) {
+    if (i % PIECE === PIECE - 1) yield;
+    for (const key of client.keys) clients.set(key.hmac, client);
+  }
+  for (const [i, { models }] of Object.values(table.providers).entries()) {
+    if (i % PIECE === PIECE - 1) yield;
+    for (const [name, { upstream }] of Object.entries(models)) modelNames.add(name).add(upstream);
+  }
+  modelNames.delete(ANY_MODEL);
+  stickyFields.delete("");
+  return { table, claims, routes, shared, clients, modelNames, stickyFields };
+}
+
+function claim(claims: Map<string, Claims>, shared: Map<string, Route[]>, route: Route): void {
+  const own = claims.get(route.namespace) ?? { exact: new Map<string, Route>() };
+  claims.set(route.namespace, own);
+  for (const model of route.models) {
+    if (model === ANY_MODEL) own.any ??= route;
+    else if (!own.exact.has(model)) own.exact.set(model, route);
+    if (route.allowedClients !== "Same") push(shared, model, route);
+  }
 }
 
 function push<T>(lists: Map<string, T[]>, key: string, value: T): void {

@@ -4,7 +4,6 @@
  * Nearly everything is found through one cell per (route, provider, backend, model), looked up once. Label values come
  * from configuration only: a model name that no table names becomes `other`.
  */
-import type { RoutingTable } from "../../routing/table.ts";
 import { ERRORS } from "../errors.ts";
 import type { AttemptRecord, Exchange, Usage } from "../exchange.ts";
 import { Histogram, type Percentiles, Recent } from "./histogram.ts";
@@ -60,9 +59,9 @@ export class Counts {
   readonly exclusions = new Map<string, number>();
   #models: ReadonlySet<string> = new Set();
 
-  /** Names of this table may be label values from now on. */
-  useNamesOf(table: RoutingTable): void {
-    this.#models = modelNames(table);
+  /** These names of models may be label values from now on. */
+  useNames(models: ReadonlySet<string>): void {
+    this.#models = models;
   }
 
   record(exchange: Exchange): void {
@@ -172,19 +171,6 @@ function addUsage(cell: Cell, client: string, usage: Usage): void {
   counts.cachedInput += usage.cachedInput;
   counts.output += usage.output;
   counts.reasoning += usage.reasoning;
-}
-
-function modelNames(table: RoutingTable): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (const provider of Object.values(table.providers)) {
-    for (const [name, model] of Object.entries(provider.models)) names.add(name).add(model.upstream);
-  }
-  for (const route of table.routes) {
-    for (const model of route.models) names.add(model);
-    for (const backend of route.backends) if (backend.model !== undefined) names.add(backend.model);
-  }
-  names.delete("*");
-  return names;
 }
 
 function increment<K>(map: Map<K, number>, key: K): void {

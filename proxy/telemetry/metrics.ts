@@ -5,8 +5,8 @@
  * remains after a reload. Names and labels are a promise to dashboards: they stay.
  */
 import { collectDefaultMetrics, Registry } from "prom-client";
-import type { RoutingTable } from "../../routing/table.ts";
 import type { Exchange, Usage } from "../exchange.ts";
+import { ConfigMetrics } from "./config-metrics.ts";
 import { type BackendLatency, type Cell, Counts, labelsOf } from "./counts.ts";
 import { counter, gauge, histogram, type Sample, Tally } from "./exposition.ts";
 
@@ -35,11 +35,10 @@ type Timing = readonly [name: string, help: string, field: "duration" | "firstTo
 
 export class Metrics {
   openStreams = 0;
+  readonly config = new ConfigMetrics();
   readonly #registry = new Registry();
   readonly #counts = new Counts();
-  readonly #reloads = { success: 0, failure: 0 };
   readonly #sources: MetricSources;
-  #config: { readonly hash: string; readonly since: number } | undefined;
 
   constructor(sources: MetricSources) {
     this.#sources = sources;
@@ -47,8 +46,14 @@ export class Metrics {
       const series = () => cellsOf(this.#counts).map((cell) => ({ labels: cell.place, histogram: cell[field] }));
       histogram(this.#registry, name, help, series);
     }
-    for (const family of this.#counters()) counter(this.#registry, ...family);
-    for (const family of this.#gauges()) gauge(this.#registry, ...family);
+    histogram(
+      this.#registry,
+      "tandem_config_propagation_seconds",
+      "From the change that the operator saw to the table in force that has it.",
+      () => [{ labels: {}, histogram: this.config.propagation }],
+    );
+    for (const family of [...this.#counters(), ...this.config.counters()]) counter(this.#registry, ...family);
+    for (const family of [...this.#gauges(), ...this.config.gauges()]) gauge(this.#registry, ...family);
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS });
   }
 
@@ -56,16 +61,9 @@ export class Metrics {
     this.#counts.record(exchange);
   }
 
-  /** A table came into force. */
-  applied(table: RoutingTable, hash: string): void {
-    this.#counts.useNamesOf(table);
-    this.#config = { hash, since: performance.now() };
-    this.#reloads.success++;
-  }
-
-  /** A table or manifest was refused; the last good one stays in force. */
-  refused(): void {
-    this.#reloads.failure++;
+  /** These names of models may be label values from now on. */
+  useNames(models: ReadonlySet<string>): void {
+    this.#counts.useNames(models);
   }
 
   latencies(): BackendLatency[] {
@@ -116,11 +114,6 @@ export class Metrics {
         () => tokens(counts),
       ],
       [
-        "tandem_config_reloads_total",
-        "Tables and manifests that were applied or refused.",
-        () => Object.entries(this.#reloads).map(([result, value]) => ({ value, labels: { result } })),
-      ],
-      [
         "tandem_log_lines_dropped_total",
         "Log lines dropped because the reader of the log was too slow.",
         () => [{ value: this.#sources.droppedLogLines(), labels: {} }],
@@ -150,16 +143,6 @@ export class Metrics {
           })),
       ],
       ["tandem_open_streams", "Streams that are being relayed.", () => [{ value: this.openStreams, labels: {} }]],
-      [
-        "tandem_config_info",
-        "The routing table in force, by its hash.",
-        () => (this.#config ? [{ value: 1, labels: { hash: this.#config.hash } }] : []),
-      ],
-      [
-        "tandem_config_age_seconds",
-        "How long the table in force has been in force.",
-        () => (this.#config ? [{ value: (performance.now() - this.#config.since) / 1000, labels: {} }] : []),
-      ],
     ];
   }
 }

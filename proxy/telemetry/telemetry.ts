@@ -4,7 +4,6 @@
  * The one thing that the pipeline, the availability of providers and the configuration report to. Nothing here waits
  * or throws into its caller: a request is never slower or different because it was counted.
  */
-import type { RoutingTable } from "../../routing/table.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Transition } from "../upstream/availability.ts";
 import { accessLine } from "./access-log.ts";
@@ -30,11 +29,21 @@ export interface ReloadError {
   readonly file?: string | undefined;
   readonly line?: number | undefined;
   readonly field?: string | undefined;
+  /** Of the table that was refused, where it has one. */
+  readonly hash?: string | undefined;
 }
 
-export type Reload =
-  | { readonly ok: true; readonly hash: string; readonly table: RoutingTable }
-  | { readonly ok: false; readonly error: ReloadError };
+export interface AppliedTable {
+  readonly hash: string;
+  /** Label values from now on. */
+  readonly modelNames: ReadonlySet<string>;
+  /** When it was known to be the newest table; absent: it is now. On the clock of `performance.now()`, like the next. */
+  readonly newestAt?: number | undefined;
+  /** When the change was seen that led to it. */
+  readonly changedAt?: number | undefined;
+}
+
+export type Reload = ({ readonly ok: true } & AppliedTable) | { readonly ok: false; readonly error: ReloadError };
 
 export interface LastReload {
   /** ISO 8601. */
@@ -89,12 +98,18 @@ export class Telemetry {
   onReload(reload: Reload): void {
     const time = new Date().toISOString();
     if (reload.ok) {
-      this.#metrics.applied(reload.table, reload.hash);
+      this.#metrics.useNames(reload.modelNames);
+      this.#metrics.config.applied(reload.hash, reload.newestAt ?? performance.now(), reload.changedAt);
       this.#lastReload = { time, result: "success", hash: reload.hash };
     } else {
-      this.#metrics.refused();
+      this.#metrics.config.refused();
       this.#lastReload = { time, result: "failure", error: reload.error };
     }
+  }
+
+  /** The table in force is still the newest one. */
+  configConfirmed(): void {
+    this.#metrics.config.confirmed();
   }
 
   streamOpened(): void {

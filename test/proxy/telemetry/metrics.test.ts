@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type MetricSources, Metrics } from "../../../proxy/telemetry/metrics.ts";
+import { indexTable } from "../../../routing/lookup.ts";
 import { attempt, exchange, TABLE } from "./exchange-fixture.ts";
 import { checkHistogram, type Family, parsePrometheus } from "./prometheus-text.ts";
 
@@ -12,7 +13,8 @@ const SOURCES: MetricSources = {
 
 function metrics(): Metrics {
   const metrics = new Metrics(SOURCES);
-  metrics.applied(TABLE, "abc123");
+  metrics.useNames(indexTable(TABLE).modelNames);
+  metrics.config.applied("abc123", performance.now(), undefined);
   return metrics;
 }
 
@@ -174,7 +176,7 @@ test("metrics that lack a label of the cell are added up, not repeated", async (
 test("states are read when scraped", async () => {
   const m = metrics();
   m.openStreams = 7;
-  m.refused();
+  m.config.refused();
   m.record(exchange({ excluded: [{ backend: "azure", reason: "CircuitOpen" }] }));
   const of = await scrape(m);
   assert.deepEqual(of("tandem_circuit_state"), { "provider=openai,model=gpt-4o": 2 });

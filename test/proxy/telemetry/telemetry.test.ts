@@ -6,6 +6,7 @@ import { after, test } from "node:test";
 import { createLogger, LogDestination } from "../../../proxy/telemetry/log.ts";
 import { Telemetry } from "../../../proxy/telemetry/telemetry.ts";
 import { PASSING_ON } from "../../../proxy/telemetry/tracing.ts";
+import { indexTable } from "../../../routing/lookup.ts";
 import { attempt, exchange, TABLE } from "./exchange-fixture.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tandem-telemetry-"));
@@ -21,7 +22,7 @@ function telemetry(accessLog?: LogDestination): { telemetry: Telemetry; lines: s
 test("one record reaches the metrics, the access log and the latencies", async () => {
   const file = join(folder, "access.log");
   const { telemetry: t } = telemetry(new LogDestination(file));
-  t.onReload({ ok: true, hash: "h1", table: TABLE });
+  t.onReload({ ok: true, hash: "h1", modelNames: indexTable(TABLE).modelNames });
   const startedAt = performance.now();
   const last = attempt({ startedAt, endedAt: startedAt + 100 });
   t.record(exchange({ startedAt, attempts: [last], endedAt: startedAt + 100 }));
@@ -68,7 +69,7 @@ test("transitions are kept in a ring, with the time of day", () => {
 
 test("the last reload and its error", async () => {
   const { telemetry: t } = telemetry();
-  t.onReload({ ok: true, hash: "h1", table: TABLE });
+  t.onReload({ ok: true, hash: "h1", modelNames: indexTable(TABLE).modelNames });
   t.onReload({
     ok: false,
     error: { message: "routes.yaml:3: spec.models is missing.", file: "routes.yaml", line: 3, field: "spec.models" },
