@@ -18,6 +18,7 @@ import {
   type Usability,
   upstreamOf,
 } from "./handle.ts";
+import { perProvider } from "./per-provider.ts";
 import { circuitsOf, healthOf } from "./state-metrics.ts";
 
 export type { Handle, Health, HealthState, Transition, Usability } from "./handle.ts";
@@ -51,9 +52,9 @@ const KEPT_UNLISTED_MODELS = 1024;
 const REST = "*";
 
 /** What a provider's memory is about: another endpoint or key begins anew. */
-function identityOf({ key, type, endpoint, apiVersion, auth, tls }: Provider): string {
-  return JSON.stringify([key, type, endpoint, apiVersion, auth.credential, tls?.ca]);
-}
+const identityOf = perProvider(({ key, type, endpoint, apiVersion, auth, tls }) =>
+  JSON.stringify([key, type, endpoint, apiVersion, auth.credential, tls?.ca]),
+);
 
 /** What a model's memory is about: another deployment begins anew. */
 function modelKey(model: string, upstream: string): string {

@@ -11,6 +11,7 @@ import type { EgressSettings } from "../settings.ts";
 import { makeBackbone } from "./backbone.ts";
 import type { Backbone } from "./client-pool.ts";
 import { EgressGuard, type Lookup } from "./egress.ts";
+import { perProvider } from "./per-provider.ts";
 import type { Environment } from "./proxy-choice.ts";
 
 /**
@@ -94,9 +95,7 @@ export class Connections {
   }
 }
 
-function keyOf({ endpoint, tls, timeouts }: Provider): string {
-  return `${endpoint}\n${tls?.ca ?? ""}\n${timeouts.connect}`;
-}
+const keyOf = perProvider(({ endpoint, tls, timeouts }) => `${endpoint}\n${tls?.ca ?? ""}\n${timeouts.connect}`);
 
 /** What a snapshot holds of a provider's connections. They come and go behind it. */
 class Link implements Dispatcher {

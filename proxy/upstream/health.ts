@@ -10,6 +10,7 @@ import type { HealthCheck, Provider } from "../../routing/table.ts";
 import type { Availability, Health } from "./availability.ts";
 import { ConnectError } from "./connect-error.ts";
 import type { Connections, DispatchController, Dispatcher } from "./connections.ts";
+import { perProvider } from "./per-provider.ts";
 
 /** What a check sends: a GET of this path at the provider's origin with these headers (auth included). */
 export interface ProbeRequest {
@@ -62,9 +63,9 @@ export class HealthChecks {
   }
 }
 
-function identityOf({ key, type, endpoint, apiVersion, auth, tls, health, timeouts }: Provider): string {
-  return JSON.stringify([key, type, endpoint, apiVersion, auth.credential, tls?.ca, health, timeouts.connect]);
-}
+const identityOf = perProvider(({ key, type, endpoint, apiVersion, auth, tls, health, timeouts }) =>
+  JSON.stringify([key, type, endpoint, apiVersion, auth.credential, tls?.ca, health, timeouts.connect]),
+);
 
 /** The checks of one provider: never two at a time. */
 class Check {
