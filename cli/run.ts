@@ -3,16 +3,15 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { LogDestination } from "../proxy/telemetry/log.ts";
 import { readConnectTo } from "./addresses.ts";
-import { type Command, type Given, UsageError } from "./command.ts";
+import type { Command, Given } from "./command.ts";
 import { MANIFESTS_OPTION } from "./compiled.ts";
+import { readSeconds } from "./durations.ts";
 import { runGateway } from "./run-gateway.ts";
 import { readSettings } from "./settings-file.ts";
 import { untilSignal } from "./signals.ts";
 import { tell } from "./tell.ts";
 
 const STANDARD_OUTPUT = 1;
-/** Seconds. */
-const LONGEST_DRAIN = 3600;
 
 export const run: Command = {
   name: "run",
@@ -52,7 +51,7 @@ export const run: Command = {
 
 async function runUntilSignal(given: Given): Promise<number> {
   const dev = given.isOn("dev");
-  const drainMs = drainOf(given.text("drain") ?? "");
+  const drainMs = readSeconds("drain", given.text("drain") ?? "");
   const gateway = await runGateway({
     manifests: given.list("manifests"),
     settings: await readSettings(given.text("settings"), dev),
@@ -72,11 +71,4 @@ async function runUntilSignal(given: Given): Promise<number> {
   tell(`stopping: requests in flight may take ${drainMs / 1000} s more; a second signal ends them`);
   await gateway.close({ drainMs });
   return 0;
-}
-
-/** Milliseconds. */
-function drainOf(text: string): number {
-  const seconds = Number(text);
-  if (/^\d+$/.test(text) && seconds <= LONGEST_DRAIN) return seconds * 1000;
-  throw new UsageError(`--drain ${text}: not a number of seconds from 0 to ${LONGEST_DRAIN}`);
 }

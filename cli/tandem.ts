@@ -30,6 +30,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "a gateway's YAML of old to manifests",
     load: async () => (await import("./convert.ts")).convert,
   },
+  proxy: {
+    summary: "the gateway over what the operator publishes in a cluster",
+    load: async () => (await import("./proxy.ts")).proxy,
+  },
   operator: {
     summary: "watches Tandem's objects in a cluster and publishes what its proxies run",
     load: async () => (await import("./operator.ts")).operator,

@@ -77,7 +77,7 @@ function shown(hash: string | undefined): string {
 }
 
 /** As most proxies see it. */
-function healthy({ namespace, name }: Verdict, { proxies }: FleetView): Condition {
+function healthy({ namespace, name, conditions }: Verdict, { proxies }: FleetView): Condition {
   const key = `${namespace}/${name}`;
   const views = proxies.flatMap(({ report }) => report?.providers.filter(({ provider }) => provider === key) ?? []);
   const known = views.filter((view) => view.healthy !== null);
@@ -85,6 +85,9 @@ function healthy({ namespace, name }: Verdict, { proxies }: FleetView): Conditio
   const condition = (status: Condition["status"], reason: string, message: string): Condition => {
     return { type: "Healthy", status, reason, message };
   };
+  if (conditions.some(({ status }) => status !== "True")) {
+    return condition("Unknown", "NotServed", "It is in no table: see Accepted and ResolvedRefs.");
+  }
   if (proxies.length === 0) return condition("Unknown", "NoProxies", "No proxy serves.");
   if (known.length === 0)
     return condition("Unknown", "NotChecked", "No proxy has checked it yet, or spec.health is absent.");

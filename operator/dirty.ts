@@ -24,7 +24,9 @@ export class Dirty {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #firstMark: number | undefined;
-  #lastActivity = Number.NEGATIVE_INFINITY;
+  #lastMark = Number.NEGATIVE_INFINITY;
+  /** A change came after quiet and no pass has begun since. */
+  #isUrgent = false;
   #failures = 0;
   #stopped = false;
 
@@ -35,20 +37,31 @@ export class Dirty {
     this.#timings = timings;
   }
 
-  /** Something changed. */
+  /** Something that people wait for has changed. */
   mark(): void {
     const now = performance.now();
-    const { quiet, longest } = this.#timings;
-    const wasQuiet = now - this.#lastActivity > quiet && this.#running === undefined;
-    this.#lastActivity = now;
+    const wasQuiet = now - this.#lastMark > this.#timings.quiet;
+    this.#lastMark = now;
     this.#firstMark ??= now;
-    if (this.#running === undefined) this.#schedule(wasQuiet ? 0 : Math.min(quiet, this.#firstMark + longest - now));
+    if (wasQuiet) this.#isUrgent = true;
+    if (this.#running === undefined) this.#schedule(this.#delay(now));
+  }
+
+  /** Something has changed that can wait until it is quiet. */
+  markLater(): void {
+    this.#firstMark ??= performance.now();
+    if (this.#running === undefined && this.#timer === undefined) this.#schedule(this.#timings.quiet);
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#running;
+  }
+
+  #delay(now: number): number {
+    const { quiet, longest } = this.#timings;
+    return this.#isUrgent ? 0 : Math.min(quiet, (this.#firstMark ?? now) + longest - now);
   }
 
   #schedule(delay: number): void {
@@ -58,11 +71,12 @@ export class Dirty {
   }
 
   #run(): void {
+    this.#timer = undefined;
     this.#firstMark = undefined;
+    this.#isUrgent = false;
     this.#running = this.#runOnce().finally(() => {
       this.#running = undefined;
-      this.#lastActivity = performance.now();
-      if (this.#firstMark !== undefined) this.#schedule(this.#timings.quiet);
+      if (this.#firstMark !== undefined) this.#schedule(this.#delay(performance.now()));
       else if (this.#failures > 0) this.#schedule(this.#retryDelay());
     });
   }

@@ -6,12 +6,13 @@
  * pass that was cut short anywhere, by a crash or another leader, is made good by the next.
  */
 import { encodeTable } from "../routing/codec.ts";
+import { type Identity, identityIn, versionsNeeded } from "../routing/companion.ts";
 import { compile } from "../routing/compile.ts";
 import type { Credentials } from "../routing/secrets.ts";
 import type { RoutingTable } from "../routing/table.ts";
-import { type Identity, identityIn, newIdentity, versionsNeeded } from "./companion.ts";
 import { desiredStatus } from "./conditions.ts";
 import type { Fleet } from "./fleet.ts";
+import { newIdentity } from "./identity.ts";
 import { keyOf } from "./own-objects.ts";
 import type { InUse, Publication, Publisher } from "./publish.ts";
 import type { Described, StatusWriter } from "./status-writer.ts";

@@ -82,7 +82,7 @@ export class Operator {
     this.#fleet = new Fleet({
       pods: () => this.#world.pods(),
       adminToken: () => this.#loop.identity?.adminToken,
-      onChange: () => this.#dirty.mark(),
+      onChange: () => this.#dirty.markLater(),
     });
     this.#events = new Events({ client, log, instance: identity, now });
     this.#statuses = new StatusWriter({

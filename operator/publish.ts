@@ -20,9 +20,9 @@ import {
   type TableInHistory,
 } from "../kube/table-objects.ts";
 import { decodeTable, type Published, TableError } from "../routing/codec.ts";
+import { companionData, credentialsIn, type Identity, pepperVersion } from "../routing/companion.ts";
 import type { Credentials } from "../routing/secrets.ts";
 import type { RoutingTable } from "../routing/table.ts";
-import { companionData, credentialsIn, type Identity, pepperVersion } from "./companion.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { SecretObject } from "./named-secrets.ts";
 import type { OwnObjects } from "./own-objects.ts";

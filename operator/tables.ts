@@ -5,8 +5,8 @@
  * route changes nobody else's status.
  */
 import type { Published } from "../routing/codec.ts";
+import { versionsNeeded } from "../routing/companion.ts";
 import type { CredentialVersion, RoutingTable } from "../routing/table.ts";
-import { versionsNeeded } from "./companion.ts";
 
 export interface TableFacts {
   /** By the routes' keys. */

@@ -1,7 +1,7 @@
 /**
  * What does a proxy tell those who run it?
  *
- * `/healthz`, `/readyz` and `/metrics` are open, as probes and scrapers expect. `/status` names providers, routes and
+ * `/healthz`, `/readyz` and `/metrics` are open, as probes and scrapers expect. `/status` (and `/status/summary`) names providers, routes and
  * addresses: it asks for the admin token, unless the question comes over loopback (a laptop, `kubectl port-forward`).
  */
 import { createHash, timingSafeEqual } from "node:crypto";
@@ -14,10 +14,12 @@ export interface AdminOptions {
   readonly ready: () => { readonly ok: true } | { readonly ok: false; readonly reason: string };
   /** Plain JSON without secrets. */
   readonly status: () => object;
+  /** What the operator asks for, often: the same rules, and short. */
+  readonly summary: () => object;
   /** Prometheus text format 0.0.4. */
   readonly metrics: () => Promise<string>;
-  /** Undefined: nobody outside loopback gets in. */
-  readonly adminToken?: Redacted | undefined;
+  /** Undefined: nobody outside loopback gets in. It may change. */
+  readonly adminToken: () => Redacted | undefined;
 }
 
 /** Milliseconds. */
@@ -65,6 +67,9 @@ export function createAdmin(options: AdminOptions): Server {
   app.get("/status", permitted(options.adminToken), (_request, response) => {
     response.json(options.status());
   });
+  app.get("/status/summary", permitted(options.adminToken), (_request, response) => {
+    response.json(options.summary());
+  });
   app.use(({ path }) => {
     throw new GatewayError(
       "unknown_url",
@@ -90,15 +95,15 @@ const onlyReading: RequestHandler = (request, response, next) => {
 };
 
 /** Lets loopback and the holders of the admin token through. */
-function permitted(token: Redacted | undefined): RequestHandler {
-  const wanted = token && digest(token.reveal());
+function permitted(token: () => Redacted | undefined): RequestHandler {
   return (request, _response, next) => {
     if (isLoopback(request)) return next();
+    const wanted = token();
     if (wanted === undefined) {
       throw new GatewayError("invalid_api_key", "No admin token is configured: /status answers over loopback only.");
     }
     const [, given] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
-    if (given !== undefined && timingSafeEqual(digest(given), wanted)) return next();
+    if (given !== undefined && timingSafeEqual(digest(given), digest(wanted.reveal()))) return next();
     throw new GatewayError("invalid_api_key", "The admin token is missing or wrong: send it as Authorization: Bearer.");
   };
 }

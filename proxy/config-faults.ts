@@ -15,8 +15,23 @@ const FIXES: Readonly<Record<number, string>> = {
   404: "the provider does not know the model or deployment: check spec.models[].deployment and spec.apiVersion",
 };
 
+/** Kept for the operator, who tells the owners. */
+const KEPT = 50;
+
+export interface ConfigFault {
+  readonly provider: string;
+  readonly model: string;
+  readonly status: number;
+  readonly code: string;
+  /** ISO 8601. */
+  readonly at: string;
+  /** The provider's. */
+  readonly requestID: string | null;
+}
+
 export class ConfigFaults {
   readonly #log: Logger;
+  readonly #last: ConfigFault[] = [];
   readonly #told = new Map<string, number>();
 
   constructor(log: Logger) {
@@ -30,7 +45,15 @@ export class ConfigFaults {
     if (now - (this.#told.get(fault) ?? 0) < TOLD_AGAIN) return;
     if (this.#told.size >= MOST_FAULTS) this.#told.clear();
     this.#told.set(fault, now);
-    const facts = { provider: target.provider.key, model: target.upstreamModel, status, code: failure.detail };
-    this.#log.error({ ...facts, provider_request_id: requestID }, FIXES[status] ?? "the provider refuses the call");
+    const { key: provider } = target.provider;
+    const fact = { provider, model: target.upstreamModel, status, code: failure.detail };
+    this.#last.push({ ...fact, at: new Date(now).toISOString(), requestID: requestID ?? null });
+    if (this.#last.length > KEPT) this.#last.shift();
+    this.#log.error({ ...fact, provider_request_id: requestID }, FIXES[status] ?? "the provider refuses the call");
+  }
+
+  /** Oldest first. */
+  last(): readonly ConfigFault[] {
+    return this.#last;
   }
 }

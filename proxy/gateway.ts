@@ -17,6 +17,7 @@ import { createAdmin } from "./admin.ts";
 import { ReplayPool } from "./body/replay-pool.ts";
 import { ConfigFaults } from "./config-faults.ts";
 import { dialectOf } from "./dialects/dialects.ts";
+import { type DrainOptions, drain } from "./drain.ts";
 import { createListener } from "./listener.ts";
 import { createPassthrough } from "./passthrough.ts";
 import { serve } from "./pipeline.ts";
@@ -24,7 +25,7 @@ import type { Services } from "./services.ts";
 import type { GatewaySettings } from "./settings.ts";
 import { inSlices } from "./sliced.ts";
 import { Snapshot } from "./snapshot.ts";
-import { statusOf } from "./status.ts";
+import { statusOf, summaryOf } from "./status.ts";
 import type { LogDestination, Logger } from "./telemetry/log.ts";
 import { type AppliedTable, type ReloadError, Telemetry } from "./telemetry/telemetry.ts";
 import { startTracing } from "./telemetry/tracing.ts";
@@ -44,8 +45,8 @@ export interface GatewayOptions {
   readonly connectTo: ReadonlyMap<string, string>;
   /** The namespace of callers without a key; undefined: there are none. */
   readonly allowAnonymous?: string | undefined;
-  /** What the admin server asks for outside loopback; undefined: nobody outside loopback gets in. */
-  readonly adminToken?: Redacted | undefined;
+  /** What the admin server asks for outside loopback, asked for anew each time; undefined: nobody gets in there. */
+  readonly adminToken?: () => Redacted | undefined;
   readonly log: Logger;
   /** Undefined: no access log. */
   readonly accessLog?: LogDestination | undefined;
@@ -74,8 +75,6 @@ export type Applied =
   | { readonly ok: true; readonly hash: string }
   | { readonly ok: false; readonly error: ReloadError };
 
-/** How often idle connections are closed while draining, milliseconds. */
-const IDLE_CHECK = 50;
 /** Milliseconds for log lines and spans to leave at the end. */
 const FLUSH_TIMEOUT = 2000;
 
@@ -151,18 +150,11 @@ export class Gateway {
     return { ok: false, error };
   }
 
-  /** Takes no new connections, lets what is in flight end for at most `drainMs`, then breaks it off. */
-  async close(options: { drainMs: number }): Promise<void> {
+  /** Lets what is in flight end for at most `drainMs`, then breaks it off. */
+  async close(options: DrainOptions): Promise<void> {
     const parts = this.#parts;
     parts.draining = true;
-    const closed = once(this.#listener, "close");
-    this.#listener.close();
-    // A connection whose answer ends now becomes idle only then.
-    const idle = setInterval(() => this.#listener.closeIdleConnections(), IDLE_CHECK);
-    const timer = setTimeout(() => this.#listener.closeAllConnections(), options.drainMs);
-    await closed;
-    clearInterval(idle);
-    clearTimeout(timer);
+    await drain(this.#listener, parts.open, options);
     await parts.upstreams.close({ now: true });
     await parts.telemetry.close(FLUSH_TIMEOUT);
     this.#admin.close();
@@ -175,6 +167,9 @@ interface Parts {
   readonly reader: TableReader;
   readonly upstreams: Upstreams;
   readonly telemetry: Telemetry;
+  readonly faults: ConfigFaults;
+  /** Answers that are not finished. */
+  readonly open: Set<ServerResponse>;
   snapshot: Snapshot | undefined;
   draining: boolean;
 }
@@ -186,14 +181,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const listener = createListener({
     headerBytes: options.settings.limits.headerBytes,
     handle: (request: IncomingMessage, response: ServerResponse) => {
-      void serve(services, parts.snapshot, request, response);
+      parts.open.add(response);
+      void serve(services, parts.snapshot, request, response).then(() => parts.open.delete(response));
     },
   });
   const admin = createAdmin({
     ready: () => readiness(parts),
     status: () => statusOf(parts.snapshot, parts.upstreams, services),
+    summary: () => summaryOf(parts.snapshot, parts.upstreams, services, parts.faults),
     metrics: () => parts.telemetry.metricsText(),
-    adminToken: options.adminToken,
+    adminToken: options.adminToken ?? (() => undefined),
   });
   const listening = [listen(listener, options.listen), listen(admin, options.admin)];
   await Promise.all(listening).catch(async (error: unknown) => {
@@ -223,12 +220,19 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     tracing,
     sources: upstreams.availability.metricSources(),
   });
-  return { reader: new TableReader(), upstreams, telemetry, snapshot: undefined, draining: false };
+  return {
+    reader: new TableReader(),
+    upstreams,
+    telemetry,
+    faults: new ConfigFaults(telemetry.log),
+    open: new Set(),
+    snapshot: undefined,
+    draining: false,
+  };
 }
 
 function servicesOf(options: GatewayOptions, parts: Parts): Services {
   const { settings } = options;
-  const faults = new ConfigFaults(parts.telemetry.log);
   return {
     limits: settings.limits,
     replayPool: new ReplayPool(settings.limits.replayBytes),
@@ -243,7 +247,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     allowAnonymous: options.allowAnonymous,
     load: { inFlight: 0 },
     draining: () => parts.draining,
-    onConfigFault: (target, failure, id) => faults.report(target, failure, id),
+    onConfigFault: (target, failure, id) => parts.faults.report(target, failure, id),
   };
 }
 

@@ -1,5 +1,6 @@
 /** What does `/status` say? Plain JSON, no secrets: names, states and numbers as this proxy sees them. */
 import type { Route } from "../routing/table.ts";
+import type { ConfigFaults } from "./config-faults.ts";
 import type { Services } from "./services.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Upstreams } from "./upstream/upstreams.ts";
@@ -27,4 +28,27 @@ function describeRoute(route: Route): object {
   });
   const { key, generation, models, strategy } = route;
   return { route: key, generation, models, strategy, backends };
+}
+
+/** What the operator wants to know of each proxy. */
+export function summaryOf(
+  snapshot: Snapshot | undefined,
+  upstreams: Upstreams,
+  services: Services,
+  faults: ConfigFaults,
+): object {
+  const { lastReload } = services.telemetry;
+  const { hash, message } = lastReload?.error ?? {};
+  return {
+    table: snapshot ? { hash: snapshot.hash } : null,
+    rejected: message === undefined ? null : { ...(hash !== undefined && { hash }), message },
+    draining: services.draining(),
+    providers: upstreams.availability.snapshot().map(({ provider, health }) => ({
+      provider,
+      healthy: health.state === "unknown" ? null : health.state === "healthy",
+      reason: health.reason,
+      message: health.detail,
+    })),
+    faults: faults.last(),
+  };
 }

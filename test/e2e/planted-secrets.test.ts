@@ -315,7 +315,7 @@ test("the admin token and the pepper stay inside, whatever is asked", async () =
     admin: { host: "127.0.0.1", port: 0 },
     settings: DEFAULT_SETTINGS,
     connectTo: new Map([["api.openai.com", `http://127.0.0.1:${echo.port}`]]),
-    adminToken: new Redacted(SECRET.adminToken),
+    adminToken: () => new Redacted(SECRET.adminToken),
     log: createLogger(programLog, "debug"),
     accessLog: new LogDestination(access),
     env: {},
@@ -330,7 +330,7 @@ test("the admin token and the pepper stay inside, whatever is asked", async () =
   keep("the table", JSON.stringify([published, verdicts]));
   const before = outputs.length;
   assert.ok(gateway.apply({ published, credentials: new Map(credentials), pepper }).ok);
-  assert.ok(!gateway.apply({ published: { ...published, shards: {} }, credentials: new Map(), pepper }).ok);
+  assert.ok(!gateway.apply({ published: { ...published, hash: "0".repeat(64) }, credentials: new Map(), pepper }).ok);
   for (const token of [SECRET.adminToken, `${SECRET.adminToken}x`]) {
     // Under another name than loopback's the token is asked for.
     const headers = { authorization: `Bearer ${token}`, host: "tandem.example" };

@@ -15,7 +15,9 @@ async function admin(options: Partial<AdminOptions> = {}): Promise<number> {
   const server = createAdmin({
     ready: () => ({ ok: true }),
     status: () => ({ table: { hash: "h1" } }),
+    summary: () => ({ table: { hash: "h1" }, draining: false }),
     metrics: async () => "# TYPE up gauge\nup 1\n",
+    adminToken: () => undefined,
     ...options,
   });
   servers.push(server);
@@ -85,7 +87,7 @@ test("not ready says why", async () => {
 });
 
 test("status over loopback needs no token", async () => {
-  const port = await admin({ adminToken: new Redacted("planted-token") });
+  const port = await admin({ adminToken: () => new Redacted("planted-token") });
   const answer = await ask(port, "/status", { headers: { host: `localhost:${port}` } });
   assert.equal(answer.status, 200);
   assert.deepEqual(JSON.parse(answer.text), { table: { hash: "h1" } });
@@ -95,7 +97,7 @@ test("status over loopback needs no token", async () => {
 });
 
 test("a web page that reaches loopback under a name of its own is not loopback", async () => {
-  const port = await admin({ adminToken: new Redacted("planted-token") });
+  const port = await admin({ adminToken: () => new Redacted("planted-token") });
   for (const host of ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example"]) {
     const answer = await ask(port, "/status", { headers: { host, "x-forwarded-for": "127.0.0.1" } });
     assert.equal(answer.status, 401, host);
@@ -103,7 +105,7 @@ test("a web page that reaches loopback under a name of its own is not loopback",
 });
 
 test("status outside loopback asks for the token", elsewhere, async () => {
-  const port = await admin({ adminToken: new Redacted("planted-token") });
+  const port = await admin({ adminToken: () => new Redacted("planted-token") });
   const from = (authorization?: string, host = `127.0.0.1:${port}`) =>
     ask(port, "/status", { host: outside as string, headers: { host, ...(authorization ? { authorization } : {}) } });
   for (const wrong of [
@@ -162,7 +164,13 @@ test("headers have a limit", async () => {
 });
 
 test("requests have a time limit", async () => {
-  const server = createAdmin({ ready: () => ({ ok: true }), status: () => ({}), metrics: async () => "" });
+  const server = createAdmin({
+    ready: () => ({ ok: true }),
+    status: () => ({}),
+    summary: () => ({}),
+    metrics: async () => "",
+    adminToken: () => undefined,
+  });
   servers.push(server);
   assert.ok(server.headersTimeout <= 10_000 && server.headersTimeout > 0);
   assert.ok(server.requestTimeout <= 10_000 && server.requestTimeout > 0);

@@ -4,17 +4,20 @@
  * The pepper of the clients' keys, the token of the proxies' admin port, and the values of the credentials that the
  * tables in use name by version. Made once; whatever else happens to it is put right from memory.
  */
-import { createHash, randomBytes } from "node:crypto";
-import { type Credentials, Redacted } from "../routing/secrets.ts";
-import type { CredentialVersion, RoutingTable } from "../routing/table.ts";
-import type { SecretObject } from "./named-secrets.ts";
+import { createHash } from "node:crypto";
+import { type Credentials, Redacted } from "./secrets.ts";
+import type { CredentialVersion, RoutingTable } from "./table.ts";
 
-const RANDOM_BYTES = 32;
 const PEPPER = "pepper";
 const ADMIN_TOKEN = "admin-token";
 const CREDENTIAL = "credential.";
 /** Hex digits. */
 const PEPPER_VERSION_LENGTH = 16;
+
+/** Of a Secret: values in base64. */
+interface Stored {
+  readonly data?: Readonly<Record<string, string>> | undefined;
+}
 
 /** What is made once and kept. */
 export interface Identity {
@@ -22,13 +25,8 @@ export interface Identity {
   readonly adminToken: Redacted;
 }
 
-export function newIdentity(): Identity {
-  const random = () => new Redacted(randomBytes(RANDOM_BYTES).toString("base64url"));
-  return { pepper: random(), adminToken: random() };
-}
-
 /** Undefined when the Secret lacks a part. */
-export function identityIn(secret: SecretObject | undefined): Identity | undefined {
+export function identityIn(secret: Stored | undefined): Identity | undefined {
   const pepper = valueIn(secret, PEPPER);
   const adminToken = valueIn(secret, ADMIN_TOKEN);
   return pepper && adminToken && { pepper, adminToken };
@@ -40,12 +38,12 @@ export function pepperVersion(pepper: Redacted): string {
 }
 
 /** The versions whose values the Secret holds. */
-export function versionsIn(secret: SecretObject | undefined): ReadonlySet<CredentialVersion> {
+export function versionsIn(secret: Stored | undefined): ReadonlySet<CredentialVersion> {
   const keys = Object.keys(secret?.data ?? {}).filter((key) => key.startsWith(CREDENTIAL));
   return new Set(keys.map((key) => key.slice(CREDENTIAL.length)));
 }
 
-export function credentialsIn(secret: SecretObject | undefined): Credentials {
+export function credentialsIn(secret: Stored | undefined): Credentials {
   return new Map(
     [...versionsIn(secret)].flatMap((version) => {
       const value = valueIn(secret, CREDENTIAL + version);
@@ -73,7 +71,7 @@ export function companionData(identity: Identity, credentials: Credentials): Rec
   };
 }
 
-function valueIn(secret: SecretObject | undefined, key: string): Redacted | undefined {
+function valueIn(secret: Stored | undefined, key: string): Redacted | undefined {
   const value = secret?.data?.[key];
   return value ? new Redacted(Buffer.from(value, "base64").toString("utf8")) : undefined;
 }

@@ -1,0 +1,82 @@
+/** The gateway over what the operator publishes, as the chart starts it. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { startGateway } from "../proxy/gateway.ts";
+import { KubeSource } from "../proxy/kube-source.ts";
+import { LastGood } from "../proxy/last-good.ts";
+import { createLogger, LogDestination } from "../proxy/telemetry/log.ts";
+import type { Redacted } from "../routing/secrets.ts";
+import { listenProblem, readAddress, readConnectTo } from "./addresses.ts";
+import { clientFor } from "./cluster.ts";
+import { type Command, CommandError, type Given } from "./command.ts";
+import { readSeconds } from "./durations.ts";
+import { KUBECONFIG_OPTION, RELEASE_OPTIONS } from "./release-options.ts";
+import { readSettings } from "./settings-file.ts";
+import { untilSignal } from "./signals.ts";
+
+const STANDARD_OUTPUT = 1;
+
+export const proxy: Command = {
+  name: "proxy",
+  summary: "the gateway over what the operator publishes in a cluster",
+  options: [
+    ...RELEASE_OPTIONS,
+    { name: "listen", value: "ADDRESS", default: "0.0.0.0:8080", help: "where the OpenAI API is served" },
+    { name: "admin", value: "ADDRESS", default: "0.0.0.0:9090", help: "where /status, /metrics and probes are served" },
+    { name: "settings", value: "FILE", help: "settings of the gateway (limits, egress, location), YAML or JSON" },
+    { name: "state", value: "DIR", help: "where the last good table is kept, for a start without the API server" },
+    { name: "companion", value: "DIR", help: "where the companion Secret is mounted, for the same" },
+    { name: "dev", help: "allow --connect-to" },
+    {
+      name: "connect-to",
+      value: "HOST=URL",
+      many: true,
+      help: "connect to URL when a provider is at HOST (with --dev)",
+    },
+    { name: "drain", value: "SECONDS", default: "600", help: "how long requests in flight may take after SIGTERM" },
+    KUBECONFIG_OPTION,
+  ],
+  examples: ["tandem proxy --release tandem --namespace tandem-system"],
+  run: runProxy,
+};
+
+/** Milliseconds in which new connections are still taken: whoever balances the load learns late. */
+const ACCEPT = 2_000;
+
+async function runProxy(given: Given): Promise<number> {
+  const dev = given.isOn("dev");
+  const drainMs = readSeconds("drain", given.text("drain") ?? "");
+  const log = createLogger(process.stderr, "info");
+  let adminToken: Redacted | undefined;
+  const client = clientFor(given.text("kubeconfig"));
+  const gateway = await startGateway({
+    listen: readAddress("listen", given.text("listen") ?? ""),
+    admin: readAddress("admin", given.text("admin") ?? ""),
+    settings: await readSettings(given.text("settings"), dev),
+    connectTo: readConnectTo(given.list("connect-to"), dev),
+    adminToken: () => adminToken,
+    log,
+    accessLog: new LogDestination(STANDARD_OUTPUT),
+    env: given.env,
+  }).catch((error: Error) => {
+    throw new CommandError(listenProblem(error));
+  });
+  const state = given.text("state");
+  const source = new KubeSource({
+    client,
+    gateway,
+    log,
+    release: { name: given.text("release") ?? "", namespace: given.text("namespace") ?? "" },
+    lastGood: state === undefined ? undefined : new LastGood(state, given.text("companion") ?? "", log),
+    onAdminToken: (token) => {
+      adminToken = token;
+    },
+  });
+  const stop = untilSignal();
+  log.info({ listen: gateway.url, admin: gateway.adminUrl }, "the proxy listens");
+  void source.start();
+  await stop;
+  log.info({ drain_ms: drainMs }, "the proxy drains");
+  await gateway.close({ drainMs, acceptMs: ACCEPT, keepIdle: true });
+  await Promise.race([source.stop(), sleep(ACCEPT)]);
+  return 0;
+}
