@@ -1,6 +1,6 @@
 /** What do a cluster's objects make? As the operator would compile them, read once with the caller's own rights. */
 import { ApiError, type KubeClient, loadClient } from "../kube/client.ts";
-import { list } from "../kube/list.ts";
+import { listAll } from "../kube/list.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { type ConfigMap, SHARD_KEY, SHARD_LABEL } from "../kube/table-objects.ts";
 import { decodeTable, TableError } from "../routing/codec.ts";
@@ -26,22 +26,29 @@ interface Secret extends KubeObject {
 const API = "/apis/tandem.dev/v1alpha1";
 const PLURALS = ["aiproviders", "airoutes", "aiclients"] as const;
 const OWN = "app.kubernetes.io/name=tandem,app.kubernetes.io/managed-by=tandem-operator";
+/** Milliseconds. */
+const TIMEOUT = 60_000;
 const FORBIDDEN = 403;
 const NOT_FOUND = 404;
 
 /** Throws CommandError when the API server does not answer or refuses the objects. */
 export async function readCluster(kubeconfig: string): Promise<ClusterObjects> {
   const client = clientFor(kubeconfig);
+  const signal = AbortSignal.timeout(TIMEOUT);
   try {
-    const lists = await Promise.all(PLURALS.map((plural) => list<KubeObject>(client, `${API}/${plural}`)));
-    const objects = lists.flatMap(({ items }) => items);
-    const [secrets, lastTable] = await Promise.all([readSecrets(client, objects), readPublished(client)]);
+    const lists = await Promise.all(
+      PLURALS.map((plural) => listAll<KubeObject>(client, `${API}/${plural}`, {}, signal)),
+    );
+    const objects = lists.flatMap((listed) => [...listed.objects.values()]);
+    const [secrets, lastTable] = await Promise.all([readSecrets(client, objects), readPublished(client, signal)]);
     return { objects, ...secrets, lastTable };
   } catch (error) {
     if (error instanceof ApiError && error.status === NOT_FOUND) {
       throw new CommandError("the cluster does not know Tandem's kinds: install the chart, or kubectl apply -f crds/");
     }
-    throw new CommandError(`the cluster could not be read: ${reasonOf(error)}`);
+    throw new CommandError(`the cluster could not be read: ${(error as Error).message}`);
+  } finally {
+    await client.close();
   }
 }
 
@@ -90,16 +97,16 @@ function assume(namespace: string, name: string, named: readonly NamedKey[]): Se
   return { namespace, name, keys: Object.fromEntries(facts) };
 }
 
-async function readPublished(client: KubeClient): Promise<RoutingTable | undefined> {
-  const found = await list<ConfigMap>(client, "/api/v1/configmaps", { query: { labelSelector: OWN } }).catch(
-    (error) => {
-      if (error instanceof ApiError && error.status === FORBIDDEN) return { items: [] as ConfigMap[] };
-      throw error;
-    },
-  );
-  const [index] = found.items.filter(({ data }) => data?.index !== undefined);
+async function readPublished(client: KubeClient, signal: AbortSignal): Promise<RoutingTable | undefined> {
+  const query = { labelSelector: OWN };
+  const listed = await listAll<ConfigMap>(client, "/api/v1/configmaps", query, signal).catch((error: unknown) => {
+    if (error instanceof ApiError && error.status === FORBIDDEN) return undefined;
+    throw error;
+  });
+  const found = [...(listed?.objects.values() ?? [])];
+  const [index] = found.filter(({ data }) => data?.index !== undefined);
   if (index?.data?.index === undefined) return undefined;
-  const shards = found.items.filter(({ metadata }) => {
+  const shards = found.filter(({ metadata }) => {
     return metadata.labels?.[SHARD_LABEL] !== undefined && metadata.namespace === index.metadata.namespace;
   });
   const texts = shards.map(({ metadata, data }) => {
@@ -112,9 +119,4 @@ async function readPublished(client: KubeClient): Promise<RoutingTable | undefin
     if (error instanceof TableError || error instanceof SyntaxError) return undefined;
     throw error;
   }
-}
-
-function reasonOf(error: unknown): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error && message === "fetch failed" ? cause.message : message;
 }

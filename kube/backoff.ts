@@ -1,19 +1,34 @@
-/** How long until the next try? Doubling, with jitter, so that many who failed together do not come back together. */
+/** How long to wait before the next try? */
+
+export interface BackoffTimings {
+  /** Before the first try after good times: at most this long. */
+  readonly firstMs: number;
+  /** The second wait's upper bound; it doubles from there. */
+  readonly baseMs: number;
+  readonly longestMs: number;
+}
+
+export const BACKOFF: BackoffTimings = { firstMs: 100, baseMs: 500, longestMs: 30_000 };
+
+/** Exponential with full jitter: any wait between nothing and the bound, so that many clients do not come at once. */
 export class Backoff {
-  readonly #first: number;
-  readonly #last: number;
+  readonly #timings: BackoffTimings;
   #failures = 0;
 
-  /** Milliseconds. */
-  constructor(first: number, last: number) {
-    this.#first = first;
-    this.#last = last;
+  constructor(timings: BackoffTimings = BACKOFF) {
+    this.#timings = timings;
   }
 
-  next(): number {
-    const most = Math.min(this.#first * 2 ** this.#failures, this.#last);
-    this.#failures = Math.min(this.#failures + 1, 32);
-    return most * (0.5 + Math.random() / 2);
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** The wait after one more failure; never less than what the server asked for. */
+  next(retryAfterMs = 0): number {
+    const { firstMs, baseMs, longestMs } = this.#timings;
+    const bound = this.#failures === 0 ? firstMs : Math.min(longestMs, baseMs * 2 ** (this.#failures - 1));
+    this.#failures++;
+    return retryAfterMs + Math.random() * bound;
   }
 
   reset(): void {

@@ -1,183 +1,218 @@
-/**
- * How does Tandem talk to an API server?
- *
- * client-node reads the kubeconfig or the pod's service account, refreshes tokens and knows the authorities; requests
- * are plain HTTP. Errors carry the API's own sentence and never a credential.
- */
-import { createInterface } from "node:readline";
-import { HttpMethod, KubeConfig, RequestContext } from "@kubernetes/client-node";
-import { type Dispatcher, request as send } from "undici";
+/** How does Tandem ask an API server for something? */
+
+import { createSecureContext } from "node:tls";
+import { Agent, type Dispatcher, ProxyAgent } from "undici";
+import { type Access, fromKubeconfig, inCluster, type Tls } from "./access.ts";
+import { Deadline } from "./deadline.ts";
+import { ApiError, apiErrorOfAnswer, apiErrorOfEvent, describe } from "./errors.ts";
+import type { KubeObject } from "./objects.ts";
+import { linesOf, textOf } from "./streams.ts";
+
+export { ApiError } from "./errors.ts";
+
+const REQUEST_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** The API server sends a watch's headers at once, when it has not put it into a queue. */
+const WATCH_OPEN_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_PROBE_MS = 30_000;
+/** A page of 500 objects, each at its usual size at most. */
+const LARGEST_ANSWER_BYTES = 256 * 1024 * 1024;
+/** etcd keeps objects up to 1.5 MiB. */
+const LARGEST_EVENT_BYTES = 16 * 1024 * 1024;
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+export type Query = Readonly<Record<string, string>>;
 
-export interface RequestOptions {
-  readonly query?: Readonly<Record<string, string>>;
+export interface RequestSettings {
+  readonly query?: Query;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** `application/json` by default; a patch needs its own. */
   readonly contentType?: string;
-  /** Milliseconds for the whole request. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
-/** One line of a watch. */
 export interface WatchEvent {
-  readonly type: string;
-  readonly object: unknown;
+  readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK";
+  readonly object: KubeObject;
 }
 
-export interface WatchOptions {
-  readonly query: Readonly<Record<string, string>>;
-  /** Milliseconds without a byte after which the connection counts as dead. */
+export interface WatchSettings {
+  readonly query?: Query;
+  /** Give up when nothing came for so long. */
   readonly inactivityMs: number;
   readonly signal: AbortSignal;
+  /** The API server has accepted the watch. */
+  onOpen?(): void;
+  /** What it throws ends the watch. */
   onEvent(event: WatchEvent): void;
 }
 
 export interface KubeClient {
-  /** The parsed answer. Rejects with an ApiError when the server refuses. */
-  request<T>(method: Method, path: string, options?: RequestOptions): Promise<T>;
-  /** Resolves when the server ends the watch, rejects when it breaks or cannot begin. */
-  watch(path: string, options: WatchOptions): Promise<void>;
+  /** The parsed answer. Throws ApiError when the API server says no, and an Error when it cannot be reached. */
+  request<T>(method: Method, path: string, options?: RequestSettings): Promise<T>;
+  /** Resolves when the API server ends the watch; throws as `request` does, also for an ERROR event. */
+  watch(path: string, options: WatchSettings): Promise<void>;
+  /** Ends all connections and what goes on over them. */
+  close(): Promise<void>;
 }
 
-/** The API server's refusal, in its words. */
-export class ApiError extends Error {
-  override readonly name = "ApiError";
-  readonly status: number;
-  /** As in `metav1.Status`, such as `Conflict`. */
-  readonly reason: string;
-  readonly retryAfterMs: number | undefined;
-
-  constructor(status: number, reason: string, message: string, retryAfterMs?: number) {
-    super(message);
-    this.status = status;
-    this.reason = reason;
-    this.retryAfterMs = retryAfterMs;
-  }
+export interface ClientOptions {
+  /** A kubeconfig's path; without it the service account of the pod. */
+  readonly kubeconfig?: string | undefined;
+  /** The kubeconfig's current one by default. */
+  readonly context?: string | undefined;
+  /** Where a pod finds its service account; for tests. */
+  readonly serviceAccount?: string | undefined;
 }
 
-const REQUEST_TIMEOUT = 10_000;
-/** Milliseconds until a watch must have begun. */
-const WATCH_BEGIN_TIMEOUT = 15_000;
-const MAX_ERROR_CHARACTERS = 16_384;
-const MILLISECONDS = 1_000;
-
-/** Of a file, else of the pod's service account, else of `KUBECONFIG` or `~/.kube/config`. Throws with one sentence. */
-export function loadClient(options: { readonly kubeconfig?: string | undefined } = {}): KubeClient {
-  const config = new KubeConfig();
-  try {
-    if (options.kubeconfig !== undefined) config.loadFromFile(options.kubeconfig);
-    else if (process.env.KUBERNETES_SERVICE_HOST) config.loadFromCluster();
-    else config.loadFromDefault();
-  } catch (error) {
-    throw new Error(`--kubeconfig ${options.kubeconfig ?? "(default)"} cannot be used: ${(error as Error).message}`);
-  }
-  if (config.getCurrentCluster() === null) {
-    throw new Error(
-      `--kubeconfig ${options.kubeconfig ?? "(default)"} names no current context: choose one with kubectl config use-context`,
-    );
-  }
-  return new Client(config);
+/** Throws, with the remedy, when there is no way to an API server; whether it answers is not asked yet. */
+export function loadClient({ kubeconfig, context, serviceAccount }: ClientOptions = {}): KubeClient {
+  return new HttpClient(kubeconfig === undefined ? inCluster(serviceAccount) : fromKubeconfig(kubeconfig, context));
 }
 
-class Client implements KubeClient {
-  readonly #config: KubeConfig;
-  readonly #server: string;
+class HttpClient implements KubeClient {
+  readonly #access: Access;
+  readonly #server: URL;
+  #dispatcher: Promise<Dispatcher> | undefined;
 
-  constructor(config: KubeConfig) {
-    this.#config = config;
-    this.#server = (config.getCurrentCluster()?.server ?? "").replace(/\/$/, "");
+  constructor(access: Access) {
+    this.#access = access;
+    this.#server = new URL(access.server);
   }
 
-  async request<T>(method: Method, path: string, options: RequestOptions = {}): Promise<T> {
-    const { body, contentType = "application/json", timeoutMs = REQUEST_TIMEOUT } = options;
-    const deadline = AbortSignal.timeout(timeoutMs);
-    const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
-    const headers = body === undefined ? {} : { "content-type": contentType };
-    const answer = await this.#send(method, path, options.query ?? {}, {
-      headers,
-      signal,
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    const text = await answer.body.text();
-    if (answer.statusCode >= 300) throw errorOf(answer.statusCode, text, answer.headers);
-    return JSON.parse(text) as T;
-  }
-
-  async watch(path: string, { query, inactivityMs, signal: stop, onEvent }: WatchOptions): Promise<void> {
-    const controller = new AbortController();
-    const signal = AbortSignal.any([stop, controller.signal]);
-    const silence = new Error(`nothing came over the watch of ${path} for too long`);
-    const timer = setTimeout(() => controller.abort(silence), WATCH_BEGIN_TIMEOUT);
+  async request<T>(method: Method, path: string, options: RequestSettings = {}): Promise<T> {
+    const { query, body, contentType = "application/json", timeoutMs = REQUEST_TIMEOUT_MS, signal } = options;
+    const deadline = new Deadline(signal);
+    deadline.set(timeoutMs, `no answer within ${timeoutMs / 1000} s`);
     try {
-      const answer = await this.#send("GET", path, { ...query, watch: "true" }, { signal, bodyTimeout: 0 });
-      if (answer.statusCode >= 300) throw errorOf(answer.statusCode, await answer.body.text(), answer.headers);
-      timer.close();
-      const alive = setTimeout(() => controller.abort(silence), inactivityMs);
-      try {
-        answer.body.on("data", () => alive.refresh());
-        for await (const line of createInterface(answer.body)) {
-          if (line !== "") onEvent(eventIn(line));
-        }
-        signal.throwIfAborted();
-      } finally {
-        clearTimeout(alive);
+      const sent = { method, path: withQuery(path, query), headers: { "content-type": contentType } };
+      const answer = await this.#send(
+        body === undefined ? sent : { ...sent, body: JSON.stringify(body) },
+        deadline.signal,
+      );
+      const text = await textOf(answer.body, LARGEST_ANSWER_BYTES);
+      if (answer.statusCode < 200 || answer.statusCode > 299) {
+        throw apiErrorOfAnswer(`${method} ${path}`, answer.statusCode, text, answer.headers["retry-after"]);
       }
+      return parse(text) as T;
+    } catch (error) {
+      throw told(error, `${method} ${path}`, signal);
     } finally {
-      clearTimeout(timer);
-      controller.abort();
+      deadline.end();
     }
   }
 
+  async watch(path: string, { query, inactivityMs, signal, onOpen, onEvent }: WatchSettings): Promise<void> {
+    const deadline = new Deadline(signal);
+    const openMs = Math.min(inactivityMs, WATCH_OPEN_TIMEOUT_MS);
+    deadline.set(openMs, `no answer within ${openMs / 1000} s`);
+    const name = `WATCH ${path}`;
+    try {
+      const sent = { method: "GET" as const, path: withQuery(path, { ...query, watch: "true" }), headers: {} };
+      const answer = await this.#send(sent, deadline.signal);
+      if (answer.statusCode !== 200) {
+        const text = await textOf(answer.body, LARGEST_EVENT_BYTES);
+        throw apiErrorOfAnswer(name, answer.statusCode, text, answer.headers["retry-after"]);
+      }
+      deadline.set(inactivityMs, `nothing came for ${inactivityMs / 1000} s`);
+      onOpen?.();
+      for await (const line of linesOf(answer.body, LARGEST_EVENT_BYTES)) {
+        deadline.renew();
+        const event = parse(line) as { type: WatchEvent["type"] | "ERROR"; object: KubeObject };
+        if (event.type === "ERROR") throw apiErrorOfEvent(name, event.object);
+        onEvent({ type: event.type, object: event.object });
+      }
+    } catch (error) {
+      throw told(error, name, signal);
+    } finally {
+      deadline.end();
+    }
+  }
+
+  async close(): Promise<void> {
+    const dispatcher = await this.#dispatcher?.catch(() => undefined);
+    await dispatcher?.destroy();
+  }
+
   async #send(
-    method: Method,
-    path: string,
-    query: Readonly<Record<string, string>>,
-    options: Partial<Dispatcher.RequestOptions>,
-  ) {
-    const url = new URL(this.#server + path);
-    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
-    // Signs anew each time: a service account's token changes every hour.
-    const context = new RequestContext(url.href, HttpMethod.GET);
-    await this.#config.applySecurityAuthentication(context);
-    const dispatcher = context.getDispatcher();
-    const headers = {
-      ...context.getHeaders(),
-      accept: "application/json",
-      ...(options.headers as Record<string, string>),
-    };
-    return send(url, { ...options, method, headers, ...(dispatcher !== undefined && { dispatcher }) } as Parameters<
-      typeof send
-    >[1]);
+    sent: { method: Method; path: string; headers: Record<string, string>; body?: string },
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
+    const dispatcher = await this.#connections();
+    const once = async () =>
+      dispatcher.request({
+        ...sent,
+        origin: this.#server.origin,
+        // Some API servers stand below a path, such as Rancher's.
+        path: `${this.#server.pathname.replace(/\/$/, "")}${sent.path}`,
+        headers: {
+          accept: "application/json",
+          "user-agent": "tandem",
+          ...(await this.#access.headers()),
+          ...sent.headers,
+        },
+        signal,
+      });
+    const answer = await once();
+    if (answer.statusCode !== 401) return answer;
+    // The token was renewed since it was read.
+    await answer.body.dump();
+    this.#access.forget();
+    return once();
   }
-}
 
-/** Throws an ApiError when the server ends the watch with a reason (410: start over). */
-function eventIn(line: string): WatchEvent {
-  const event = JSON.parse(line) as WatchEvent;
-  if (event.type !== "ERROR") return event;
-  const {
-    code = 500,
-    reason = "Unknown",
-    message = "",
-  } = event.object as { code?: number; reason?: string; message?: string };
-  throw new ApiError(code, reason, message);
-}
-
-function errorOf(status: number, text: string, headers: Readonly<Record<string, unknown>>): ApiError {
-  const seconds = Number(headers["retry-after"]);
-  const retryAfter = Number.isFinite(seconds) ? seconds * MILLISECONDS : undefined;
-  try {
-    const { reason, message } = JSON.parse(text) as { reason?: string; message?: string };
-    return new ApiError(status, reason ?? "Unknown", message ?? `The API server answered ${status}.`, retryAfter);
-  } catch {
-    const said = text.slice(0, MAX_ERROR_CHARACTERS).trim();
-    return new ApiError(
-      status,
-      "Unknown",
-      `The API server answered ${status}${said === "" ? "" : `: ${said}`}.`,
-      retryAfter,
+  #connections(): Promise<Dispatcher> {
+    this.#dispatcher ??= this.#access.tls().then(
+      (tls) => dispatcherFor(tls, this.#access.proxyUrl),
+      (error) => {
+        this.#dispatcher = undefined;
+        throw error;
+      },
     );
+    return this.#dispatcher;
   }
+}
+
+/**
+ * HTTP/1.1, with as many connections as there are watches: on the one connection of HTTP/2 the API server allows a
+ * hundred streams or so, and when it falls silent, everything does, lease and all.
+ */
+function dispatcherFor(tls: Tls, proxyUrl: string | undefined): Dispatcher {
+  const { ca, cert, key, ...rest } = tls;
+  // One for all connections: a context of its own for each costs more memory than the connection.
+  const secureContext = createSecureContext({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
+  const connect = {
+    ...rest,
+    secureContext,
+    timeout: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+  };
+  // Our own deadlines rule, and a watch may be silent for longer than undici allows.
+  const options = { allowH2: false, headersTimeout: 0, bodyTimeout: 0 };
+  if (proxyUrl !== undefined) return new ProxyAgent({ ...options, uri: proxyUrl, requestTls: connect });
+  return new Agent({ ...options, connect });
+}
+
+function withQuery(path: string, query: Query | undefined): string {
+  const text = new URLSearchParams(query).toString();
+  return text === "" ? path : `${path}?${text}`;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // V8's message would quote the text, which may hold a secret.
+    throw new Error("the answer is not JSON");
+  }
+}
+
+/** The error with the request's name, or the caller's own when it was the caller who gave up. */
+function told(error: unknown, request: string, signal: AbortSignal | undefined): unknown {
+  if (error instanceof ApiError) return error;
+  if (signal?.aborted) return signal.reason;
+  return new Error(`${request}: ${describe(error)}`, { cause: error });
 }

@@ -1,214 +1,233 @@
 /**
- * Which of several replicas leads?
+ * Which one of several replicas may act?
  *
- * A Lease, as everywhere in Kubernetes: held for 15 s, renewed every 2 s, given up by its holder when it could not be
- * renewed for 10 s, so that the holder knows before anybody else may take it. Each replica goes by its own clock: what
- * counts is how long it has seen the Lease unchanged. Writes are guarded by the resource version.
+ * The one that holds a Lease of coordination.k8s.io, by client-go's rules: the holder renews it, the others take it when
+ * it has not changed for its duration by their own clock. Who cannot renew it stops believing in it a third earlier.
  */
-import { setTimeout as sleep } from "node:timers/promises";
-import { ApiError, type KubeClient } from "./client.ts";
+
+import type { KubeClient } from "./client.ts";
+import { ApiError, describe } from "./errors.ts";
+import { heldBy, heldByNobody, type Lease, newLease } from "./lease-record.ts";
 import type { Log } from "./log.ts";
-import { type KubeObject, pathOf } from "./objects.ts";
+import { pathOf } from "./objects.ts";
 import { Reflector } from "./reflector.ts";
 
-interface Lease extends KubeObject {
-  readonly spec?: {
-    readonly holderIdentity?: string;
-    readonly leaseDurationSeconds?: number;
-    readonly acquireTime?: string;
-    readonly renewTime?: string;
-    readonly leaseTransitions?: number;
-  };
-}
-
-/** Milliseconds. */
 export interface LeaseTimings {
-  readonly duration: number;
-  readonly renewDeadline: number;
-  readonly retry: number;
+  /** Others may take a Lease that did not change for so long. Whole seconds. */
+  readonly durationMs: number;
+  /** So long after the last renewal the holder believes in it; the rest of the duration is for what it had begun. */
+  readonly renewDeadlineMs: number;
+  readonly retryMs: number;
+  /** Of each request: several must fit into the time between a missed renewal and the deadline. */
+  readonly requestMs: number;
 }
 
-export const LEASE_TIMINGS: LeaseTimings = { duration: 15_000, renewDeadline: 10_000, retry: 2_000 };
+export const LEASE_TIMINGS: LeaseTimings = {
+  durationMs: 15_000,
+  renewDeadlineMs: 10_000,
+  retryMs: 2_000,
+  requestMs: 3_000,
+};
 
 export interface LeadershipOptions {
   readonly client: KubeClient;
   readonly namespace: string;
   readonly name: string;
-  /** Of this replica; no two may have the same. */
+  /** Of this replica, and of no other that lives at the same time. */
   readonly identity: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly log: Log;
-  readonly timings?: LeaseTimings;
-  onChange(leads: boolean): void;
+  readonly timings?: Partial<LeaseTimings>;
+  onChange?(isLeader: boolean): void;
 }
-
-const NOT_FOUND = 404;
-const CONFLICT = 409;
-/** Seconds, in a Lease that nobody holds: the API wants at least one. */
-const RELEASED_DURATION = 1;
 
 export class Leadership {
   readonly #options: LeadershipOptions;
   readonly #timings: LeaseTimings;
-  readonly #reflector: Reflector<Lease>;
+  readonly #watch: Reflector<Lease>;
+  readonly #collection: string;
+  readonly #path: string;
   readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+  /** As the API server showed it last; of no kept version when it has to be asked. */
   #lease: Lease | undefined;
-  /** When this replica first saw the Lease as it is; on the monotonic clock. */
-  #seenAt = Number.NEGATIVE_INFINITY;
+  /** What others wrote and since when it has not changed, by our clock. */
+  #seen: { readonly version: string; readonly at: number } | undefined;
+  /** When the last renewal that succeeded was begun. */
   #renewedAt = Number.NEGATIVE_INFINITY;
   #told = false;
-  #wake: (() => void) | undefined;
-  #deadline: NodeJS.Timeout | undefined;
-  #running: Promise<void> | undefined;
+  #expiry: NodeJS.Timeout | undefined;
+  #failures = 0;
+  /** Ends the pause between two tries. */
+  #wake: () => void = () => {};
 
   constructor(options: LeadershipOptions) {
     const { client, namespace, name, log } = options;
     this.#options = options;
-    this.#timings = options.timings ?? LEASE_TIMINGS;
-    this.#reflector = new Reflector<Lease>({
+    this.#timings = { ...LEASE_TIMINGS, ...options.timings };
+    this.#collection = pathOf("coordination.k8s.io/v1", "leases", namespace);
+    this.#path = pathOf("coordination.k8s.io/v1", "leases", namespace, name);
+    this.#watch = new Reflector<Lease>({
       client,
-      log,
-      path: `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`,
+      path: this.#collection,
       fieldSelector: `metadata.name=${name}`,
-      onChange: ({ type, object }) => {
-        if (type !== "deleted") this.#see(object);
-        // Released or gone: nobody need wait for the next look.
-        if (type === "deleted" || !object.spec?.holderIdentity) this.#wake?.();
-      },
+      log,
+      onChange: ({ object }) => this.#notice(object),
     });
   }
 
   start(): void {
-    this.#reflector.start();
-    this.#running ??= this.#run();
+    if (this.#running !== undefined) return;
+    this.#watch.start();
+    this.#running = this.#run();
   }
 
-  /** False from the moment on from which another replica may think that it leads. */
+  /** True only while no other replica can hold the Lease. */
   isLeader(): boolean {
-    return performance.now() - this.#renewedAt < this.#timings.renewDeadline;
+    return performance.now() < this.#renewedAt + this.#timings.renewDeadlineMs;
   }
 
-  /** Hands over at once; for a clean end. */
+  /** Stops, and lets another replica follow at once. Never throws: without this write the Lease runs out by itself. */
   async release(): Promise<void> {
+    if (this.#stop.signal.aborted) return this.#running;
     this.#stop.abort();
-    this.#wake?.();
-    await this.#running;
-    clearTimeout(this.#deadline);
-    const led = this.isLeader();
+    this.#wake();
+    await Promise.all([this.#running, this.#watch.stop()]);
+    const wasLeader = this.isLeader();
     this.#renewedAt = Number.NEGATIVE_INFINITY;
-    if (led && this.#lease !== undefined) {
-      const spec = { ...this.#lease.spec, holderIdentity: "", leaseDurationSeconds: RELEASED_DURATION };
-      await this.#put({ ...this.#lease, spec }).catch((error: unknown) => {
-        this.#options.log.warn({ err: error }, "the leadership could not be handed over; it ends by itself");
-      });
-    }
     this.#tell();
-    await this.#reflector.stop();
+    if (!wasLeader || this.#lease === undefined) return;
+    try {
+      await this.#write(heldByNobody(this.#lease, new Date()));
+      this.#options.log.info({ lease: this.#path }, "gave up the leadership");
+    } catch (error) {
+      this.#options.log.warn({ lease: this.#path }, `the Lease could not be released: ${describe(error)}`);
+    }
   }
 
   async #run(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      await this.#tryOnce().catch((error: unknown) => {
-        const lost = error instanceof ApiError && error.status === CONFLICT;
-        if (lost) this.#lease = undefined;
-        else this.#options.log.warn({ err: error }, "the leader's Lease could not be written");
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const begun = performance.now();
+      // Made before the try: what is noticed during it must not be lost.
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve;
       });
-      this.#tell();
-      await this.#pause();
+      try {
+        await this.#try();
+        this.#failures = 0;
+      } catch (error) {
+        this.#fail(error);
+      }
+      if (signal.aborted) return;
+      await this.#pause(begun, woken);
     }
   }
 
-  async #tryOnce(): Promise<void> {
-    const { identity } = this.#options;
-    const lease = this.#lease ?? (await this.#read());
-    const asked = performance.now();
+  #fail(error: unknown): void {
+    // Somebody else wrote meanwhile: look again.
+    this.#lease = undefined;
+    if (error instanceof ApiError && error.status === 409) return;
+    this.#failures++;
+    // The first, the second, the fourth…: it goes on for as long as the API server is away.
+    if (!Number.isInteger(Math.log2(this.#failures))) return;
+    const fields = { lease: this.#path, failures: this.#failures };
+    this.#options.log.warn(fields, `the Lease cannot be renewed or taken: ${describe(error)}`);
+  }
+
+  /** Renews the Lease, takes it, or leaves it to its holder. */
+  async #try(): Promise<void> {
+    const begun = performance.now();
+    const { client, namespace, name, identity, labels = {} } = this.#options;
+    const seen = this.isLeader() ? this.#lease : undefined;
+    const lease = seen ?? (await this.#look());
+    if (lease !== undefined && !this.#mayTake(lease)) return;
+    const record = heldBy(
+      { identity, durationMs: this.#timings.durationMs, labels },
+      lease ?? newLease(namespace, name),
+      new Date(),
+    );
     if (lease === undefined) {
-      this.#renewed(await this.#create(), asked);
-      return;
+      const options = { body: record, timeoutMs: this.#timings.requestMs };
+      this.#lease = await client.request<Lease>("POST", this.#collection, options);
+    } else {
+      this.#lease = await this.#write(record);
     }
-    const holder = lease.spec?.holderIdentity ?? "";
-    const isOver = asked - this.#seenAt > durationOf(lease);
-    if (holder !== identity && holder !== "" && !isOver) return;
-    this.#renewed(await this.#put({ ...lease, spec: this.#spec(lease) }), asked);
+    this.#renewed(begun);
   }
 
-  #renewed(lease: Lease, asked: number): void {
-    this.#see(lease);
-    // From when it was asked for: the answer may have taken its time.
-    this.#renewedAt = asked;
-    clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#tell(), this.#timings.renewDeadline);
-  }
-
-  #see(lease: Lease): void {
-    const known = this.#lease?.metadata.resourceVersion;
-    const version = lease.metadata.resourceVersion;
-    if (version === known) return;
-    if (known !== undefined && BigInt(known) > BigInt(version ?? "0")) return;
-    this.#lease = lease;
-    this.#seenAt = performance.now();
-  }
-
-  async #read(): Promise<Lease | undefined> {
-    const { client } = this.#options;
-    const options = { timeoutMs: this.#timings.retry };
-    const lease = await client.request<Lease>("GET", pathOf(this.#named()), options).catch((error: unknown) => {
-      if (error instanceof ApiError && error.status === NOT_FOUND) return undefined;
+  async #look(): Promise<Lease | undefined> {
+    try {
+      const options = { timeoutMs: this.#timings.requestMs };
+      const lease = await this.#options.client.request<Lease>("GET", this.#path, options);
+      const version = lease.metadata.resourceVersion ?? "";
+      if (this.#seen?.version !== version) this.#seen = { version, at: performance.now() };
+      return lease;
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return undefined;
       throw error;
-    });
-    if (lease !== undefined) this.#see(lease);
-    return this.#lease ?? lease;
+    }
   }
 
-  #create(): Promise<Lease> {
-    const body = { ...this.#named(), spec: this.#spec(undefined) };
-    const path = pathOf(this.#named()).replace(/\/[^/]+$/, "");
-    return this.#options.client.request<Lease>("POST", path, { body, timeoutMs: this.#timings.retry });
+  #mayTake(lease: Lease): boolean {
+    const holder = lease.spec?.holderIdentity ?? "";
+    return holder === "" || holder === this.#options.identity || performance.now() >= this.#runsOutAt(lease);
   }
 
-  #put(lease: Lease): Promise<Lease> {
-    const options = { body: { ...this.#named(), ...lease }, timeoutMs: this.#timings.retry };
-    return this.#options.client.request<Lease>("PUT", pathOf(this.#named()), options);
+  /** By our own clock, since we saw it change: clocks of other machines are not asked. */
+  #runsOutAt(lease: Lease): number {
+    const durationMs = (lease.spec?.leaseDurationSeconds ?? 0) * 1000 || this.#timings.durationMs;
+    return (this.#seen?.at ?? performance.now()) + durationMs;
   }
 
-  #spec(before: Lease | undefined): NonNullable<Lease["spec"]> {
-    const { identity } = this.#options;
-    const now = new Date().toISOString().replace("Z", "000Z");
-    const mine = before?.spec?.holderIdentity === identity;
-    const transitions = before?.spec?.leaseTransitions ?? 0;
-    return {
-      holderIdentity: identity,
-      leaseDurationSeconds: Math.max(1, Math.ceil(this.#timings.duration / 1000)),
-      acquireTime: (mine && before?.spec?.acquireTime) || now,
-      renewTime: now,
-      leaseTransitions: before === undefined || mine ? transitions : transitions + 1,
-    };
+  #write(lease: Lease): Promise<Lease> {
+    const options = { body: lease, timeoutMs: this.#timings.requestMs };
+    return this.#options.client.request<Lease>("PUT", this.#path, options);
   }
 
-  #named(): Lease {
-    const { namespace, name, labels = {} } = this.#options;
-    return { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name, namespace, labels } };
+  /** The server may have written it at any moment since the try began; the earliest counts. */
+  #renewed(begun: number): void {
+    this.#renewedAt = begun;
+    clearTimeout(this.#expiry);
+    const leftMs = begun + this.#timings.renewDeadlineMs - performance.now();
+    // A timer may fire a little early, when isLeader() still holds.
+    this.#expiry = setTimeout(() => this.#tell(), Math.max(0, leftMs) + 1);
+    this.#tell();
   }
 
   #tell(): void {
-    const leads = this.isLeader();
-    if (leads === this.#told) return;
-    this.#told = leads;
-    this.#options.onChange(leads);
+    const isLeader = this.isLeader();
+    if (!isLeader) clearTimeout(this.#expiry);
+    if (isLeader === this.#told) return;
+    this.#told = isLeader;
+    const { log, identity, onChange } = this.#options;
+    log.info({ lease: this.#path, identity }, isLeader ? "this replica leads" : "this replica leads no longer");
+    try {
+      onChange?.(isLeader);
+    } catch (error) {
+      log.error({ lease: this.#path, err: error }, "a handler failed on a change of the leadership");
+    }
   }
 
-  async #pause(): Promise<void> {
-    const woken = new Promise<void>((resolve) => {
-      this.#wake = resolve;
+  /** The watch saw it change. Only a Lease that is free is worth a look before the next try. */
+  #notice(lease: Lease): void {
+    if ((lease.spec?.holderIdentity ?? "") === "" && !this.isLeader()) this.#wake();
+  }
+
+  async #pause(begun: number, woken: Promise<void>): Promise<void> {
+    let until = begun + this.#timings.retryMs;
+    const lease = this.#watch.list()[0];
+    if (!this.isLeader() && lease !== undefined && this.#seen?.version === lease.metadata.resourceVersion) {
+      until = Math.min(until, Math.max(this.#runsOutAt(lease), begun + MIN_PAUSE_MS));
+    }
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, Math.max(MIN_PAUSE_MS, until - performance.now()));
     });
-    const over = new AbortController();
-    await Promise.race([woken, sleep(this.#timings.retry, undefined, { signal: over.signal }).catch(() => {})]);
-    over.abort();
-    this.#wake = undefined;
+    await Promise.race([over, woken]);
+    clearTimeout(timer);
   }
 }
 
-/** Milliseconds; of who holds it now. */
-function durationOf({ spec }: Lease): number {
-  return (spec?.leaseDurationSeconds ?? 0) * 1000;
-}
+/** Between two tries, whatever wakes us. */
+const MIN_PAUSE_MS = 50;

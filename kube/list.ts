@@ -1,38 +1,47 @@
-/** Which objects are there at this moment? Page by page. */
-import type { KubeClient } from "./client.ts";
-import type { KubeObject } from "./objects.ts";
+/** Which objects does a collection hold now? Page by page, all at one version. */
 
-interface Page<T> {
-  readonly apiVersion?: string;
-  readonly kind?: string;
-  readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
-  readonly items: readonly T[];
-}
+import type { KubeClient, Query } from "./client.ts";
+import { type KubeList, type KubeObject, keyOf } from "./objects.ts";
 
-export interface Listed<T> {
-  readonly items: readonly T[];
-  /** From where a watch goes on. */
+const PAGE_OBJECTS = 500;
+const PAGE_TIMEOUT_MS = 30_000;
+
+export interface Listed<T extends KubeObject> {
+  readonly objects: ReadonlyMap<string, T>;
   readonly resourceVersion: string;
 }
 
-const PAGE_SIZE = "500";
-
-/** Items say what they are, which those of a list do not by themselves. */
-export async function list<T extends KubeObject>(
+export async function listAll<T extends KubeObject>(
   client: KubeClient,
   path: string,
-  options: { readonly query?: Readonly<Record<string, string>>; readonly signal?: AbortSignal } = {},
+  selectors: Query,
+  signal: AbortSignal,
 ): Promise<Listed<T>> {
-  const items: T[] = [];
-  let token: string | undefined;
-  let resourceVersion: string;
-  do {
-    const query = { ...options.query, limit: PAGE_SIZE, ...(token !== undefined && { continue: token }) };
-    const page: Page<T> = await client.request<Page<T>>("GET", path, { ...options, query });
-    const kind = page.kind?.replace(/List$/, "");
-    for (const item of page.items) items.push({ apiVersion: page.apiVersion, kind, ...item });
-    resourceVersion = page.metadata.resourceVersion;
-    token = page.metadata.continue || undefined;
-  } while (token !== undefined);
-  return { items, resourceVersion };
+  const objects = new Map<string, T>();
+  let from = "";
+  for (;;) {
+    const query = { ...selectors, limit: String(PAGE_OBJECTS), ...(from !== "" && { continue: from }) };
+    const page = await client.request<KubeList<T>>("GET", path, { query, signal, timeoutMs: PAGE_TIMEOUT_MS });
+    const type = typeOfItems(page);
+    for (const item of page.items ?? []) {
+      const object = intake({ ...type, ...item });
+      objects.set(keyOf(object), object);
+    }
+    from = page.metadata.continue ?? "";
+    if (from === "") return { objects, resourceVersion: page.metadata.resourceVersion ?? "" };
+  }
+}
+
+/** Without what only the API server reads, which is often the larger part. The object must be our own. */
+export function intake<T extends KubeObject>(object: T): T {
+  delete (object.metadata as { managedFields?: unknown }).managedFields;
+  return object;
+}
+
+/** Items of built-in lists do not say what they are; those of a watch do. */
+function typeOfItems({ apiVersion, kind }: KubeList): Pick<KubeObject, "apiVersion" | "kind"> {
+  return {
+    ...(apiVersion !== undefined && { apiVersion }),
+    ...(kind?.endsWith("List") && { kind: kind.slice(0, -"List".length) }),
+  };
 }

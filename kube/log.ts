@@ -1,6 +1,6 @@
-/** What is said while talking to an API server, and how? As pino takes it. */
+/** Whom does kube/ tell what happened? The part of pino's Logger that is used here. */
 export interface Log {
-  info(facts: object, message: string): void;
-  warn(facts: object, message: string): void;
-  error(facts: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
 }

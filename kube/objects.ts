@@ -1,8 +1,9 @@
-/** What does every object of Kubernetes have? The parts that Tandem reads. */
+/** What have all Kubernetes objects in common, and at which path does the API server keep them? */
+
 export interface ObjectMeta {
   readonly name: string;
-  readonly namespace?: string | undefined;
-  readonly uid?: string | undefined;
+  readonly namespace?: string;
+  readonly uid?: string;
   readonly resourceVersion?: string;
   readonly generation?: number;
   readonly creationTimestamp?: string;
@@ -12,25 +13,35 @@ export interface ObjectMeta {
 }
 
 export interface KubeObject {
-  readonly apiVersion?: string | undefined;
-  readonly kind?: string | undefined;
+  readonly apiVersion?: string;
+  readonly kind?: string;
   readonly metadata: ObjectMeta;
 }
 
-/** The paths of the kinds that Tandem writes. */
-const PLURALS: Readonly<Record<string, string>> = {
-  AIClient: "aiclients",
-  AIProvider: "aiproviders",
-  AIRoute: "airoutes",
-  ConfigMap: "configmaps",
-  Lease: "leases",
-  Secret: "secrets",
-};
+export interface KubeList<T extends KubeObject = KubeObject> {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: { readonly resourceVersion?: string; readonly continue?: string };
+  /** Go writes an empty list as null in places. */
+  readonly items: readonly T[] | null;
+}
 
-/** Where an object is: `/apis/GROUP/VERSION/namespaces/NAMESPACE/PLURAL/NAME`. Throws for a kind it does not know. */
-export function pathOf({ apiVersion = "", kind = "", metadata }: KubeObject): string {
-  const plural = PLURALS[kind];
-  if (plural === undefined) throw new RangeError(`nobody told where ${kind} is`);
+/** `ns/name`, or `name` of an object that lives in no namespace. */
+export function keyOf({ metadata }: KubeObject): string {
+  return metadata.namespace === undefined ? metadata.name : `${metadata.namespace}/${metadata.name}`;
+}
+
+/** The path of a collection, or of one object in it. Without a namespace: of all namespaces, or of a cluster's own object. */
+export function pathOf(apiVersion: string, plural: string, namespace?: string, name?: string): string {
   const root = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-  return `${root}/namespaces/${metadata.namespace}/${plural}/${metadata.name}`;
+  const within = namespace === undefined ? "" : `/namespaces/${encodeURIComponent(namespace)}`;
+  const one = name === undefined ? "" : `/${encodeURIComponent(name)}`;
+  return `${root}${within}/${plural}${one}`;
+}
+
+/** The name of a kind in paths, by the rule that Kubernetes itself guesses with. */
+export function pluralOf(kind: string): string {
+  const name = kind.toLowerCase();
+  if (/(?:s|x|ch|sh)$/.test(name)) return `${name}es`;
+  return name.endsWith("y") ? `${name.slice(0, -1)}ies` : `${name}s`;
 }

@@ -1,106 +1,94 @@
 /**
- * Which objects of a kind are there, now and from now on?
+ * What does a collection of the API server hold, now and at every moment from now on?
  *
- * List, then watch, for ever: whatever the API server or the network does, it is tried again, with care not to make
- * things worse. A list now and then finds what the watch should have told, and counts it. (The informers of client-node
- * end for good at the first reset or 500.)
+ * One list, then one watch after another from the version that was seen last. Whatever breaks is tried again, for ever.
+ * That the watch tells the truth is checked by a list every few minutes.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { Backoff } from "./backoff.ts";
-import { ApiError, type KubeClient, type WatchEvent } from "./client.ts";
-import type { Log } from "./log.ts";
-import type { KubeObject, ObjectMeta } from "./objects.ts";
+import { Cache, type Change } from "./cache.ts";
+import type { Query, WatchEvent } from "./client.ts";
+import { ApiError, describe } from "./errors.ts";
+import { intake, type Listed, listAll } from "./list.ts";
+import { type KubeObject, keyOf } from "./objects.ts";
+import {
+  REFLECTOR_TIMINGS,
+  type ReflectorCounters,
+  type ReflectorOptions,
+  type ReflectorTimings,
+  type RelistReason,
+} from "./reflector-options.ts";
 
-export interface Change<T> {
-  readonly type: "added" | "modified" | "deleted";
-  readonly object: T;
-  readonly previous?: T | undefined;
-}
+export type { Change } from "./cache.ts";
+export * from "./reflector-options.ts";
 
-/** Milliseconds. */
-export interface ReflectorTimings {
-  /** The server sends a bookmark each minute: silence for longer is a dead connection. */
-  readonly inactivity: number;
-  readonly safetyRelist: number;
-  readonly firstRetry: number;
-  readonly lastRetry: number;
-  /** A watch that held so long was a healthy one. */
-  readonly healthy: number;
-}
-
-export const REFLECTOR_TIMINGS: ReflectorTimings = {
-  inactivity: 75_000,
-  safetyRelist: 600_000,
-  firstRetry: 500,
-  lastRetry: 10_000,
-  healthy: 60_000,
-};
-
-export interface ReflectorOptions<T extends KubeObject> {
-  readonly client: KubeClient;
-  /** Of the list, such as `/apis/tandem.dev/v1alpha1/airoutes`. */
-  readonly path: string;
-  readonly labelSelector?: string;
-  readonly fieldSelector?: string;
-  readonly log: Log;
-  readonly timings?: Partial<ReflectorTimings>;
-  onChange(change: Change<T>): void;
-}
-
-export type RelistReason = "start" | "gone" | "safety";
-
-const PAGE = "500";
-const GONE = 410;
-const FORBIDDEN = 403;
-/** Seconds; a random one of these, so that not all watches end together. */
-const SHORTEST_WATCH = 240;
-const WATCH_SPREAD = 240;
-/** Milliseconds, before a watch that had held is begun anew. */
-const REWATCH_DELAY = 50;
-
-interface List<T> {
-  readonly apiVersion?: string;
-  readonly kind?: string;
-  readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
-  readonly items: readonly T[];
-}
+/** So many refusals of a watch in a row, and its version is not trusted any more. */
+const REFUSALS_BEFORE_RELIST = 3;
+const SAFETY_JITTER = 0.2;
 
 export class Reflector<T extends KubeObject> {
   readonly #options: ReflectorOptions<T>;
   readonly #timings: ReflectorTimings;
-  readonly #objects = new Map<string, T>();
-  readonly #stop = new AbortController();
+  readonly #selectors: Query;
+  readonly #cache: Cache<T>;
   readonly #backoff: Backoff;
-  readonly relists: Record<RelistReason, number> = { start: 0, gone: 0, safety: 0 };
-  #listed: readonly T[] | undefined;
+  readonly #stop = new AbortController();
+  readonly #synced = Promise.withResolvers<void>();
+  readonly #relists = { start: 0, expired: 0, safety: 0, missed: 0, errors: 0 };
   #missedEvents = 0;
-  #lastContact = 0;
-  #version: string | undefined;
-  #synced = Promise.withResolvers<void>();
-  #isSynced = false;
-  #isForbidden = false;
-  #relistDue = 0;
+  #handlerErrors = 0;
   #running: Promise<void> | undefined;
+  #isSynced = false;
+  #lastContact = 0;
+  #isForbidden = false;
+  #version = "";
+  #relistFor: RelistReason | undefined = "start";
+  #refusals = 0;
+  #safetyAt = 0;
+  /** What the watch told of since the checking list began. */
+  #told: Set<string> | undefined;
 
   constructor(options: ReflectorOptions<T>) {
+    const { labelSelector, fieldSelector, timings } = options;
     this.#options = options;
-    this.#timings = { ...REFLECTOR_TIMINGS, ...options.timings };
-    this.#backoff = new Backoff(this.#timings.firstRetry, this.#timings.lastRetry);
+    this.#timings = { ...REFLECTOR_TIMINGS, ...timings };
+    this.#selectors = {
+      ...(labelSelector !== undefined && { labelSelector }),
+      ...(fieldSelector !== undefined && { fieldSelector }),
+    };
+    this.#backoff = new Backoff(this.#timings.backoff);
+    this.#cache = new Cache((change) => this.#tell(change));
   }
 
   start(): void {
     this.#running ??= this.#run();
   }
 
-  /** Nothing is told any more once it has resolved. */
+  /** Resolves when nothing goes on any more. What is known stays readable. */
   async stop(): Promise<void> {
-    this.#stop.abort();
+    this.#stop.abort(new Error("the reflector was stopped"));
     await this.#running;
   }
 
-  /** Whether a whole list has been seen. */
+  /** The first list is in, and `onChange` was told of all its objects. */
   get isSynced(): boolean {
     return this.#isSynced;
+  }
+
+  /** Never resolves when it is stopped before. */
+  whenSynced(): Promise<void> {
+    return this.#synced.promise;
+  }
+
+  /** By `ns/name`, or `name` where there are no namespaces. */
+  get(key: string): T | undefined {
+    return this.#cache.get(key);
+  }
+
+  /** The same array until something changes, in no order to rely on. */
+  list(): readonly T[] {
+    return this.#cache.list();
   }
 
   /** Whether the last answer was that this may not be read. */
@@ -108,186 +96,178 @@ export class Reflector<T extends KubeObject> {
     return this.#isForbidden;
   }
 
-  /** Resolves with the first whole list; never when it is stopped before. */
-  whenSynced(): Promise<void> {
-    return this.#synced.promise;
-  }
-
-  /** By `namespace/name`. */
-  get(key: string): T | undefined {
-    return this.#objects.get(key);
-  }
-
-  /** The same array as long as nothing changes. */
-  list(): readonly T[] {
-    this.#listed ??= [...this.#objects.values()];
-    return this.#listed;
-  }
-
-  /** When the server last said something; milliseconds since 1970, 0 for never. */
+  /** When the server last said anything, in Unix milliseconds; 0 for never. */
   get lastContact(): number {
     return this.#lastContact;
   }
 
-  /** Changes that only a relist found. */
-  get missedEvents(): number {
-    return this.#missedEvents;
+  get counters(): ReflectorCounters {
+    return {
+      relists: { ...this.#relists },
+      missedEvents: this.#missedEvents,
+      handlerErrors: this.#handlerErrors,
+    };
   }
 
   async #run(): Promise<void> {
-    let reason: RelistReason = "start";
-    while (!this.#stop.signal.aborted) {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      let opened = Number.POSITIVE_INFINITY;
+      let failure: unknown;
       try {
-        if (this.#version === undefined || performance.now() > this.#relistDue) {
-          await this.#relist(this.#version === undefined ? reason : "safety");
-        }
-        await this.#watch();
-        await this.#pause(REWATCH_DELAY);
+        if (this.#relistFor !== undefined) await this.#relist(this.#relistFor);
+        await this.#watch(() => {
+          opened = performance.now();
+        });
       } catch (error) {
-        if (this.#stop.signal.aborted) return;
-        reason = "gone";
-        await this.#recover(error);
+        if (signal.aborted) return;
+        failure = error;
+        this.#judge(error);
       }
+      if (performance.now() - opened >= this.#timings.healthyMs) this.#backoff.reset();
+      const waitMs = this.#backoff.next(failure instanceof ApiError ? failure.retryAfterMs : undefined);
+      this.#report(failure, waitMs);
+      await sleep(waitMs, undefined, { signal }).catch(() => {});
     }
   }
 
-  async #recover(error: unknown): Promise<void> {
-    const { path, fieldSelector, log } = this.#options;
-    this.#isForbidden = error instanceof ApiError && error.status === FORBIDDEN;
-    const isGone = error instanceof ApiError && error.status === GONE;
-    if (isGone) this.#version = undefined;
-    const wait = Math.max(this.#backoff.next(), (error instanceof ApiError && error.retryAfterMs) || 0);
-    if (!isGone) log.warn({ err: error, path, fieldSelector, retry_in_ms: Math.round(wait) }, "a watch broke off");
-    await this.#pause(wait);
+  /** Does the next try need a list first? */
+  #judge(error: unknown): void {
+    if (!(error instanceof ApiError)) return;
+    this.#isForbidden = error.status === 403;
+    this.#refusals++;
+    if (error.status === 410) this.#relistFor = "expired";
+    else if (this.#refusals >= REFUSALS_BEFORE_RELIST) this.#relistFor ??= "errors";
   }
 
-  async #pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#stop.signal }).catch(() => {});
+  #report(failure: unknown, waitMs: number): void {
+    const { failures } = this.#backoff;
+    // The first break after good times is no news; of many in a row the second, the fourth, the eighth… are told.
+    if (failures === 1 || !Number.isInteger(Math.log2(failures))) return;
+    const why = failure === undefined ? "the server ended it at once" : describe(failure);
+    const fields = { path: this.#options.path, failures, waitMs: Math.round(waitMs) };
+    this.#options.log.warn(fields, `there is no watch: ${why}`);
   }
 
   async #relist(reason: RelistReason): Promise<void> {
-    const { client, path } = this.#options;
-    const seen = new Map<string, T>();
-    let token: string | undefined;
-    let version: string;
-    do {
-      const query = { ...this.#selectors(), limit: PAGE, ...(token !== undefined && { continue: token }) };
-      const page: List<T> = await client.request<List<T>>("GET", path, { query, signal: this.#stop.signal });
-      const kind = page.kind?.replace(/List$/, "");
-      for (const item of page.items) {
-        // Items of a list do not say what they are.
-        seen.set(keyOf(item), this.#taken({ apiVersion: page.apiVersion, kind, ...item } as T));
-      }
-      version = page.metadata.resourceVersion;
-      token = page.metadata.continue || undefined;
-    } while (token !== undefined);
-    this.relists[reason]++;
-    this.#contact();
-    const found = this.#adopt(seen);
-    if (reason === "safety") this.#missedEvents += found;
-    this.#version = version;
-    // Spread, so that not all lists come together.
-    this.#relistDue = performance.now() + this.#timings.safetyRelist * (0.9 + Math.random() * 0.2);
+    const { objects, resourceVersion } = await this.#list();
+    this.#cache.replace(objects);
+    this.#version = resourceVersion;
+    this.#relists[reason]++;
+    this.#relistFor = undefined;
+    this.#plan();
+    if (this.#isSynced) return;
     this.#isSynced = true;
     this.#synced.resolve();
   }
 
-  /** Makes the cache as the list is, and answers how many changes that took. */
-  #adopt(seen: ReadonlyMap<string, T>): number {
-    let changes = 0;
-    for (const [key, object] of this.#objects) {
-      if (seen.has(key)) continue;
-      this.#delete(object);
-      changes++;
-    }
-    for (const object of seen.values()) if (this.#put(object)) changes++;
-    return changes;
+  async #list(signal = this.#stop.signal): Promise<Listed<T>> {
+    const { client, path } = this.#options;
+    const listed = await listAll<T>(client, path, this.#selectors, signal);
+    this.#lastContact = Date.now();
+    return listed;
   }
 
-  async #watch(): Promise<void> {
+  /** One watch, and the checking lists that fall into its time. */
+  async #watch(onOpen: () => void): Promise<void> {
     const { client, path } = this.#options;
-    const began = performance.now();
-    const seconds = Math.ceil(SHORTEST_WATCH + Math.random() * WATCH_SPREAD);
-    const untilRelist = Math.max(1, Math.ceil((this.#relistDue - began) / 1000));
-    const query = {
-      ...this.#selectors(),
-      allowWatchBookmarks: "true",
-      resourceVersion: this.#version ?? "",
-      timeoutSeconds: String(Math.min(seconds, untilRelist)),
-    };
+    const [shortest, longest] = this.#timings.watchSeconds;
+    const over = new AbortController();
+    const signal = AbortSignal.any([this.#stop.signal, over.signal]);
+    const checks = this.#checkNowAndThen(signal).then((missed) => {
+      if (missed > 0) over.abort();
+    });
     try {
       await client.watch(path, {
-        query,
-        inactivityMs: this.#timings.inactivity,
-        signal: this.#stop.signal,
-        onEvent: (event) => this.#onEvent(event),
+        query: {
+          ...this.#selectors,
+          resourceVersion: this.#version,
+          allowWatchBookmarks: "true",
+          timeoutSeconds: String(Math.ceil(shortest + Math.random() * (longest - shortest))),
+        },
+        inactivityMs: this.#timings.inactivityMs,
+        signal,
+        onOpen: () => {
+          this.#refusals = 0;
+          this.#isForbidden = false;
+          this.#lastContact = Date.now();
+          onOpen();
+        },
+        onEvent: (event) => this.#take(event),
       });
+    } catch (error) {
+      // Ended by the check, which has asked for a list.
+      if (!over.signal.aborted || this.#stop.signal.aborted) throw error;
     } finally {
-      if (performance.now() - began > this.#timings.healthy) this.#backoff.reset();
+      over.abort();
+      await checks;
     }
-    // A server that ends every watch at once must not be asked in a loop.
-    if (performance.now() - began < this.#timings.firstRetry) await this.#pause(this.#backoff.next());
   }
 
-  #onEvent({ type, object }: WatchEvent): void {
-    this.#contact();
-    const { resourceVersion } = (object as KubeObject).metadata;
-    if (type === "DELETED") this.#delete(this.#taken(object as T));
-    else if (type === "ADDED" || type === "MODIFIED") this.#put(this.#taken(object as T));
-    if (resourceVersion !== undefined) this.#version = resourceVersion;
-  }
-
-  #contact(): void {
+  #take({ type, object }: WatchEvent): void {
     this.#lastContact = Date.now();
-    this.#isForbidden = false;
-  }
-
-  /** Whether that was news. */
-  #put(object: T): boolean {
-    const key = keyOf(object);
-    const previous = this.#objects.get(key);
-    if (
-      previous?.metadata.resourceVersion === object.metadata.resourceVersion &&
-      previous?.metadata.uid === object.metadata.uid
-    ) {
-      return false;
+    if (type !== "BOOKMARK") {
+      const key = keyOf(object);
+      this.#told?.add(key);
+      if (type === "DELETED") this.#cache.delete(key);
+      else this.#cache.set(intake(object as T));
     }
-    this.#objects.set(key, object);
-    this.#listed = undefined;
-    this.#tell(previous === undefined ? { type: "added", object } : { type: "modified", object, previous });
-    return true;
+    this.#version = object.metadata.resourceVersion ?? this.#version;
   }
 
-  #delete(object: T): void {
-    const previous = this.#objects.get(keyOf(object));
-    if (!this.#objects.delete(keyOf(object))) return;
-    this.#listed = undefined;
-    this.#tell({ type: "deleted", object, previous });
+  #plan(): void {
+    const factor = 1 + SAFETY_JITTER * (2 * Math.random() - 1);
+    this.#safetyAt = performance.now() + this.#timings.safetyMs * factor;
+  }
+
+  /** Until the watch is over, or something was missed: how much. */
+  async #checkNowAndThen(signal: AbortSignal): Promise<number> {
+    try {
+      for (;;) {
+        await sleep(Math.max(0, this.#safetyAt - performance.now()), undefined, { signal });
+        const missed = await this.#check(signal);
+        if (missed > 0) return missed;
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#options.log.error({ path: this.#options.path }, describe(error));
+      return 0;
+    } finally {
+      this.#told = undefined;
+    }
+  }
+
+  /** Lists beside the open watch. Only what the watch does not touch meanwhile can be compared. */
+  async #check(signal: AbortSignal): Promise<number> {
+    this.#plan();
+    const told = new Set<string>();
+    this.#told = told;
+    let listed: Listed<T>;
+    try {
+      listed = await this.#list(signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      this.#options.log.warn({ path: this.#options.path }, `the checking list failed: ${describe(error)}`);
+      return 0;
+    }
+    this.#relists.safety++;
+    await sleep(this.#timings.safetyGraceMs, undefined, { signal });
+    this.#told = undefined;
+    const missed = this.#cache.differences(listed.objects).filter((key) => !told.has(key));
+    if (missed.length === 0) return 0;
+    this.#missedEvents += missed.length;
+    this.#relistFor = "missed";
+    const fields = { path: this.#options.path, missed: missed.length };
+    this.#options.log.warn(fields, "the watch had not told of changes that a list shows; listing all again");
+    return missed.length;
   }
 
   #tell(change: Change<T>): void {
     try {
-      this.#options.onChange(change);
+      this.#options.onChange?.(change);
     } catch (error) {
-      this.#options.log.error({ err: error, path: this.#options.path }, "a change could not be handled");
+      this.#handlerErrors++;
+      const fields = { path: this.#options.path, key: change.key, err: error };
+      this.#options.log.error(fields, `a handler failed on an object that was ${change.type}`);
     }
   }
-
-  /** Who manages which field is of no use here and takes half the memory. */
-  #taken(object: T): T {
-    delete (object.metadata as ObjectMeta & { managedFields?: unknown }).managedFields;
-    return object;
-  }
-
-  #selectors(): Record<string, string> {
-    const { labelSelector, fieldSelector } = this.#options;
-    return {
-      ...(labelSelector !== undefined && { labelSelector }),
-      ...(fieldSelector !== undefined && { fieldSelector }),
-    };
-  }
-}
-
-function keyOf({ metadata }: KubeObject): string {
-  return `${metadata.namespace}/${metadata.name}`;
 }

@@ -5,6 +5,7 @@
  * route. Then what differs is written: first what proxies run, then what people read. All steps can be repeated, so a
  * pass that was cut short anywhere, by a crash or another leader, is made good by the next.
  */
+import { keyOf } from "../kube/objects.ts";
 import { encodeTable } from "../routing/codec.ts";
 import { type Identity, identityIn, versionsNeeded } from "../routing/companion.ts";
 import { compile } from "../routing/compile.ts";
@@ -13,7 +14,6 @@ import type { RoutingTable } from "../routing/table.ts";
 import { desiredStatus } from "./conditions.ts";
 import type { Fleet } from "./fleet.ts";
 import { newIdentity } from "./identity.ts";
-import { keyOf } from "./own-objects.ts";
 import type { InUse, Publication, Publisher } from "./publish.ts";
 import type { Described, StatusWriter } from "./status-writer.ts";
 import type { Tables } from "./tables.ts";

@@ -3,12 +3,22 @@
  *
  * The watch tells, some milliseconds late; until it does, what the last own write answered counts.
  */
-import type { KubeObject } from "../kube/objects.ts";
-import type { Reflector } from "../kube/reflector.ts";
+import { type KubeObject, keyOf } from "../kube/objects.ts";
+import type { Change, Reflector } from "../kube/reflector.ts";
+
+interface Written<T> {
+  /** Undefined: deleted. */
+  readonly object: T | undefined;
+  /** On the monotonic clock. */
+  readonly at: number;
+}
+
+/** Milliseconds: a watch that has not told by then has missed it, and what it says counts. */
+const TOLD_BY_THEN = 30_000;
 
 export class OwnObjects<T extends KubeObject> {
   readonly #seen: Reflector<T>;
-  readonly #written = new Map<string, T | "deleted">();
+  readonly #written = new Map<string, Written<T>>();
 
   constructor(seen: Reflector<T>) {
     this.#seen = seen;
@@ -17,9 +27,9 @@ export class OwnObjects<T extends KubeObject> {
   get(key: string): T | undefined {
     const written = this.#written.get(key);
     const seen = this.#seen.get(key);
-    if (written === undefined) return seen;
-    if (written === "deleted") return undefined;
-    return seen !== undefined && isNewer(seen, written) ? seen : written;
+    if (written === undefined || performance.now() - written.at > TOLD_BY_THEN) return seen;
+    if (written.object === undefined) return undefined;
+    return seen !== undefined && isNewer(seen, written.object) ? seen : written.object;
   }
 
   list(): T[] {
@@ -28,33 +38,26 @@ export class OwnObjects<T extends KubeObject> {
   }
 
   wrote(object: T): void {
-    this.#written.set(keyOf(object), object);
+    this.#written.set(keyOf(object), { object, at: performance.now() });
   }
 
   deleted(key: string): void {
-    this.#written.set(key, "deleted");
+    this.#written.set(key, { object: undefined, at: performance.now() });
   }
 
   /** The watch has told of it: whether that is news. */
-  observe(change: { readonly type: "added" | "modified" | "deleted"; readonly object: T }): boolean {
-    const key = keyOf(change.object);
+  observe({ type, key, object }: Change<T>): boolean {
     const written = this.#written.get(key);
     if (written === undefined) return true;
-    if (written === "deleted") {
-      if (change.type === "deleted") this.#written.delete(key);
-      return change.type !== "deleted";
+    if (type === "deleted") {
+      this.#written.delete(key);
+      return written.object !== undefined;
     }
-    if (change.type !== "deleted" && isNewer(written, change.object)) return false;
-    const isOwn = change.type !== "deleted" && versionOf(change.object) === versionOf(written);
-    // A deletion of what was written before is told late; a later one carries a newer version.
-    if (change.type === "deleted" && isNewer(written, change.object)) return false;
+    if (written.object === undefined) return true;
+    if (isNewer(written.object, object)) return false;
     this.#written.delete(key);
-    return !isOwn;
+    return isNewer(object, written.object);
   }
-}
-
-export function keyOf({ metadata }: KubeObject): string {
-  return `${metadata.namespace}/${metadata.name}`;
 }
 
 function versionOf({ metadata }: KubeObject): bigint {

@@ -26,7 +26,7 @@ import type { RoutingTable } from "../routing/table.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { SecretObject } from "./named-secrets.ts";
 import type { OwnObjects } from "./own-objects.ts";
-import { FIELD_MANAGER, ownMeta, type Release } from "./release.ts";
+import { APPLY, ownMeta, type Release } from "./release.ts";
 
 export interface PublisherOptions {
   readonly client: KubeClient;
@@ -120,7 +120,7 @@ export class Publisher {
     if (isSame(this.#companion()?.data, data)) return;
     this.#options.mayWrite();
     const secret = { apiVersion: "v1", kind: "Secret", metadata: ownMeta(release, companionName(release.name)), data };
-    secrets.wrote(await apply<SecretObject>(client, secret, { fieldManager: FIELD_MANAGER }));
+    secrets.wrote(await apply<SecretObject>(client, secret, APPLY));
     this.#options.onWrite("Secret");
   }
 
@@ -132,7 +132,7 @@ export class Publisher {
     const shard = { apiVersion: "v1", kind: "ConfigMap", metadata, immutable: true, data };
     const write = () => {
       this.#options.mayWrite();
-      return apply<ConfigMap>(client, shard, { fieldManager: FIELD_MANAGER });
+      return apply<ConfigMap>(client, shard, APPLY);
     };
     configMaps.wrote(
       await write().catch(async (error: unknown) => {
@@ -163,7 +163,7 @@ export class Publisher {
     const guard = known === undefined ? {} : { resourceVersion: known };
     const metadata = { ...ownMeta(release, indexName(release.name)), ...guard };
     const index = { apiVersion: "v1", kind: "ConfigMap", metadata, data };
-    configMaps.wrote(await apply<ConfigMap>(client, index, { fieldManager: FIELD_MANAGER }));
+    configMaps.wrote(await apply<ConfigMap>(client, index, APPLY));
     this.#options.onWrite("Index");
   }
 

@@ -8,6 +8,8 @@ export interface Release {
 }
 
 export const FIELD_MANAGER = "tandem-operator";
+/** A leader that has lost its Lease since must not have a write on its way when another takes over: hence the timeout (ms). */
+export const APPLY = { fieldManager: FIELD_MANAGER, force: true, timeoutMs: 5_000 } as const;
 const APP = "app.kubernetes.io";
 
 export function leaseName({ name }: Release): string {

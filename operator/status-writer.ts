@@ -12,7 +12,7 @@ import type { KubeObject } from "../kube/objects.ts";
 import type { Condition } from "../routing/verdict.ts";
 import type { DesiredStatus } from "./conditions.ts";
 import { isNewer } from "./own-objects.ts";
-import { FIELD_MANAGER } from "./release.ts";
+import { APPLY } from "./release.ts";
 
 export interface StoredCondition extends Condition {
   readonly observedGeneration?: number;
@@ -173,7 +173,7 @@ export class StatusWriter {
     const { client, now, onWritten, mayWrite } = this.#options;
     const before = this.#current(object);
     if (holds(before, desired)) return;
-    const { apiVersion, kind, metadata } = object;
+    const { metadata } = object;
     const status = {
       ...desired.fields,
       observedGeneration: desired.observedGeneration,
@@ -182,8 +182,9 @@ export class StatusWriter {
     mayWrite();
     // With its uid: another object of the same name must not get this one's status.
     const { name, namespace, uid } = metadata;
-    const patch = { apiVersion, kind, metadata: { name, namespace, uid }, status };
-    const after = await apply<Described>(client, patch, { fieldManager: FIELD_MANAGER, subresource: "status" });
+    const identity = { name, ...(namespace !== undefined && { namespace }), ...(uid !== undefined && { uid }) };
+    const patch: Described = { ...typeOf(object), metadata: identity, status };
+    const after = await apply<Described>(client, patch, { ...APPLY, subresource: "status" });
     this.#written.set(idOf(object), after);
     onWritten(before, after);
   }
@@ -236,6 +237,10 @@ function statusIn({ status }: Described): unknown {
 
 function isSame(one: unknown, other: unknown): boolean {
   return one === other || JSON.stringify(one) === JSON.stringify(other);
+}
+
+function typeOf({ apiVersion, kind }: KubeObject): Pick<KubeObject, "apiVersion" | "kind"> {
+  return { ...(apiVersion !== undefined && { apiVersion }), ...(kind !== undefined && { kind }) };
 }
 
 /** It was deleted, or made anew under its name: the watch tells. */

@@ -92,22 +92,22 @@ export class World {
 
   relists(): Record<string, number> {
     const sums: Record<string, number> = {};
-    for (const { relists } of this.#all()) {
-      for (const [reason, count] of Object.entries(relists)) sums[reason] = (sums[reason] ?? 0) + count;
+    for (const { counters } of this.#all()) {
+      for (const [reason, count] of Object.entries(counters.relists)) sums[reason] = (sums[reason] ?? 0) + count;
     }
     return sums;
   }
 
   missedEvents(): number {
-    return this.#all().reduce((sum, { missedEvents }) => sum + missedEvents, 0);
+    return this.#all().reduce((sum, { counters }) => sum + counters.missedEvents, 0);
   }
 
   #onObject({ onChange, onStatus }: WorldOptions, change: Change<Described>): void {
-    const { type, object, previous } = change;
+    const { type, object } = change;
     const isSameSpec =
       type === "modified" &&
-      previous?.metadata.uid === object.metadata.uid &&
-      previous?.metadata.generation === object.metadata.generation;
+      change.previous.metadata.uid === object.metadata.uid &&
+      change.previous.metadata.generation === object.metadata.generation;
     if (isSameSpec) onStatus(object);
     else onChange();
   }

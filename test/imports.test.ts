@@ -138,7 +138,7 @@ const OWNERS: readonly { readonly name: string; readonly owners: RegExp }[] = [
   { name: "express", owners: /^(proxy\/admin\.ts$|operator\/admin\.ts$|simulators\/|console\/|bench\/)/ },
   { name: "prom-client", owners: /^(proxy\/telemetry\/|operator\/metrics\.ts$)/ },
   { name: "@opentelemetry", owners: /^proxy\/telemetry\// },
-  { name: "@kubernetes/client-node", owners: /^kube\/client\.ts$/ },
+  { name: "@kubernetes/client-node", owners: /^kube\/access\.ts$/ },
   { name: "yaml", owners: /^(manifests\/|crds\/generate\.ts$|cli\/)/ },
 ];
 
