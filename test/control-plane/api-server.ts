@@ -14,13 +14,16 @@ import { Agent, request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Binaries } from "./binaries.ts";
+import type { Binaries } from "../../cluster/binaries.ts";
+import type { CONTROL_PLANE } from "../../cluster/programs.ts";
 import { freePorts } from "./free-ports.ts";
 import { end, launch } from "./leash.ts";
 
 const READY_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
 const START_ATTEMPTS = 3;
+
+type Programs = Binaries<(typeof CONTROL_PLANE)[number]>;
 
 /** An answer of the API server. `body` is the parsed JSON, or the text where it is not JSON. */
 export interface ApiAnswer {
@@ -53,7 +56,7 @@ export interface CallOptions {
 }
 
 /** Starts etcd and kube-apiserver and waits until `/readyz` says ok. */
-export async function startApiServer(binaries: Binaries): Promise<ApiServer> {
+export async function startApiServer(binaries: Programs): Promise<ApiServer> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await startOnce(binaries);
@@ -64,7 +67,7 @@ export async function startApiServer(binaries: Binaries): Promise<ApiServer> {
   }
 }
 
-async function startOnce(binaries: Binaries): Promise<ApiServer> {
+async function startOnce(binaries: Programs): Promise<ApiServer> {
   const folder = await mkdtemp(join(tmpdir(), "tandem-control-plane-"));
   const children: ChildProcess[] = [];
   const stop = async () => {
@@ -82,7 +85,7 @@ async function startOnce(binaries: Binaries): Promise<ApiServer> {
 
 async function startIn(
   folder: string,
-  binaries: Binaries,
+  binaries: Programs,
   children: ChildProcess[],
   stop: () => Promise<void>,
 ): Promise<ApiServer> {
@@ -94,7 +97,7 @@ async function startIn(
   await waitFor("etcd", etcd, folder, () => get(`${etcdUrl}/health`));
 
   const server = launch(
-    binaries.kubeApiserver,
+    binaries["kube-apiserver"],
     apiServerFlags(folder, etcdUrl, Number(apiPort)),
     folder,
     "kube-apiserver",

@@ -5,9 +5,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { parse } from "yaml";
+import { findBinaries } from "../../cluster/binaries.ts";
+import { CONTROL_PLANE } from "../../cluster/programs.ts";
 import { validateObject } from "../../routing/schema.ts";
 import { type ApiServer, startApiServer } from "./api-server.ts";
-import { findBinaries } from "./binaries.ts";
 import { changed } from "./changed.ts";
 import { BAD_OBJECTS, GOOD_OBJECTS, type TestObject } from "./objects.ts";
 import { STATUS_EXAMPLES } from "./status-examples.ts";
@@ -20,7 +21,7 @@ const MANIFEST_FILES = readdirSync(MANIFESTS).filter((name) => /^(?!00)\d\d-[a-z
 /** Each takes some milliseconds. */
 const RANDOM_OBJECTS = 500;
 
-const found = await findBinaries();
+const found = await findBinaries(CONTROL_PLANE);
 const skip = "missing" in found ? found.missing : false;
 
 interface Stored extends TestObject {

@@ -13,7 +13,7 @@ import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-const PROGRAM = fileURLToPath(new URL("./binaries.ts", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("../../cluster/binaries.ts", import.meta.url));
 const isWindows = process.platform === "win32";
 
 describe("finding kube-apiserver and etcd", { skip: isWindows && "kube-apiserver does not run on Windows" }, () => {

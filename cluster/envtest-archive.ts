@@ -1,5 +1,5 @@
 /**
- * Can kube-apiserver and etcd be downloaded?
+ * Can kube-apiserver, etcd and kubectl be downloaded?
  *
  * The archives that the Kubernetes project publishes for tests like these, from their index, with their checksum.
  * https://book.kubebuilder.io/reference/envtest
@@ -7,7 +7,7 @@
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
 
@@ -29,24 +29,23 @@ interface Index {
   >;
 }
 
-/** True when both programs stand in the folder now; false when the archive cannot be had. */
+/** Puts those of the named programs into the folder that the archive holds; none when it cannot be had. */
 export async function downloadEnvtest(
   folder: string,
   version: string,
+  names: readonly string[],
   progress: (line: string) => void,
-): Promise<boolean> {
+): Promise<void> {
   try {
     const archive = await newestArchive(version);
-    if (archive === undefined) return false;
-    progress(`downloading envtest ${archive.version} (kube-apiserver and etcd)`);
+    if (archive === undefined) return;
+    progress(`downloading envtest ${archive.version} (${names.join(", ")})`);
     const body = await download(archive.url, DOWNLOAD_TIMEOUT_MS);
     const sum = createHash("sha512").update(body).digest("hex");
     if (sum !== archive.sha512) throw new Error(`checksum of ${archive.url} differs from the index`);
-    await unpack(body, folder);
-    return true;
+    await unpack(body, folder, names);
   } catch (error) {
     progress(`envtest's archive cannot be had (${reasonOf(error)})`);
-    return false;
   }
 }
 
@@ -75,15 +74,16 @@ async function download(url: string, timeoutMs: number): Promise<Buffer> {
   return Buffer.from(await response.arrayBuffer());
 }
 
-async function unpack(archive: Buffer, folder: string): Promise<void> {
+async function unpack(archive: Buffer, folder: string, names: readonly string[]): Promise<void> {
   const temporary = await mkdtemp(join(folder, "unpack-"));
   try {
     const file = join(temporary, "envtest.tar.gz");
     await writeFile(file, archive);
     await run("tar", ["-xzf", file, "-C", temporary]);
-    for (const name of ["kube-apiserver", "etcd"]) {
-      await rename(join(temporary, "controller-tools", "envtest", name), join(folder, name));
-    }
+    const unpacked = join(temporary, "controller-tools", "envtest");
+    const held = await readdir(unpacked);
+    for (const name of names.filter((one) => held.includes(one)))
+      await rename(join(unpacked, name), join(folder, name));
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }

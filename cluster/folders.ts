@@ -1,0 +1,14 @@
+/** Where does this room keep what does not belong into the repository? */
+
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+/** Programs that took minutes to build. May be removed at any time, and is filled again. */
+export function cacheFolder(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "tandem");
+}
+
+/** The cluster that runs: its keys, its store, its logs. */
+export function stateFolder(): string {
+  return join(process.env.XDG_STATE_HOME || join(homedir(), ".local", "state"), "tandem", "cluster");
+}
