@@ -8,7 +8,7 @@ export function cacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "tandem");
 }
 
-/** The cluster that runs: its keys, its store, its logs. */
-export function stateFolder(): string {
-  return join(process.env.XDG_STATE_HOME || join(homedir(), ".local", "state"), "tandem", "cluster");
+/** A cluster that runs: its keys, its store, its logs. That of the tests is another one. */
+export function stateFolder(name: "cluster" | "cluster-of-tests"): string {
+  return join(process.env.XDG_STATE_HOME || join(homedir(), ".local", "state"), "tandem", name);
 }

@@ -9,16 +9,28 @@ const WRITE_TIMEOUT_MS = 10_000;
 
 /** Waits for its turn. A process that ended without giving its turn away holds nobody up. */
 export async function withLock<T>(lock: string, action: () => Promise<T>): Promise<T> {
+  const release = await takeLock(lock);
+  try {
+    return await action();
+  } finally {
+    await release();
+  }
+}
+
+/** Waits for its turn, and answers how to give it away. */
+export async function takeLock(lock: string): Promise<() => Promise<void>> {
   await mkdir(dirname(lock), { recursive: true });
   while (!(await isTaken(lock))) {
     if (await isAbandoned(lock)) await rm(lock, { force: true });
     else await sleep(POLL_MS);
   }
-  try {
-    return await action();
-  } finally {
-    await rm(lock, { force: true });
-  }
+  return () => rm(lock, { force: true });
+}
+
+/** Whether a process that runs has it. */
+export async function isLocked(lock: string): Promise<boolean> {
+  const pid = Number(await readFile(lock, "utf8").catch(() => ""));
+  return pid > 0 && isAlive(pid);
 }
 
 async function isTaken(lock: string): Promise<boolean> {

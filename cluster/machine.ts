@@ -108,8 +108,8 @@ export async function findMachine(folder: string): Promise<Machine | undefined> 
   return undefined;
 }
 
-/** Ends all that runs there and removes all that was made, the folder included. Does nothing where nothing is. */
-export async function destroyMachine(folder: string): Promise<void> {
+/** Ends all that runs there; the files stay. */
+export async function stopMachine(folder: string): Promise<void> {
   const deadline = Date.now() + END_TIMEOUT_MS;
   for (let found = await processesOf(folder); found.length > 0; found = await processesOf(folder)) {
     if (Date.now() > deadline) throw new Error(`process ${found[0]?.pid} of the cluster does not end`);
@@ -117,6 +117,11 @@ export async function destroyMachine(folder: string): Promise<void> {
     await sleep(POLL_MS);
   }
   await removeCgroup(folder);
+}
+
+/** Removes also all that was made, the folder included. Does nothing where nothing is. */
+export async function destroyMachine(folder: string): Promise<void> {
+  await stopMachine(folder);
   await uncoverPaths(folder);
   await rm(folder, { recursive: true, force: true, maxRetries: 3 });
 }
