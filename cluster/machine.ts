@@ -39,13 +39,13 @@ const KERNEL_SETTINGS = {
 const SET_UP = [
   "set -e",
   "folder=$1; shift",
-  "mount -t tmpfs -o mode=755 tmpfs /run",
-  'mount --bind "$folder/log" /var/log',
-  ...COVERED.map((path) => `mount --bind "$folder${path}" ${path}`),
+  "mount -n -t tmpfs -o mode=755 tmpfs /run",
+  'mount -n --bind "$folder/log" /var/log',
+  ...COVERED.map((path) => `mount -n --bind "$folder${path}" ${path}`),
   "mkdir /run/kernel",
   ...Object.entries(KERNEL_SETTINGS).flatMap(([path, value]) => {
     const file = `/run/kernel/${path.replaceAll("/", ".")}`;
-    return [`echo ${value} > ${file}`, `mount --bind ${file} /proc/sys/${path}`];
+    return [`echo ${value} > ${file}`, `mount -n --bind ${file} /proc/sys/${path}`];
   }),
   "ip link set lo up",
   // Not every kernel has the type that is meant for this.

@@ -32,20 +32,27 @@ export interface Program {
   readonly isInEnvtest: boolean;
 }
 
-// The cache of earlier checkouts has this name: it holds Kubernetes and its etcd.
-const CACHE_OF_KUBERNETES = { cacheName: "control-plane", version: KUBERNETES_VERSION };
+const CACHE_OF_KUBERNETES = { cacheName: "kubernetes", version: KUBERNETES_VERSION };
 const ETCD: GoModule = {
   ...CACHE_OF_KUBERNETES,
   name: "etcd",
   path: `go.etcd.io/etcd/server/v3 v${ETCD_VERSION}`,
 };
+const [MAJOR = "", MINOR = ""] = KUBERNETES_VERSION.split(".");
 const KUBERNETES: GoModule = {
   ...CACHE_OF_KUBERNETES,
   name: "Kubernetes",
   path: `k8s.io/kubernetes v${KUBERNETES_VERSION}`,
   hasParts: true,
+  // Without them it says v0.0.0-master, and every chart with a kubeVersion is refused.
+  texts: Object.fromEntries(
+    ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"].flatMap((part) => [
+      [`${part}.gitVersion`, `v${KUBERNETES_VERSION}`],
+      [`${part}.gitMajor`, MAJOR],
+      [`${part}.gitMinor`, MINOR],
+    ]),
+  ),
 };
-const [MAJOR = "", MINOR = ""] = KUBERNETES_VERSION.split(".");
 const HELM_3: GoModule = {
   name: "Helm 3",
   cacheName: "helm",

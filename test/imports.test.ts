@@ -12,6 +12,7 @@ import { test } from "node:test";
 const ROOT = resolve(import.meta.dirname, "..");
 const PARTS = [
   "bench",
+  "charts",
   "cli",
   "cluster",
   "console",
@@ -139,7 +140,10 @@ const OWNERS: readonly { readonly name: string; readonly owners: RegExp }[] = [
   { name: "prom-client", owners: /^(proxy\/telemetry\/|operator\/metrics\.ts$)/ },
   { name: "@opentelemetry", owners: /^proxy\/telemetry\// },
   { name: "@kubernetes/client-node", owners: /^kube\/access\.ts$/ },
-  { name: "yaml", owners: /^(manifests\/|crds\/generate\.ts$|cli\/)/ },
+  {
+    name: "yaml",
+    owners: /^(manifests\/|crds\/generate\.ts$|charts\/generate\.ts$|cluster\/envtest-archive\.ts$|cli\/)/,
+  },
 ];
 
 for (const { name, owners } of OWNERS) {

@@ -1,10 +1,11 @@
 /** How do tests run the real Helm, of both majors? */
 import { execFile } from "node:child_process";
-import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { KUBERNETES_VERSION } from "../control-plane/binaries.ts";
+import { findBinaries } from "../../cluster/binaries.ts";
+import { KUBERNETES_VERSION } from "../../cluster/programs.ts";
 
 export const CHART = fileURLToPath(new URL("../../charts/tandem", import.meta.url));
 
@@ -31,24 +32,13 @@ export interface Helm {
 
 export type Found = { readonly helms: readonly Helm[] } | { readonly missing: string };
 
-/** TANDEM_HELM lists programs, as PATH lists folders; without it, `helm` of PATH. */
+/** The newest of both majors, or those that TANDEM_HELM names, as PATH names folders. */
 export async function findHelm(): Promise<Found> {
   const named = (process.env.TANDEM_HELM ?? "").split(delimiter).filter((path) => path !== "");
-  const onPath = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "helm"));
-  const paths = named.length > 0 ? named : onPath.filter(isProgram).slice(0, 1);
-  if (paths.length > 0) return { helms: await Promise.all(paths.map(helmAt)) };
-  const missing = "Helm is missing: install it (https://helm.sh), or set TANDEM_HELM to the path of a helm 3 and of a helm 4";
-  if (process.env.CI === "true") throw new Error(missing);
-  return { missing };
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  if (named.length > 0) return { helms: await Promise.all(named.map(helmAt)) };
+  const found = await findBinaries(["helm", "helm4"]);
+  if ("missing" in found) return found;
+  return { helms: await Promise.all(Object.values(found.binaries).map(helmAt)) };
 }
 
 async function helmAt(path: string): Promise<Helm> {

@@ -150,5 +150,7 @@ function leaves({ properties }: ValueSchema, path: string): string[] {
 }
 
 function valueAt(path: string): unknown {
-  return path.split(".").reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], VALUES);
+  return path
+    .split(".")
+    .reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], VALUES);
 }

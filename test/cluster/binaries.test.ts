@@ -60,8 +60,7 @@ describe("finding kube-apiserver and etcd", { skip: isWindows && "kube-apiserver
 
   test("a lock that its process left behind is no obstacle", async () => {
     const cache = join(folder, "cache-left");
-    const version =
-      readdirSync(join(folder, "cache-1", "tandem")).find((name) => name.startsWith("control-plane-")) ?? "";
+    const version = readdirSync(join(folder, "cache-1", "tandem")).find((name) => name.startsWith("kubernetes-")) ?? "";
     mkdirSync(join(cache, "tandem"), { recursive: true });
     const ended = spawn(process.execPath, ["--version"], { stdio: "ignore" });
     await once(ended, "exit");

@@ -5,14 +5,15 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
+import { findBinaries } from "../../cluster/binaries.ts";
+import { CONTROL_PLANE } from "../../cluster/programs.ts";
 import { CONNECT_TO } from "../cli/over-simulators.ts";
 import { EXAMPLES, QUICKSTART, tandem, temporaryFolder } from "../cli/tandem.ts";
 import { type ApiServer, startApiServer } from "./api-server.ts";
-import { findBinaries } from "./binaries.ts";
 import type { TestObject } from "./objects.ts";
 import { applyText, installCrds, PLURALS } from "./tandem-api.ts";
 
-const found = await findBinaries();
+const found = await findBinaries(CONTROL_PLANE);
 const skip = "missing" in found ? found.missing : false;
 
 const SECRETS = { openai: "sk-demo-openai", azure: "demo-azure-key" };
