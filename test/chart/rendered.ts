@@ -32,7 +32,9 @@ export function podsOf(objects: readonly KubeObject[]): readonly KubeObject[] {
   return objects.flatMap((object) => {
     if (object.kind === "Pod") return [object];
     if (object.kind !== "Deployment") return [];
-    const { metadata, spec } = (object.spec ?? {}).template as Pick<KubeObject, "metadata" | "spec">;
+    const template = object.spec?.template as Pick<KubeObject, "metadata" | "spec"> | undefined;
+    if (template === undefined) return [];
+    const { metadata, spec } = template;
     const { name, namespace } = object.metadata;
     return [{ apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name, namespace }, spec } as KubeObject];
   });
