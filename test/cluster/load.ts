@@ -1,0 +1,111 @@
+/** How does a test keep asking from inside the cluster, and hear of every request that failed? */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Cluster } from "../../cluster/client.ts";
+
+export interface LoadReport {
+  readonly ok: number;
+  /** By what went wrong: a status with its code, or the connection's error. */
+  readonly failed: Readonly<Record<string, number>>;
+  readonly providers: Readonly<Record<string, number>>;
+  readonly pods: number;
+  /** Of the successful ones, milliseconds. */
+  readonly slowest: number;
+}
+
+export interface Load {
+  /** What was asked so far. */
+  report(): Promise<LoadReport>;
+  /** Lets what is in flight end, and answers the sum. */
+  stop(): Promise<LoadReport>;
+}
+
+/**
+ * A client that keeps its connections and never tries again, as the strictest of users: a few connections, a request
+ * after the other on each, plain and streams in turn. It counts; a GET of :9000 tells, and with ?stop ends it.
+ */
+const CLIENT = `
+const http = require("node:http");
+const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
+const sum = { ok: 0, failed: {}, providers: {}, pods: 0, slowest: 0 };
+const fail = (what) => { sum.failed[what] = (sum.failed[what] ?? 0) + 1; };
+let running = true, open = 0, n = 0;
+const url = new URL(process.env.TANDEM_URL + "/v1/chat/completions");
+function ask() {
+  return new Promise((done) => {
+    const stream = n++ % 3 === 0;
+    const body = JSON.stringify({ model: "gpt-4o", stream, messages: [{ role: "user", content: "Hello" }] });
+    const began = performance.now();
+    const request = http.request(url, { method: "POST", agent, headers: {
+      authorization: "Bearer " + process.env.TANDEM_KEY, "content-type": "application/json", "content-length": Buffer.byteLength(body) } });
+    request.on("error", (error) => { fail(error.code ?? error.message); done(); });
+    request.on("response", (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (part) => { text += part; });
+      response.on("error", (error) => { fail("answer " + (error.code ?? error.message)); done(); });
+      response.on("end", () => {
+        const whole = stream ? text.includes("data: [DONE]") && !text.includes('"error"') : text.endsWith("}");
+        if (response.statusCode !== 200 || !whole) {
+          let code = ""; try { code = JSON.parse(text).error.code; } catch { code = text.slice(-120); }
+          fail(response.statusCode + " " + code);
+        } else {
+          sum.ok++;
+          const who = response.headers["x-tandem-provider"];
+          sum.providers[who] = (sum.providers[who] ?? 0) + 1;
+          sum.slowest = Math.max(sum.slowest, performance.now() - began);
+        }
+        done();
+      });
+    });
+    request.end(body);
+  });
+}
+async function worker() { while (running) { open++; await ask(); open--; await new Promise((r) => setTimeout(r, PAUSE)); } }
+const PAUSE = 15;
+for (let i = 0; i < 6; i++) worker();
+http.createServer(async (request, response) => {
+  if (request.url.includes("stop")) { running = false; while (open > 0) await new Promise((r) => setTimeout(r, 10)); }
+  response.end(JSON.stringify(sum));
+}).listen(9000);
+`;
+
+const POD = "load";
+
+/** `url` as pods see the gateway. One at a time in a namespace. */
+export async function startLoad(cluster: Cluster, namespace: string, url: string, key: string): Promise<Load> {
+  const pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: POD, namespace },
+    spec: {
+      restartPolicy: "Never",
+      containers: [
+        {
+          name: "load",
+          image: cluster.image,
+          command: ["node", "-e", CLIENT],
+          env: [
+            { name: "TANDEM_URL", value: url },
+            { name: "TANDEM_KEY", value: key },
+          ],
+        },
+      ],
+      terminationGracePeriodSeconds: 1,
+    },
+  };
+  await cluster.kubectl(["apply", "-f", "-"], JSON.stringify(pod));
+  await cluster.kubectl(["-n", namespace, "wait", "--for=condition=Ready", `pod/${POD}`, "--timeout=60s"]);
+  const ask = async (path: string): Promise<LoadReport> => {
+    const script = `fetch("http://127.0.0.1:9000/${path}").then((r) => r.text()).then(console.log)`;
+    return JSON.parse(await cluster.kubectl(["-n", namespace, "exec", POD, "--", "node", "-e", script])) as LoadReport;
+  };
+  // The first answer shows that there is something to lose.
+  while ((await ask("")).ok === 0) await sleep(200);
+  return {
+    report: () => ask(""),
+    stop: async () => {
+      const report = await ask("?stop");
+      await cluster.kubectl(["-n", namespace, "delete", "pod", POD, "--wait=true"]);
+      return report;
+    },
+  };
+}

@@ -1,0 +1,207 @@
+/**
+ * Does Tandem do its job on a real Kubernetes, with a real kubelet, as its users install it?
+ *
+ * One cluster, one release, from install to uninstall; requests come from a pod through the Service, and a client that
+ * never retries must not see a single failure.
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Cluster } from "../../cluster/client.ts";
+import { applyQuickstart, createSecrets, gatewayOf, installTandem, startSimulators } from "../../cluster/install.ts";
+import { clusterProblem, openCluster } from "../../cluster/open.ts";
+import { type Load, startLoad } from "./load.ts";
+
+const skip = await clusterProblem();
+const NAMESPACE = "tandem";
+const EXAMPLES = new URL("../../examples/", import.meta.url);
+const PROXIES = ["-l", "app.kubernetes.io/component=proxy"];
+
+describe("a release on a real cluster", { skip }, () => {
+  let cluster: Cluster;
+  let url: string;
+  let key: string;
+
+  before(async () => {
+    if (skip !== false) return;
+    cluster = await openCluster();
+    await startSimulators(cluster, { isInstant: true });
+    key = await createSecrets(cluster);
+    await installTandem(cluster);
+    await applyQuickstart(cluster);
+    const { host, port } = await gatewayOf(cluster);
+    url = `http://${host}:${port}`;
+  });
+
+  after(() => cluster?.close());
+
+  const kubectl = (...args: string[]) => cluster.kubectl(["-n", NAMESPACE, ...args]);
+  const apply = (file: string) => cluster.kubectl(["apply", "-f", new URL(file, EXAMPLES).pathname]);
+
+  async function waitFor(what: string, question: () => Promise<boolean>, seconds = 30): Promise<number> {
+    const began = performance.now();
+    while (!(await question())) {
+      if (performance.now() - began > seconds * 1000) assert.fail(`${what}: not within ${seconds} s`);
+      await sleep(50);
+    }
+    return performance.now() - began;
+  }
+
+  /** Runs while the load goes on, and no request may fail. */
+  async function unharmed(action: (load: Load) => Promise<void>): Promise<void> {
+    const load = await startLoad(cluster, "default", url, key);
+    await action(load);
+    const { ok, failed } = await load.stop();
+    assert.deepEqual(failed, {}, `${ok} were answered`);
+    assert.ok(ok > 50, `only ${ok} were answered`);
+  }
+
+  async function rolledOut(): Promise<void> {
+    await kubectl("rollout", "status", "deployment/tandem-proxy", "--timeout=120s");
+  }
+
+  test("the quickstart is Ready, and every column says so", async () => {
+    const rows = await cluster.kubectl(["-n", "ai", "get", "airoutes", "-o", "wide", "--no-headers"]);
+    assert.match(rows, /^gpt-4o +gpt-4o +Weighted +True +True +openai 100%; then azure 100%/m);
+    const providers = async () => await cluster.kubectl(["-n", "ai", "get", "aiproviders", "--no-headers"]);
+    await waitFor(
+      "both providers are Healthy",
+      async () => ((await providers()).match(/ True +True /g) ?? []).length === 2,
+    );
+  });
+
+  test("a weight edit moves traffic within a second, without a failure", async (t) => {
+    await unharmed(async (load) => {
+      await apply("02-canary.yaml");
+      await waitFor("azure answers", async () => ((await load.report()).providers["azure-sweden"] ?? 0) > 0);
+      const only = (weights: string) => ["-n", "ai", "patch", "airoute", "gpt-4o", "--type=json", "-p", weights];
+      const patch = JSON.stringify([
+        { op: "replace", path: "/spec/backends/0/weight", value: 0 },
+        { op: "replace", path: "/spec/backends/1/weight", value: 100 },
+      ]);
+      await cluster.kubectl(only(patch));
+      await sleep(1_000);
+      const before = (await load.report()).providers.openai ?? 0;
+      await sleep(1_000);
+      t.diagnostic(`answers of openai after one second: ${((await load.report()).providers.openai ?? 0) - before}`);
+      assert.equal((await load.report()).providers.openai ?? 0, before);
+    });
+  });
+
+  test("blue-green switches whole, without a failure", async () => {
+    await unharmed(async (load) => {
+      await apply("04-blue-green.yaml");
+      await sleep(1_500);
+      const before = (await load.report()).providers;
+      await sleep(1_000);
+      const moved = Object.entries((await load.report()).providers).filter(([name, n]) => n !== (before[name] ?? 0));
+      assert.equal(moved.length, 1, JSON.stringify(moved));
+    });
+  });
+
+  test("a Secret's rotation reaches the proxies", async () => {
+    await apply("quickstart/01-two-providers.yaml");
+    const rotate = (value: string) => {
+      const secret = {
+        apiVersion: "v1",
+        kind: "Secret",
+        metadata: { name: "openai", namespace: "ai" },
+        stringData: { "api-key": value },
+      };
+      return cluster.kubectl(["apply", "-f", "-"], JSON.stringify(secret));
+    };
+    await unharmed(async (load) => {
+      await waitFor("openai answers", async () => {
+        const before = (await load.report()).providers.openai ?? 0;
+        await sleep(200);
+        return ((await load.report()).providers.openai ?? 0) > before;
+      });
+      await rotate("sk-wrong");
+      await sleep(2_000);
+      const before = (await load.report()).providers;
+      await sleep(1_000);
+      const now = (await load.report()).providers;
+      assert.equal(now.openai, before.openai, "a wrong key is in use after two seconds");
+      assert.ok((now["azure-sweden"] ?? 0) > (before["azure-sweden"] ?? 0));
+      await rotate("sk-demo-openai");
+    });
+  });
+
+  test("2 → 5 → 2 proxies without a failure", async () => {
+    await unharmed(async () => {
+      await kubectl("scale", "deployment/tandem-proxy", "--replicas=5");
+      await rolledOut();
+      const count = async (path: string) =>
+        await cluster.kubectl(["-n", "ai", "get", "airoute", "gpt-4o", `-o=jsonpath={${path}}`]);
+      await waitFor("5 of 5 run it", async () =>
+        (await count(".status.proxies")).includes('"programmed":5,"serving":5'),
+      );
+      await kubectl("scale", "deployment/tandem-proxy", "--replicas=2");
+      await sleep(12_000);
+    });
+  });
+
+  test("a rolling restart without a failure", async () => {
+    await unharmed(async () => {
+      await kubectl("rollout", "restart", "deployment/tandem-proxy");
+      await rolledOut();
+      await sleep(10_000);
+    });
+  });
+
+  test("helm upgrade with other settings without a failure", async () => {
+    await unharmed(async () => {
+      await installTandem(cluster, {
+        values: { gateway: { limits: { requestBytes: "16Mi" } }, proxy: { drainSeconds: 60 } },
+      });
+      await sleep(10_000);
+    });
+  });
+
+  test("a killed proxy fails only what it had in flight, each with a clear error", async (t) => {
+    const load = await startLoad(cluster, "default", url, key);
+    const [pod = ""] = (await kubectl("get", "pods", ...PROXIES, "-o=jsonpath={.items[*].metadata.name}")).split(" ");
+    await kubectl("delete", "pod", pod, "--grace-period=0", "--force");
+    await sleep(5_000);
+    const { ok, failed } = await load.stop();
+    t.diagnostic(`${ok} answered, failed: ${JSON.stringify(failed)}`);
+    const count = Object.values(failed).reduce((sum, n) => sum + n, 0);
+    assert.ok(count <= 12, `${count} failed: ${JSON.stringify(failed)}`);
+    for (const what of Object.keys(failed))
+      assert.match(what, /ECONNRESET|ECONNREFUSED|socket hang up|EHOSTUNREACH|aborted/);
+    await rolledOut();
+  });
+
+  test("without its operator traffic goes on, and another leads", async () => {
+    await unharmed(async () => {
+      await kubectl("delete", "pod", "-l", "app.kubernetes.io/component=operator", "--grace-period=0", "--force");
+      await sleep(5_000);
+      await kubectl("rollout", "status", "deployment/tandem-operator", "--timeout=60s");
+      await apply("02-canary.yaml");
+      const generation = async (path: string) =>
+        await cluster.kubectl(["-n", "ai", "get", "airoute", "gpt-4o", `-o=jsonpath={${path}}`]);
+      await waitFor("the edit is Programmed", async () => {
+        return (await generation(".metadata.generation")) === (await generation(".status.observedGeneration"));
+      });
+    });
+  });
+
+  test("an uninstall lets what is in flight end, and leaves the CRDs and their objects", async () => {
+    const load = await startLoad(cluster, "default", url, key);
+    await cluster.helm(["uninstall", "tandem", "--namespace", NAMESPACE]);
+    await sleep(2_000);
+    const { ok, failed } = await load.stop();
+    assert.ok(ok > 0);
+    for (const what of Object.keys(failed))
+      assert.match(what, /ECONNREFUSED|EHOSTUNREACH|ECONNRESET/, JSON.stringify(failed));
+    assert.match(await cluster.kubectl(["-n", "ai", "get", "airoutes", "--no-headers"]), /gpt-4o/);
+  });
+
+  test("another name and namespace can be installed over what was left", async () => {
+    await installTandem(cluster, { release: "second", namespace: "elsewhere" });
+    await waitFor("the routes are Ready again", async () => {
+      const rows = await cluster.kubectl(["-n", "ai", "get", "airoutes", "--no-headers"]);
+      return (rows.match(/ True +True /g) ?? []).length === 2;
+    });
+  });
+});
