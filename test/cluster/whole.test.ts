@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../../cluster/client.ts";
 import { applyQuickstart, createSecrets, gatewayOf, installTandem, startSimulators } from "../../cluster/install.ts";
 import { clusterProblem, openCluster } from "../../cluster/open.ts";
+import { apiServerProcess, processOfPod } from "./host.ts";
 import { type Load, startLoad } from "./load.ts";
 
 const skip = await clusterProblem();
@@ -160,8 +161,11 @@ describe("a release on a real cluster", { skip }, () => {
 
   test("a killed proxy fails only what it had in flight, each with a clear error", async (t) => {
     const load = await startLoad(cluster, "default", url, key);
-    const [pod = ""] = (await kubectl("get", "pods", ...PROXIES, "-o=jsonpath={.items[*].metadata.name}")).split(" ");
-    await kubectl("delete", "pod", pod, "--grace-period=0", "--force");
+    const uid = await kubectl("get", "pods", ...PROXIES, "-o=jsonpath={.items[0].metadata.uid}");
+    const pid = processOfPod(uid);
+    // On another cluster nobody here can send a SIGKILL; a deletion without grace is next to it.
+    if (pid === undefined) await kubectl("delete", "pod", ...PROXIES, "--grace-period=0", "--force");
+    else process.kill(pid, "SIGKILL");
     await sleep(5_000);
     const { ok, failed } = await load.stop();
     t.diagnostic(`${ok} answered, failed: ${JSON.stringify(failed)}`);
@@ -183,6 +187,38 @@ describe("a release on a real cluster", { skip }, () => {
       await waitFor("the edit is Programmed", async () => {
         return (await generation(".metadata.generation")) === (await generation(".status.observedGeneration"));
       });
+    });
+  });
+
+  test("the API server stops for 30 s: traffic is unmoved, and edits arrive when it is back", async (t) => {
+    const pid = apiServerProcess();
+    if (pid === undefined) {
+      t.skip("the API server is not on this machine");
+      return;
+    }
+    await unharmed(async () => {
+      // kubectl exec goes through the API server: the load is not looked at until it is back.
+      process.kill(pid, "SIGSTOP");
+      await sleep(30_000);
+      process.kill(pid, "SIGCONT");
+      await waitFor(
+        "the API server answers",
+        async () => (await cluster.kubectl(["get", "--raw", "/readyz"]).catch(() => "")) === "ok",
+        60,
+      );
+      await apply("quickstart/01-two-providers.yaml");
+      const path = (name: string) => cluster.kubectl(["-n", "ai", "get", "airoute", "gpt-4o", `-o=jsonpath={${name}}`]);
+      const took = await waitFor(
+        "the edit is in force",
+        async () => {
+          const [generation, observed, weights] = await Promise.all(
+            [".metadata.generation", ".status.observedGeneration", ".status.weights"].map(path),
+          );
+          return generation === observed && weights === "openai 100%; then azure 100%";
+        },
+        60,
+      );
+      t.diagnostic(`an edit was in force ${(took / 1000).toFixed(1)} s after the API server was back`);
     });
   });
 
