@@ -4,6 +4,7 @@
  * What is wanted is compared with what stands there; a few writes run side by side; what fails is tried again later.
  * The latest wish counts.
  */
+import { isDeepStrictEqual } from "node:util";
 import { apply } from "../kube/apply.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { ApiError } from "../kube/client.ts";
@@ -99,7 +100,7 @@ export class StatusWriter {
   isForeign(object: Described): boolean {
     const written = this.#written.get(idOf(object));
     if (written === undefined) return false;
-    return !isNewer(written, object) && !isSame(statusIn(object), statusIn(written));
+    return !isNewer(written, object) && !isDeepStrictEqual(object.status, written.status);
   }
 
   #consider(wish: Wish): void {
@@ -218,7 +219,7 @@ function shortened(condition: Condition): Condition {
 
 function holds({ status }: Described, { observedGeneration, conditions, fields }: DesiredStatus): boolean {
   if (status?.observedGeneration !== observedGeneration) return false;
-  const fieldsHold = Object.entries(fields).every(([name, value]) => isSame(status[name], value));
+  const fieldsHold = Object.entries(fields).every(([name, value]) => isDeepStrictEqual(status[name], value));
   return (
     fieldsHold &&
     conditions.every((wanted) => status.conditions?.some((one) => isCondition(one, wanted, observedGeneration)))
@@ -229,14 +230,6 @@ function isCondition(one: StoredCondition, wanted: Condition, generation: number
   const { type, status, reason, message } = shortened(wanted);
   const isEqual = one.status === status && one.reason === reason && one.message === message;
   return one.type === type && isEqual && one.observedGeneration === generation;
-}
-
-function statusIn({ status }: Described): unknown {
-  return status ?? {};
-}
-
-function isSame(one: unknown, other: unknown): boolean {
-  return one === other || JSON.stringify(one) === JSON.stringify(other);
 }
 
 function typeOf({ apiVersion, kind }: KubeObject): Pick<KubeObject, "apiVersion" | "kind"> {
