@@ -8,7 +8,7 @@
 
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { copyFile, mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createCgroup, removeCgroup } from "./cgroups.ts";
@@ -41,7 +41,17 @@ const SET_UP = [
   "folder=$1; shift",
   "mount -n -t tmpfs -o mode=755 tmpfs /run",
   'mount -n --bind "$folder/log" /var/log',
-  ...COVERED.map((path) => `mount -n --bind "$folder${path}" ${path}`),
+  // A copy of /var/lib where every folder leads to the real one: those that are missing can be added to it alone.
+  "mkdir /run/lib",
+  "mount -n --rbind /var/lib /run/lib",
+  "mount -n -t tmpfs -o mode=755 tmpfs /var/lib",
+  "for real in /run/lib/*; do",
+  '  copy="/var/lib/$(basename "$real")"',
+  '  if [ -L "$real" ]; then cp -P "$real" "$copy"',
+  '  elif [ -d "$real" ]; then mkdir "$copy"; mount -n --rbind "$real" "$copy"',
+  "  fi",
+  "done",
+  ...COVERED.map((path) => `mkdir -p ${path}; mount -n --bind "$folder${path}" ${path}`),
   "mkdir /run/kernel",
   ...Object.entries(KERNEL_SETTINGS).flatMap(([path, value]) => {
     const file = `/run/kernel/${path.replaceAll("/", ".")}`;
@@ -67,7 +77,6 @@ export interface Machine {
 /** `pause` is the program that sleeps. */
 export async function startMachine(folder: string, pause: string): Promise<Machine> {
   for (const path of ["log", ...COVERED]) await mkdir(join(folder, path), { recursive: true });
-  await coverPaths(folder);
   await createCgroup(folder);
   await copyFile(pause, holderOf(folder));
   const log = join(folder, "log", "machine.log");
@@ -113,7 +122,9 @@ export async function stopMachine(folder: string): Promise<void> {
   const deadline = Date.now() + END_TIMEOUT_MS;
   for (let found = await processesOf(folder); found.length > 0; found = await processesOf(folder)) {
     if (Date.now() > deadline) throw new Error(`process ${found[0]?.pid} of the cluster does not end`);
-    for (const { pid } of found) killNow(pid);
+    // Its parent buries it; only where it has not yet come up it is that one's turn.
+    const holder = found.find(({ words }) => words[0] === holderOf(folder));
+    for (const { pid } of holder === undefined ? found : [holder]) killNow(pid);
     await sleep(POLL_MS);
   }
   await removeCgroup(folder);
@@ -122,7 +133,6 @@ export async function stopMachine(folder: string): Promise<void> {
 /** Removes also all that was made, the folder included. Does nothing where nothing is. */
 export async function destroyMachine(folder: string): Promise<void> {
   await stopMachine(folder);
-  await uncoverPaths(folder);
   await rm(folder, { recursive: true, force: true, maxRetries: 3 });
 }
 
@@ -146,21 +156,5 @@ function killNow(pid: number): void {
     process.kill(pid, "SIGKILL");
   } catch {
     // It has just ended.
-  }
-}
-
-/** A folder to cover must be there; those that were not are written down, to be removed again. */
-async function coverPaths(folder: string): Promise<void> {
-  for (const path of COVERED) {
-    const isNew = (await mkdir(path, { recursive: true })) !== undefined;
-    if (isNew) await writeFile(join(folder, "covered"), `${path}\n`, { flag: "a" });
-  }
-}
-
-async function uncoverPaths(folder: string): Promise<void> {
-  const made = await readFile(join(folder, "covered"), "utf8").catch(() => "");
-  for (const path of made.split("\n").filter((line) => line !== "")) {
-    // Not empty: somebody else uses it by now.
-    await rmdir(path).catch(() => {});
   }
 }

@@ -1,5 +1,7 @@
 /** What does `npm run cluster` do? `up` (which may be left out), `env`, `down`. */
 
+import { rmdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { stateFolder } from "./folders.ts";
 import { forward } from "./forward.ts";
@@ -67,8 +69,7 @@ async function install({ chart }: Options): Promise<void> {
   if (running === undefined) throw new Error("the cluster has ended");
   const { machine, state } = running;
   const cluster = clientOf(FOLDER, state.image);
-  await startSimulators(cluster);
-  const key = await createSecrets(cluster, state.key);
+  const [key] = await Promise.all([createSecrets(cluster, state.key), startSimulators(cluster)]);
   await installTandem(cluster, { chart });
   progress("the chart is installed");
   await applyQuickstart(cluster);
@@ -119,6 +120,8 @@ async function down(): Promise<number> {
     await destroyMachine(folder);
     if (wasRunning) progress("the cluster is gone");
   }
+  // Others may keep something beside it.
+  await rmdir(dirname(FOLDER)).catch(() => {});
   return 0;
 }
 
