@@ -21,7 +21,35 @@ export interface FleetView {
   readonly tables: Tables;
 }
 
+/** What was said before of the same verdict, and of what the proxies said then. */
+const saidBefore = new WeakMap<Verdict, { readonly basis: string; readonly desired: DesiredStatus }>();
+
+/** The same object for the same verdict and the same words of the proxies. */
 export function desiredStatus(verdict: Verdict, fleet: FleetView): DesiredStatus {
+  const basis = basisOf(verdict, fleet);
+  const before = saidBefore.get(verdict);
+  if (before !== undefined && before.basis === basis) return before.desired;
+  const desired = statusOf(verdict, fleet);
+  saidBefore.set(verdict, { basis, desired });
+  return desired;
+}
+
+/** All of what proxies say that this object's status is made of. */
+function basisOf({ kind, namespace, name }: Verdict, { proxies, tables }: FleetView): string {
+  const key = `${namespace}/${name}`;
+  if (kind === "AIClient") return "";
+  if (kind === "AIProvider") {
+    return JSON.stringify(proxies.map(({ report }) => report?.providers.find(({ provider }) => provider === key) ?? 0));
+  }
+  return proxies
+    .map(({ pod, report }) => {
+      const generation = tables.get(report?.table?.hash ?? "")?.generations.get(key);
+      return `${pod} ${report === undefined ? "silent" : generation} ${report?.rejected?.message ?? ""}`;
+    })
+    .join("\n");
+}
+
+function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
   const { generation, columns } = verdict;
   const extra = verdict.kind === "AIRoute" ? routeStatus(verdict, fleet) : undefined;
   const conditions = [

@@ -11,6 +11,7 @@ import { type Identity, identityIn, versionsNeeded } from "../routing/companion.
 import { compile } from "../routing/compile.ts";
 import type { Credentials } from "../routing/secrets.ts";
 import type { RoutingTable } from "../routing/table.ts";
+import type { Verdict } from "../routing/verdict.ts";
 import { desiredStatus } from "./conditions.ts";
 import type { Fleet } from "./fleet.ts";
 import { newIdentity } from "./identity.ts";
@@ -31,11 +32,18 @@ export interface LoopParts {
   companion(): Parameters<typeof identityIn>[0];
 }
 
+/** What the objects and Secrets make, whatever proxies say. */
+interface Compiled extends Omit<Publication, "proxies"> {
+  readonly table: RoutingTable;
+  readonly verdicts: readonly Verdict[];
+}
+
 export class Loop {
   readonly #parts: LoopParts;
   #identity: Identity | undefined;
   #lastTable: RoutingTable | undefined;
   #changedAt: Date | undefined;
+  #compiled: Compiled | undefined;
 
   constructor(parts: LoopParts) {
     this.#parts = parts;
@@ -55,6 +63,7 @@ export class Loop {
   forget(): void {
     this.#identity = undefined;
     this.#lastTable = undefined;
+    this.#compiled = undefined;
   }
 
   /** Rejects when something could not be written. */
@@ -64,25 +73,14 @@ export class Loop {
     world.secrets.follow(objects);
     // A table made before a Secret was looked for would take its backends away.
     if (!world.secrets.isComplete) return;
-    const changedAt = this.#changedAt ?? now;
-    this.#changedAt = undefined;
-    this.#recall();
+    const { table, verdicts, ...made } = this.#compile(objects, now);
 
-    const identity = this.#identity ?? identityIn(this.#parts.companion()) ?? newIdentity();
-    const secrets = world.secrets.describe(identity.pepper);
-    const input = { objects, secrets: secrets.map(({ facts }) => facts), dev: this.#parts.dev };
-    const { table, verdicts } = compile(input, this.#lastTable);
-
-    const published = encodeTable(table);
-    const values = new Map(secrets.flatMap((secret) => secret.credentials));
-    const credentials = onlyNeeded(table, values);
-    const proxies = fleet.proxies().length;
-    const publication: Publication = { published, identity, credentials, proxies, changedAt };
+    const publication: Publication = { ...made, proxies: fleet.proxies().length };
     await publisher.publish(publication);
-    this.#identity = identity;
+    this.#identity = made.identity;
     this.#lastTable = table;
-    tables.remember(published, table);
-    fleet.expect(published.hash);
+    tables.remember(made.published, table);
+    fleet.expect(made.published.hash);
 
     const byKey = new Map(objects.map((object) => [`${object.kind} ${keyOf(object)}`, object]));
     const view = { proxies: fleet.proxies(), tables };
@@ -94,6 +92,22 @@ export class Loop {
     );
     const inUse = this.#inUse();
     if (inUse !== undefined) await publisher.prune(publication, inUse);
+  }
+
+  /** The same as before, when only proxies have something new to say. */
+  #compile(objects: readonly Described[], now: Date): Compiled {
+    if (this.#compiled !== undefined && this.#changedAt === undefined) return this.#compiled;
+    const changedAt = this.#changedAt ?? now;
+    this.#changedAt = undefined;
+    this.#recall();
+    const identity = this.identity ?? newIdentity();
+    const secrets = this.#parts.world.secrets.describe(identity.pepper);
+    const input = { objects, secrets: secrets.map(({ facts }) => facts), dev: this.#parts.dev };
+    const { table, verdicts } = compile(input, this.#lastTable);
+    const values = new Map(secrets.flatMap((secret) => secret.credentials));
+    const published = encodeTable(table);
+    this.#compiled = { table, verdicts, published, identity, credentials: onlyNeeded(table, values), changedAt };
+    return this.#compiled;
   }
 
   /** After a restart: what was published lends broken routes their last form, and is what proxies run. */

@@ -64,6 +64,8 @@ export class StatusWriter {
   readonly #ready = new Set<string>();
   /** What the last own write answered, until the watch has told of it. */
   readonly #written = new Map<string, Described>();
+  /** Objects that were found to hold what is wanted: both stay the same objects while nothing changes. */
+  readonly #settled = new WeakMap<Described, DesiredStatus>();
   #running = 0;
   #stopped = false;
 
@@ -106,7 +108,7 @@ export class StatusWriter {
   #consider(wish: Wish): void {
     const id = idOf(wish.object);
     const task = this.#tasks.get(id);
-    if (holds(this.#current(wish.object), wish.desired)) {
+    if (this.#holds(wish)) {
       if (task !== undefined && !task.running) this.#forget(id);
       else if (task !== undefined) task.wish = wish;
       return;
@@ -120,6 +122,14 @@ export class StatusWriter {
     this.#tasks.set(id, fresh);
     if (wish.desired.isPassing) this.#makeReadyIn(id, fresh, PASSING);
     else this.#ready.add(id);
+  }
+
+  #holds({ object, desired }: Wish): boolean {
+    const current = this.#current(object);
+    if (this.#settled.get(current) === desired) return true;
+    if (!holds(current, desired)) return false;
+    this.#settled.set(current, desired);
+    return true;
   }
 
   #makeReady(id: string, task: Task): void {
@@ -158,7 +168,7 @@ export class StatusWriter {
     task.running = false;
     if (this.#tasks.get(id) !== task) return;
     if (failure === undefined || isGone(failure.error)) {
-      if (task.wish === wish || holds(this.#current(task.wish.object), task.wish.desired)) this.#forget(id);
+      if (task.wish === wish || this.#holds(task.wish)) this.#forget(id);
       else this.#ready.add(id);
       return;
     }

@@ -50,7 +50,18 @@ export function encodeTable(table: RoutingTable): Published {
   return { index: canonicalJson({ schemaVersion: SCHEMA_VERSION, hash, shards: refs }), shards, hash };
 }
 
+const encodedBefore = new WeakMap<object, Item>();
+
+/** Once per object: the compiler hands out the same one again where nothing changed, and never changes one. */
 function toItem(section: Section, value: Provider | Route | Client): Item {
+  const before = encodedBefore.get(value);
+  if (before !== undefined) return before;
+  const item = itemOf(section, value);
+  encodedBefore.set(value, item);
+  return item;
+}
+
+function itemOf(section: Section, value: Provider | Route | Client): Item {
   const hash = Number.parseInt(sha256Hex(`${section}/${value.key}`).slice(0, HASH_BITS / 4), 16);
   return { section, key: value.key, text: canonicalJson(value), hash };
 }

@@ -12,12 +12,23 @@ const MAX_PATHS = 3;
 export function judgePending(world: World): void {
   for (const draft of allDrafts(world)) {
     if (draft.spec === undefined) continue;
-    const uses = pendingUses(draft.kind, draft.spec);
+    const uses = usesOf(draft.kind, draft.spec);
     for (const use of ofEffect(uses, "Tunes"))
       draft.notes.push(`${pathsOf(use)} has no effect yet: ${use.field.instead}`);
     refuse(draft, ofEffect(uses, "Protects"), world.dev);
     refuse(draft, ofEffect(uses, "Authenticates"), false);
   }
+}
+
+const foundBefore = new WeakMap<object, readonly PendingUse[]>();
+
+/** Once per spec: see `validate`. */
+function usesOf(kind: AnyDraft["kind"], spec: object): readonly PendingUse[] {
+  const before = foundBefore.get(spec);
+  if (before !== undefined) return before;
+  const uses = pendingUses(kind, spec);
+  foundBefore.set(spec, uses);
+  return uses;
 }
 
 function ofEffect(uses: readonly PendingUse[], effect: PendingField["effect"]): readonly PendingUse[] {

@@ -12,14 +12,25 @@ import { type Finding, type RouteDraft, type World, writtenSpec } from "./world.
 
 export function makeRoutes(world: World): void {
   for (const draft of world.routes.values()) {
-    const written = draft.spec && toRoute(draft, draft.spec);
+    const written = draft.spec && routeOf(draft, draft.spec);
     const route = draft.form === "Last" ? lastForm(world, draft) : written;
     const backends = route === undefined ? [] : permitted(world, draft, route);
     const isWhole = draft.form === "Spec" || draft.form === "Last";
-    if (isWhole && route !== undefined) draft.made = { ...route, backends };
+    if (isWhole && route !== undefined) draft.made = backends === route.backends ? route : { ...route, backends };
     else if (draft.form === "NamesOnly") draft.made = namesOnly(draft);
     describe(world, draft);
   }
+}
+
+const madeBefore = new WeakMap<RouteSpec, Route>();
+
+/** Once per spec (see `validate`): an unchanged route stays the same object, which is encoded once. */
+function routeOf(draft: RouteDraft, spec: RouteSpec): Route {
+  const before = madeBefore.get(spec);
+  if (before !== undefined) return before;
+  const route = toRoute(draft, spec);
+  madeBefore.set(spec, route);
+  return route;
 }
 
 function lastForm(world: World, draft: RouteDraft): Route | undefined {
@@ -102,7 +113,7 @@ function toFailover(spec: RouteSpec["failover"]): Failover {
  * nothing while its provider is not in the table, and comes back with it.
  */
 function permitted(world: World, draft: RouteDraft, route: Route): readonly Backend[] {
-  return route.backends.filter((backend, i) => {
+  const backends = route.backends.filter((backend, i) => {
     const isPermitted = mayUseProvider(world, route.namespace, backend.provider);
     const problem = problemOf(world, route, backend, i);
     // Out of a last accepted form it is gone for good: the next compile would not tell of it any more.
@@ -110,6 +121,7 @@ function permitted(world: World, draft: RouteDraft, route: Route): readonly Back
     if (problem !== undefined && isTold) draft.unresolved.push(problem);
     return isPermitted;
   });
+  return backends.length === route.backends.length ? route.backends : backends;
 }
 
 function problemOf(world: World, route: Route, backend: Backend, i: number): Finding | undefined {
