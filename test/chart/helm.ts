@@ -24,6 +24,7 @@ export interface Outcome {
 export interface Helm {
   /** `helm v3.22`. */
   readonly name: string;
+  readonly major: number;
   /** Runs it with a home of its own, and with this kubeconfig when one is given. */
   run(args: readonly string[], kubeconfig?: string): Promise<Outcome>;
   /** The objects that `helm template` prints, as text. Throws when it refuses. */
@@ -46,6 +47,7 @@ async function helmAt(path: string): Promise<Helm> {
   const version = (await run(["version", "--short"])).stdout.trim();
   return {
     name: `helm ${version}`,
+    major: Number(/^v(\d+)/.exec(version)?.[1]),
     run,
     async template(...args) {
       // Without a version a Helm that `go install` made takes the cluster for an old one.
