@@ -10,9 +10,10 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse, stringify } from "yaml";
+import { findBinaries } from "../../cluster/binaries.ts";
+import { CONTROL_PLANE } from "../../cluster/programs.ts";
 import { type ApiServer, startApiServer } from "../control-plane/api-server.ts";
-import { findBinaries } from "../control-plane/binaries.ts";
-import { CHART, findHelm, type Helm, IMAGE, type Outcome } from "./helm.ts";
+import { CHART, findHelm, IMAGE, type Outcome } from "./helm.ts";
 import { createNamespace, pathOf } from "./kube-paths.ts";
 import type { KubeObject } from "./rendered.ts";
 
@@ -24,7 +25,7 @@ const MAX_POLLS = 200;
 const NAMESPACES = ["first", "second", "third", "apps"];
 
 const helmFound = await findHelm();
-const serverFound = await findBinaries();
+const serverFound = await findBinaries(CONTROL_PLANE);
 const skip = "missing" in helmFound ? helmFound.missing : "missing" in serverFound ? serverFound.missing : false;
 
 interface Crd {
@@ -128,7 +129,10 @@ for (const helm of "helms" in helmFound ? helmFound.helms : []) {
         assert.deepEqual(await namesOf(apiVersion, kind, "first"), [], kind);
       }
       const clusterRoles = await namesOf("rbac.authorization.k8s.io/v1", "ClusterRole", "");
-      assert.deepEqual(clusterRoles.filter((name) => name.includes("operator-")), []);
+      assert.deepEqual(
+        clusterRoles.filter((name) => name.includes("operator-")),
+        [],
+      );
       await assertClientLives();
     });
 
@@ -181,10 +185,12 @@ for (const helm of "helms" in helmFound ? helmFound.helms : []) {
     async function handOver({ code, stderr }: Outcome, says: string): Promise<void> {
       assert.notEqual(code, 0);
       assert.ok(stderr.includes(`in this cluster are of another version and ${says}:`), stderr);
-      const commands = /kubectl label --overwrite crd (.+?) (\S+=\S+) && kubectl annotate --overwrite crd (.+?) (\S+=\S+) (\S+=\S+)\n/;
+      const commands =
+        /kubectl label --overwrite crd (.+?) (\S+=\S+) && kubectl annotate --overwrite crd (.+?) (\S+=\S+) (\S+=\S+)\n/;
       const [, names = "", label = "", sameNames, ...annotations] = commands.exec(stderr) ?? [];
       assert.ok(names !== "" && names === sameNames, stderr);
-      const pairs = (all: readonly string[]) => Object.fromEntries(all.map((pair) => pair.split("=") as [string, string]));
+      const pairs = (all: readonly string[]) =>
+        Object.fromEntries(all.map((pair) => pair.split("=") as [string, string]));
       const metadata = { labels: pairs([label]), annotations: pairs(annotations) };
       for (const name of names.split(" ")) {
         const options = { contentType: "application/merge-patch+json" };

@@ -62,9 +62,7 @@ function passes(policies: readonly KubeObject[], direction: "Ingress" | "Egress"
   return selecting.some(({ metadata, spec }) => {
     const { ingress = [], egress = [] } = spec as unknown as Policy;
     return (isIn ? ingress : egress).some((rule) => {
-      return (
-        portAllowed(rule, connection) && peerAllowed(isIn ? rule.from : rule.to, peer, String(metadata.namespace))
-      );
+      return portAllowed(rule, connection) && peerAllowed(isIn ? rule.from : rule.to, peer, String(metadata.namespace));
     });
   });
 }

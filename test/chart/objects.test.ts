@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { findBinaries } from "../../cluster/binaries.ts";
+import { CONTROL_PLANE } from "../../cluster/programs.ts";
 import { type ApiServer, startApiServer } from "../control-plane/api-server.ts";
-import { findBinaries } from "../control-plane/binaries.ts";
 import { findHelm, type Helm } from "./helm.ts";
 import { apply, createNamespace, pathOf } from "./kube-paths.ts";
 import { type KubeObject, NAMESPACE, podsOf, rendered } from "./rendered.ts";
@@ -13,7 +14,7 @@ const VALUES = ["defaults", "everything", "simulators", "watched-namespaces"];
 const RESTRICTED = { "pod-security.kubernetes.io/enforce": "restricted" };
 
 const helmFound = await findHelm();
-const serverFound = await findBinaries();
+const serverFound = await findBinaries(CONTROL_PLANE);
 const skip = "missing" in helmFound ? helmFound.missing : "missing" in serverFound ? serverFound.missing : false;
 
 describe("the chart's objects on a real API server", { skip }, () => {
@@ -86,5 +87,9 @@ interface Mount {
 }
 
 function create(server: ApiServer, object: KubeObject) {
-  return server.call("POST", `${pathOf(object.apiVersion, object.kind, object.metadata.namespace)}?dryRun=All&fieldValidation=Strict`, object);
+  return server.call(
+    "POST",
+    `${pathOf(object.apiVersion, object.kind, object.metadata.namespace)}?dryRun=All&fieldValidation=Strict`,
+    object,
+  );
 }

@@ -5,8 +5,9 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { findBinaries } from "../../cluster/binaries.ts";
+import { CONTROL_PLANE } from "../../cluster/programs.ts";
 import { type ApiServer, startApiServer } from "../control-plane/api-server.ts";
-import { findBinaries } from "../control-plane/binaries.ts";
 import { findHelm, type Helm } from "./helm.ts";
 import { apply, createNamespace } from "./kube-paths.ts";
 import { NAMESPACE, rendered } from "./rendered.ts";
@@ -16,7 +17,7 @@ const UNWATCHED = "payments";
 const RBAC_KINDS = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
 
 const helmFound = await findHelm();
-const serverFound = await findBinaries();
+const serverFound = await findBinaries(CONTROL_PLANE);
 const skip = "missing" in helmFound ? helmFound.missing : "missing" in serverFound ? serverFound.missing : false;
 
 /** `get,list group/resource/subresource NAMESPACE[/NAME]`; "" is the core group's, `*` every namespace. */
@@ -145,7 +146,12 @@ for (const { name, args, operator } of CASES) {
     test("the proxy lists its one Secret by name, and no others", async () => {
       const options = { token: await tokenOf(server, "proxy") };
       const secrets = `/api/v1/namespaces/${NAMESPACE}/secrets`;
-      const byName = await server.call("GET", `${secrets}?fieldSelector=metadata.name%3Dtandem-companion`, undefined, options);
+      const byName = await server.call(
+        "GET",
+        `${secrets}?fieldSelector=metadata.name%3Dtandem-companion`,
+        undefined,
+        options,
+      );
       assert.equal(byName.status, 200);
       assert.equal((byName.body as { items: unknown[] }).items.length, 1);
       const other = await server.call("GET", `${secrets}?fieldSelector=metadata.name%3Dopenai`, undefined, options);
