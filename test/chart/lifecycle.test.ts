@@ -113,6 +113,16 @@ for (const helm of "helms" in helmFound ? helmFound.helms : []) {
       await assertClientLives();
     });
 
+    test("CRDs that it no longer renders stay", async () => {
+      await works("upgrade", "one", CHART, "-n", "first", ...IMAGE, "--set", "crds.enabled=false");
+      await assertClientLives();
+      await works("upgrade", "one", CHART, "-n", "first", ...IMAGE);
+      await give(CLIENTS, { annotations: { "meta.helm.sh/release-name": "somebody-else" } });
+      await works("upgrade", "one", CHART, "-n", "first", ...IMAGE);
+      await assertClientLives();
+      await give(CLIENTS, { annotations: { "meta.helm.sh/release-name": "one" } });
+    });
+
     test("after it is uninstalled nothing of it is left but the CRDs and their objects", async () => {
       await works("uninstall", "one", "-n", "first");
       for (const [apiVersion, kind] of [
@@ -192,10 +202,12 @@ for (const helm of "helms" in helmFound ? helmFound.helms : []) {
       const pairs = (all: readonly string[]) =>
         Object.fromEntries(all.map((pair) => pair.split("=") as [string, string]));
       const metadata = { labels: pairs([label]), annotations: pairs(annotations) };
-      for (const name of names.split(" ")) {
-        const options = { contentType: "application/merge-patch+json" };
-        assert.equal((await server.call("PATCH", `${CRD_PATH}/${name}`, { metadata }, options)).status, 200, name);
-      }
+      for (const name of names.split(" ")) await give(name, metadata);
+    }
+
+    async function give(crd: string, metadata: object): Promise<void> {
+      const options = { contentType: "application/merge-patch+json" };
+      assert.equal((await server.call("PATCH", `${CRD_PATH}/${crd}`, { metadata }, options)).status, 200, crd);
     }
   });
 }
