@@ -57,7 +57,7 @@ export function clientFor(kubeconfig: string | undefined): KubeClient {
   try {
     return loadClient({ kubeconfig });
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    throw new UsageError(`--kubeconfig: ${(error as Error).message}`);
   }
 }
 

@@ -8,7 +8,7 @@ export interface BackoffTimings {
   readonly longestMs: number;
 }
 
-export const BACKOFF: BackoffTimings = { firstMs: 100, baseMs: 500, longestMs: 30_000 };
+export const BACKOFF: BackoffTimings = { firstMs: 100, baseMs: 500, longestMs: 10_000 };
 
 /** Exponential with full jitter: any wait between nothing and the bound, so that many clients do not come at once. */
 export class Backoff {

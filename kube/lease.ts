@@ -29,6 +29,9 @@ export const LEASE_TIMINGS: LeaseTimings = {
   requestMs: 3_000,
 };
 
+/** Between two tries. */
+const MIN_PAUSE_MS = 50;
+
 export interface LeadershipOptions {
   readonly client: KubeClient;
   readonly namespace: string;
@@ -51,8 +54,8 @@ export class Leadership {
   #running: Promise<void> | undefined;
   /** As the API server showed it last; of no kept version when it has to be asked. */
   #lease: Lease | undefined;
-  /** What others wrote and since when it has not changed, by our clock. */
-  #seen: { readonly version: string; readonly at: number } | undefined;
+  /** What was seen last, and since when it has not changed, by our clock. */
+  #seen: { readonly lease: Lease; readonly at: number } | undefined;
   /** When the last renewal that succeeded was begun. */
   #renewedAt = Number.NEGATIVE_INFINITY;
   #told = false;
@@ -93,13 +96,12 @@ export class Leadership {
     this.#stop.abort();
     this.#wake();
     await Promise.all([this.#running, this.#watch.stop()]);
-    const wasLeader = this.isLeader();
-    this.#renewedAt = Number.NEGATIVE_INFINITY;
-    this.#tell();
-    if (!wasLeader || this.#lease === undefined) return;
+    const didLead = Number.isFinite(this.#renewedAt);
+    this.#drop();
+    if (!didLead) return;
     try {
-      await this.#write(heldByNobody(this.#lease, new Date()));
-      this.#options.log.info({ lease: this.#path }, "gave up the leadership");
+      const lease = this.#lease ?? (await this.#look());
+      if (lease?.spec?.holderIdentity === this.#options.identity) await this.#write(heldByNobody(lease, new Date()));
     } catch (error) {
       this.#options.log.warn({ lease: this.#path }, `the Lease could not be released: ${describe(error)}`);
     }
@@ -141,7 +143,9 @@ export class Leadership {
     const { client, namespace, name, identity, labels = {} } = this.#options;
     const seen = this.isLeader() ? this.#lease : undefined;
     const lease = seen ?? (await this.#look());
-    if (lease !== undefined && !this.#mayTake(lease)) return;
+    // Somebody deleted the Lease: whoever held it may still believe in it.
+    const known = lease ?? this.#seen?.lease;
+    if (known !== undefined && !this.#mayTake(known)) return this.#drop();
     const record = heldBy(
       { identity, durationMs: this.#timings.durationMs, labels },
       lease ?? newLease(namespace, name),
@@ -160,13 +164,17 @@ export class Leadership {
     try {
       const options = { timeoutMs: this.#timings.requestMs };
       const lease = await this.#options.client.request<Lease>("GET", this.#path, options);
-      const version = lease.metadata.resourceVersion ?? "";
-      if (this.#seen?.version !== version) this.#seen = { version, at: performance.now() };
+      this.#see(lease);
       return lease;
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) return undefined;
       throw error;
     }
+  }
+
+  #see(lease: Lease): void {
+    if (this.#seen?.lease.metadata.resourceVersion === lease.metadata.resourceVersion) return;
+    this.#seen = { lease, at: performance.now() };
   }
 
   #mayTake(lease: Lease): boolean {
@@ -180,6 +188,11 @@ export class Leadership {
     return (this.#seen?.at ?? performance.now()) + durationMs;
   }
 
+  #drop(): void {
+    this.#renewedAt = Number.NEGATIVE_INFINITY;
+    this.#tell();
+  }
+
   #write(lease: Lease): Promise<Lease> {
     const options = { body: lease, timeoutMs: this.#timings.requestMs };
     return this.#options.client.request<Lease>("PUT", this.#path, options);
@@ -188,16 +201,20 @@ export class Leadership {
   /** The server may have written it at any moment since the try began; the earliest counts. */
   #renewed(begun: number): void {
     this.#renewedAt = begun;
-    clearTimeout(this.#expiry);
-    const leftMs = begun + this.#timings.renewDeadlineMs - performance.now();
-    // A timer may fire a little early, when isLeader() still holds.
-    this.#expiry = setTimeout(() => this.#tell(), Math.max(0, leftMs) + 1);
     this.#tell();
+  }
+
+  /** Timers may fire early, when isLeader() still holds: so again until it does not. */
+  #awaitExpiry(): void {
+    clearTimeout(this.#expiry);
+    const leftMs = this.#renewedAt + this.#timings.renewDeadlineMs - performance.now();
+    this.#expiry = setTimeout(() => this.#tell(), Math.ceil(leftMs) + 1);
   }
 
   #tell(): void {
     const isLeader = this.isLeader();
-    if (!isLeader) clearTimeout(this.#expiry);
+    if (isLeader) this.#awaitExpiry();
+    else clearTimeout(this.#expiry);
     if (isLeader === this.#told) return;
     this.#told = isLeader;
     const { log, identity, onChange } = this.#options;
@@ -211,15 +228,14 @@ export class Leadership {
 
   /** The watch saw it change. Only a Lease that is free is worth a look before the next try. */
   #notice(lease: Lease): void {
-    if ((lease.spec?.holderIdentity ?? "") === "" && !this.isLeader()) this.#wake();
+    this.#see(lease);
+    if (!lease.spec?.holderIdentity && !this.isLeader()) this.#wake();
   }
 
   async #pause(begun: number, woken: Promise<void>): Promise<void> {
     let until = begun + this.#timings.retryMs;
     const lease = this.#watch.list()[0];
-    if (!this.isLeader() && lease !== undefined && this.#seen?.version === lease.metadata.resourceVersion) {
-      until = Math.min(until, Math.max(this.#runsOutAt(lease), begun + MIN_PAUSE_MS));
-    }
+    if (!this.isLeader() && lease !== undefined) until = Math.min(until, this.#runsOutAt(lease));
     let timer: NodeJS.Timeout | undefined;
     const over = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, Math.max(MIN_PAUSE_MS, until - performance.now()));
@@ -228,6 +244,3 @@ export class Leadership {
     clearTimeout(timer);
   }
 }
-
-/** Between two tries, whatever wakes us. */
-const MIN_PAUSE_MS = 50;

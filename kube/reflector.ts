@@ -19,13 +19,13 @@ import {
   type ReflectorTimings,
   type RelistReason,
 } from "./reflector-options.ts";
+import { SafetyCheck } from "./safety-check.ts";
 
 export type { Change } from "./cache.ts";
 export * from "./reflector-options.ts";
 
 /** So many refusals of a watch in a row, and its version is not trusted any more. */
 const REFUSALS_BEFORE_RELIST = 3;
-const SAFETY_JITTER = 0.2;
 
 export class Reflector<T extends KubeObject> {
   readonly #options: ReflectorOptions<T>;
@@ -33,6 +33,7 @@ export class Reflector<T extends KubeObject> {
   readonly #selectors: Query;
   readonly #cache: Cache<T>;
   readonly #backoff: Backoff;
+  readonly #check: SafetyCheck<T>;
   readonly #stop = new AbortController();
   readonly #synced = Promise.withResolvers<void>();
   readonly #relists = { start: 0, expired: 0, safety: 0, missed: 0, errors: 0 };
@@ -45,9 +46,6 @@ export class Reflector<T extends KubeObject> {
   #version = "";
   #relistFor: RelistReason | undefined = "start";
   #refusals = 0;
-  #safetyAt = 0;
-  /** What the watch told of since the checking list began. */
-  #told: Set<string> | undefined;
 
   constructor(options: ReflectorOptions<T>) {
     const { labelSelector, fieldSelector, timings } = options;
@@ -59,6 +57,15 @@ export class Reflector<T extends KubeObject> {
     };
     this.#backoff = new Backoff(this.#timings.backoff);
     this.#cache = new Cache((change) => this.#tell(change));
+    this.#check = new SafetyCheck({
+      timings: this.#timings,
+      cache: this.#cache,
+      list: (signal) => this.#list(signal),
+      onListed: () => {
+        this.#relists.safety++;
+      },
+      warn: (message) => options.log.warn({ path: options.path }, message),
+    });
   }
 
   start(): void {
@@ -155,7 +162,7 @@ export class Reflector<T extends KubeObject> {
     this.#version = resourceVersion;
     this.#relists[reason]++;
     this.#relistFor = undefined;
-    this.#plan();
+    this.#check.plan();
     if (this.#isSynced) return;
     this.#isSynced = true;
     this.#synced.resolve();
@@ -174,8 +181,11 @@ export class Reflector<T extends KubeObject> {
     const [shortest, longest] = this.#timings.watchSeconds;
     const over = new AbortController();
     const signal = AbortSignal.any([this.#stop.signal, over.signal]);
-    const checks = this.#checkNowAndThen(signal).then((missed) => {
-      if (missed > 0) over.abort();
+    const checked = this.#check.run(signal).then((missed) => {
+      if (missed === 0) return;
+      this.#missedEvents += missed;
+      this.#relistFor = "missed";
+      over.abort();
     });
     try {
       await client.watch(path, {
@@ -200,7 +210,7 @@ export class Reflector<T extends KubeObject> {
       if (!over.signal.aborted || this.#stop.signal.aborted) throw error;
     } finally {
       over.abort();
-      await checks;
+      await checked;
     }
   }
 
@@ -208,57 +218,11 @@ export class Reflector<T extends KubeObject> {
     this.#lastContact = Date.now();
     if (type !== "BOOKMARK") {
       const key = keyOf(object);
-      this.#told?.add(key);
+      this.#check.told(key);
       if (type === "DELETED") this.#cache.delete(key);
       else this.#cache.set(intake(object as T));
     }
     this.#version = object.metadata.resourceVersion ?? this.#version;
-  }
-
-  #plan(): void {
-    const factor = 1 + SAFETY_JITTER * (2 * Math.random() - 1);
-    this.#safetyAt = performance.now() + this.#timings.safetyMs * factor;
-  }
-
-  /** Until the watch is over, or something was missed: how much. */
-  async #checkNowAndThen(signal: AbortSignal): Promise<number> {
-    try {
-      for (;;) {
-        await sleep(Math.max(0, this.#safetyAt - performance.now()), undefined, { signal });
-        const missed = await this.#check(signal);
-        if (missed > 0) return missed;
-      }
-    } catch (error) {
-      if (!signal.aborted) this.#options.log.error({ path: this.#options.path }, describe(error));
-      return 0;
-    } finally {
-      this.#told = undefined;
-    }
-  }
-
-  /** Lists beside the open watch. Only what the watch does not touch meanwhile can be compared. */
-  async #check(signal: AbortSignal): Promise<number> {
-    this.#plan();
-    const told = new Set<string>();
-    this.#told = told;
-    let listed: Listed<T>;
-    try {
-      listed = await this.#list(signal);
-    } catch (error) {
-      if (signal.aborted) throw error;
-      this.#options.log.warn({ path: this.#options.path }, `the checking list failed: ${describe(error)}`);
-      return 0;
-    }
-    this.#relists.safety++;
-    await sleep(this.#timings.safetyGraceMs, undefined, { signal });
-    this.#told = undefined;
-    const missed = this.#cache.differences(listed.objects).filter((key) => !told.has(key));
-    if (missed.length === 0) return 0;
-    this.#missedEvents += missed.length;
-    this.#relistFor = "missed";
-    const fields = { path: this.#options.path, missed: missed.length };
-    this.#options.log.warn(fields, "the watch had not told of changes that a list shows; listing all again");
-    return missed.length;
   }
 
   #tell(change: Change<T>): void {
