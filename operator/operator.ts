@@ -183,10 +183,6 @@ export class Operator {
   }
 
   #onLeadership(leads: boolean): void {
-    this.#options.log.info(
-      { identity: this.#options.identity },
-      leads ? "this operator leads" : "another operator may lead",
-    );
     this.#loop.forget();
     this.#statuses.clear();
     if (leads) this.#dirty.mark();

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
 import { canonicalJson, sha256Hex } from "../../routing/canonical.ts";
 import { decodeTable, encodeTable, type Published, TableError, type TableErrorCode } from "../../routing/codec.ts";
 import { explain } from "../../routing/explain.ts";
 import { explanationText } from "../../routing/explain-text.ts";
-import { indexTable, modelsFor } from "../../routing/lookup.ts";
+import { findRoute, indexTable, modelsFor } from "../../routing/lookup.ts";
 import type { RoutingTable } from "../../routing/table.ts";
 import { mutated, place, surprising } from "./mutate.ts";
 import { client, provider, route, table } from "./sample-table.ts";
@@ -194,4 +195,23 @@ test("5,000 routes are read in well under a second", () => {
   decodeTable(published);
   const took = performance.now() - begin;
   assert.ok(took < 500, `${took.toFixed(0)} ms`);
+});
+
+test("a table as release 0.1 published it is read, and a request finds its route in it", () => {
+  // Written by that release and never again: proxies and operators of two releases run side by side during an upgrade.
+  const published = JSON.parse(
+    readFileSync(new URL("../golden/published-0.1.json", import.meta.url), "utf8"),
+  ) as Published;
+  const decoded = decodeTable(published);
+  assert.deepEqual(
+    findRoute(indexTable(decoded), "ai", "gpt-4o")?.backends.map(({ name, weight }) => `${name} ${weight}`),
+    ["openai 90", "azure 10"],
+  );
+});
+
+test("20,000 routes: no ConfigMap comes near 1 MiB, and the index stays small", () => {
+  const published = encodeTable(large(20_000));
+  const sizes = Object.values(published.shards).map((text) => Buffer.byteLength(text));
+  assert.ok(Math.max(...sizes) <= 64 * 1024, `the largest shard has ${Math.max(...sizes)} bytes`);
+  assert.ok(published.index.length < 128 * 1024, `the index has ${published.index.length} bytes`);
 });

@@ -124,6 +124,7 @@ a process that hangs, and nothing else.
 {{- define "tandem.probes" -}}
 startupProbe:
   httpGet: {path: /healthz, port: admin}
+  initialDelaySeconds: 1
   periodSeconds: 1
   failureThreshold: 60
 readinessProbe:
