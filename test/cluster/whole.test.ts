@@ -222,6 +222,34 @@ describe("a release on a real cluster", { skip }, () => {
     });
   });
 
+  test("no secret stands anywhere but in Secrets", async () => {
+    const kinds = "configmaps,events,pods,deployments,leases,aiproviders,airoutes,aiclients";
+    const companion = JSON.parse(await kubectl("get", "secret", "tandem-companion", "-o", "json")) as {
+      data: Record<string, string>;
+    };
+    const logs = (component: string) =>
+      kubectl("logs", "-l", `app.kubernetes.io/component=${component}`, "--tail=-1", "--prefix");
+    const seen = await Promise.all([
+      kubectl("get", kinds, "-o", "json"),
+      cluster.kubectl(["-n", "ai", "get", kinds, "-o", "json"]),
+      logs("proxy"),
+      logs("operator"),
+    ]);
+    const inCompanion = Object.values(companion.data).map((value) => Buffer.from(value, "base64").toString("utf8"));
+    const secrets = ["sk-demo-openai", "sk-wrong", "demo-azure-key", key, ...inCompanion];
+    for (const [i, secret] of secrets.entries()) {
+      for (const text of seen) {
+        assert.ok(!text.includes(secret), `secret ${i} is seen`);
+        assert.ok(!text.includes(Buffer.from(secret).toString("base64")), `secret ${i} is seen in base64`);
+      }
+    }
+    assert.match(seen[2], /"status":200/, "the proxies' logs were really read");
+  });
+
+  test("helm test passes", async () => {
+    await cluster.helm(["test", "tandem", "--namespace", NAMESPACE, "--timeout", "60s"]);
+  });
+
   test("an uninstall lets what is in flight end, and leaves the CRDs and their objects", async () => {
     const load = await startLoad(cluster, "default", url, key);
     await cluster.helm(["uninstall", "tandem", "--namespace", NAMESPACE]);
