@@ -1,5 +1,5 @@
 /** How are addresses written on a command line, and what is told when one cannot be used? */
-import type { Address } from "../proxy/gateway.ts";
+import type { Address } from "../proxy/address.ts";
 import { UsageError } from "./command.ts";
 
 const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/;

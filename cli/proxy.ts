@@ -14,6 +14,7 @@ import { readSettings } from "./settings-file.ts";
 import { untilSignal } from "./signals.ts";
 
 const STANDARD_OUTPUT = 1;
+const STANDARD_ERROR = 2;
 
 export const proxy: Command = {
   name: "proxy",
@@ -39,14 +40,22 @@ export const proxy: Command = {
   run: runProxy,
 };
 
-/** Milliseconds in which new connections are still taken: whoever balances the load learns late. */
+/**
+ * Milliseconds in which new connections are still taken: whoever balances the load learns late that this pod goes. The
+ * chart's preStop hook has waited for that already; this is for those who are later still.
+ */
 const ACCEPT = 2_000;
+/** Milliseconds for the connections to the API server, and for the last lines of the log. */
+const LAST_THINGS = 2_000;
 
 async function runProxy(given: Given): Promise<number> {
   const dev = given.isOn("dev");
   const drainMs = readSeconds("drain", given.text("drain") ?? "");
-  const log = createLogger(process.stderr, "info");
+  // Not process.stderr, which waits for whoever reads it.
+  const logged = new LogDestination(STANDARD_ERROR);
+  const log = createLogger(logged);
   let adminToken: Redacted | undefined;
+  let source: KubeSource | undefined;
   const client = clientFor(given.text("kubeconfig"));
   const gateway = await startGateway({
     listen: readAddress("listen", given.text("listen") ?? ""),
@@ -54,6 +63,7 @@ async function runProxy(given: Given): Promise<number> {
     settings: await readSettings(given.text("settings"), dev),
     connectTo: readConnectTo(given.list("connect-to"), dev),
     adminToken: () => adminToken,
+    source: () => source?.status() ?? {},
     log,
     accessLog: new LogDestination(STANDARD_OUTPUT),
     env: given.env,
@@ -61,7 +71,7 @@ async function runProxy(given: Given): Promise<number> {
     throw new CommandError(listenProblem(error));
   });
   const state = given.text("state");
-  const source = new KubeSource({
+  source = new KubeSource({
     client,
     gateway,
     log,
@@ -77,6 +87,9 @@ async function runProxy(given: Given): Promise<number> {
   await stop;
   log.info({ drain_ms: drainMs }, "the proxy drains");
   await gateway.close({ drainMs, acceptMs: ACCEPT, keepIdle: true });
-  await Promise.race([source.stop(), sleep(ACCEPT)]);
+  // Until now: a key that is rotated while streams run on is picked up.
+  await Promise.race([source.stop(), sleep(LAST_THINGS, undefined, { ref: false })]);
+  await client.close();
+  await logged.close(LAST_THINGS);
   return 0;
 }

@@ -13,7 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 export interface DrainOptions {
   /** How long requests may take from now on; then they are broken off. Milliseconds. */
   readonly drainMs: number;
-  /** How long new connections are still accepted. Milliseconds. */
+  /** How long of that new connections are still accepted. Milliseconds. */
   readonly acceptMs?: number;
   /** Whether idle connections are left to their keep-alive time, instead of closed as soon as they are idle. */
   readonly keepIdle?: boolean;
@@ -27,10 +27,10 @@ export async function drain(server: Server, open: Iterable<ServerResponse>, opti
   const { drainMs, acceptMs = 0, keepIdle = false } = options;
   for (const response of open) if (!response.headersSent) response.shouldKeepAlive = false;
   const closed = once(server, "close");
-  const timer = setTimeout(() => server.closeAllConnections(), drainMs);
   if (acceptMs > 0) await sleep(Math.min(acceptMs, drainMs));
   // HTTP's own close() would close idle connections at once.
   NetServer.prototype.close.call(server);
+  const timer = setTimeout(() => server.closeAllConnections(), Math.max(0, drainMs - acceptMs));
   const idle = keepIdle ? undefined : setInterval(() => server.closeIdleConnections(), IDLE_CHECK);
   if (!keepIdle) server.closeIdleConnections();
   await closed;

@@ -4,15 +4,14 @@
  * Wires the parts together: listener, admin server, upstreams, telemetry, and the snapshot in force, which is swapped
  * whole. Knows nothing of where tables come from.
  */
-import { once } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { indexing, type TableIndex } from "../routing/lookup.ts";
 import { atOnce, type Pieces } from "../routing/pieces.ts";
 import { type Published, TableError } from "../routing/published.ts";
 import type { Credentials, Redacted } from "../routing/secrets.ts";
 import type { Provider } from "../routing/table.ts";
 import { TableReader } from "../routing/table-reader.ts";
+import { type Address, listen, urlOf } from "./address.ts";
 import { createAdmin } from "./admin.ts";
 import { ReplayPool } from "./body/replay-pool.ts";
 import { ConfigFaults } from "./config-faults.ts";
@@ -31,12 +30,6 @@ import { type AppliedTable, type ReloadError, Telemetry } from "./telemetry/tele
 import { startTracing } from "./telemetry/tracing.ts";
 import { Upstreams } from "./upstream/upstreams.ts";
 
-export interface Address {
-  readonly host: string;
-  /** 0: any free one. */
-  readonly port: number;
-}
-
 export interface GatewayOptions {
   readonly listen: Address;
   readonly admin: Address;
@@ -47,6 +40,8 @@ export interface GatewayOptions {
   readonly allowAnonymous?: string | undefined;
   /** What the admin server asks for outside loopback, asked for anew each time; undefined: nobody gets in there. */
   readonly adminToken?: () => Redacted | undefined;
+  /** For `/status`: how the source of the tables fares. */
+  readonly source?: () => object;
   readonly log: Logger;
   /** Undefined: no access log. */
   readonly accessLog?: LogDestination | undefined;
@@ -182,12 +177,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     headerBytes: options.settings.limits.headerBytes,
     handle: (request: IncomingMessage, response: ServerResponse) => {
       parts.open.add(response);
+      if (parts.draining) response.shouldKeepAlive = false;
       void serve(services, parts.snapshot, request, response).then(() => parts.open.delete(response));
     },
   });
   const admin = createAdmin({
     ready: () => readiness(parts),
-    status: () => statusOf(parts.snapshot, parts.upstreams, services),
+    status: () => ({ ...statusOf(parts.snapshot, parts.upstreams, services), source: options.source?.() ?? null }),
     summary: () => summaryOf(parts.snapshot, parts.upstreams, services, parts.faults),
     metrics: () => parts.telemetry.metricsText(),
     adminToken: options.adminToken ?? (() => undefined),
@@ -262,14 +258,4 @@ function probeOf(provider: Provider, credentials: Credentials) {
 function readiness(parts: Parts): { ok: true } | { ok: false; reason: string } {
   if (parts.draining) return { ok: false, reason: "draining" };
   return parts.snapshot ? { ok: true } : { ok: false, reason: "no configuration is in force yet" };
-}
-
-async function listen(server: Server, address: Address): Promise<void> {
-  server.listen(address.port, address.host);
-  await once(server, "listening");
-}
-
-function urlOf(server: Server): string {
-  const { address, port, family } = server.address() as AddressInfo;
-  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
 }

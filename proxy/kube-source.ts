@@ -4,32 +4,22 @@
  * Watches the index and the companion Secret by their names, fetches the shards that are new, and puts a table in force
  * when all that it needs is there: nothing is ever half new. What cannot be used leaves the last good table in force.
  */
-import { ApiError, type KubeClient } from "../kube/client.ts";
-import type { KubeObject } from "../kube/objects.ts";
-import { Reflector } from "../kube/reflector.ts";
-import {
-  type ConfigMap,
-  companionName,
-  type IndexData,
-  indexName,
-  SHARD_KEY,
-  shardObjectName,
-} from "../kube/table-objects.ts";
-import { credentialsIn, identityIn, pepperVersion, versionsNeeded } from "../routing/companion.ts";
-import { readIndex, TableError } from "../routing/published.ts";
+import type { KubeClient } from "../kube/client.ts";
+import type { IndexData } from "../kube/table-objects.ts";
+import { identityIn, type StoredSecret } from "../routing/companion.ts";
+import { type Published, readIndex, TableError } from "../routing/published.ts";
 import type { Redacted } from "../routing/secrets.ts";
+import { besideTable, type InForce, isSame, NotYet } from "./complete.ts";
 import type { Gateway } from "./gateway.ts";
 import type { LastGood } from "./last-good.ts";
+import { PublishedObjects, type Release } from "./published-objects.ts";
+import { Shards } from "./shards.ts";
 import type { Logger } from "./telemetry/log.ts";
-
-interface Secret extends KubeObject {
-  /** Values in base64. */
-  readonly data?: Readonly<Record<string, string>>;
-}
+import type { AppliedTable } from "./telemetry/telemetry.ts";
 
 export interface KubeSourceOptions {
   readonly client: KubeClient;
-  readonly release: { readonly name: string; readonly namespace: string };
+  readonly release: Release;
   readonly gateway: Gateway;
   readonly log: Logger;
   /** Undefined: a restart needs the API server. */
@@ -38,202 +28,226 @@ export interface KubeSourceOptions {
   onAdminToken(token: Redacted): void;
 }
 
-/** Milliseconds until what is kept here is served instead, when the API server does not answer at the start. */
+/** As `/status` shows it. */
+export interface SourceStatus {
+  /** ISO 8601: when the API server last said anything about the index; null: never. */
+  readonly lastContact: string | null;
+  /** Whether the table in force came from the state folder, and the API server has not named it yet. */
+  readonly isLastGood: boolean;
+  /** Why the newest table is not in force; null: it is, as far as is known. */
+  readonly problem: string | null;
+}
+
+/** Milliseconds until what was kept is served, when nothing could be put in force at the start. */
 const START_PATIENCE = 2_000;
-/** Milliseconds: what is missing for longer than this is told. */
-const PATIENCE = 5_000;
+/** Milliseconds: what waits for longer is told as a refusal. Secret and index come one by one. */
+const PATIENCE = 2_000;
 const FIRST_RETRY = 500;
 const LAST_RETRY = 30_000;
-const CONFIRM_INTERVAL = 5_000;
-const PARALLEL_FETCHES = 8;
-const NOT_FOUND = 404;
-
-/** Something belongs to this table that has not come yet. */
-class NotYet extends Error {
-  override readonly name = "NotYet";
-}
+const CONFIRM_INTERVAL = 1_000;
 
 export class KubeSource {
   readonly #options: KubeSourceOptions;
-  readonly #index: Reflector<ConfigMap>;
-  readonly #companion: Reflector<Secret>;
-  /** Fetched for a table that is not in force yet. */
-  #fetched: Record<string, string> = {};
-  /** Of the table in force. */
-  #applied: { readonly hash: string; readonly pepper: string } | undefined;
+  readonly #objects: PublishedObjects;
+  readonly #shards: Shards;
+  /** Resolves when something is in force, or nothing will be. */
+  readonly #begun = Promise.withResolvers<void>();
+  #inForce: InForce | undefined;
+  #isLastGood = false;
+  /** The index's data when it was found to be in force. */
+  #confirmed: IndexData | undefined;
+  #confirmedAt = 0;
   #running: Promise<void> | undefined;
   #again = false;
+  #reading: Promise<void> = Promise.resolve();
   #failures = 0;
-  #waitingSince: number | undefined;
+  #problem: { readonly message: string; readonly since: number } | undefined;
+  #told: string | undefined;
   #retry: NodeJS.Timeout | undefined;
   #confirming: NodeJS.Timeout | undefined;
-  #confirmedAt = 0;
   #stopped = false;
 
   constructor(options: KubeSourceOptions) {
     const { client, log, release } = options;
-    const own = `/api/v1/namespaces/${release.namespace}`;
-    const onChange = () => this.#converge();
     this.#options = options;
-    this.#index = new Reflector<ConfigMap>({
-      ...{ client, log, onChange },
-      path: `${own}/configmaps`,
-      fieldSelector: `metadata.name=${indexName(release.name)}`,
-    });
-    this.#companion = new Reflector<Secret>({
-      ...{ client, log, onChange },
-      path: `${own}/secrets`,
-      fieldSelector: `metadata.name=${companionName(release.name)}`,
-    });
+    this.#shards = new Shards(client, release);
+    this.#objects = new PublishedObjects({ client, log, release, onChange: () => this.#onChange() });
   }
 
-  /** Resolves when it is known what is to be served first, be it nothing yet. */
+  /** Resolves when something is in force, or nothing can be for now. */
   async start(): Promise<void> {
-    const synced = Promise.all(
-      [this.#index, this.#companion].map((reflector) => {
-        reflector.start();
-        return reflector.whenSynced();
-      }),
-    );
+    this.#objects.start();
     this.#confirming = setInterval(() => this.#confirm(), CONFIRM_INTERVAL).unref();
-    const patience = Promise.withResolvers<"silent">();
-    const timer = setTimeout(() => patience.resolve("silent"), START_PATIENCE);
-    const answered = await Promise.race([synced, patience.promise]);
+    const timer = setTimeout(() => void this.#serveLastGood().finally(this.#begun.resolve), START_PATIENCE);
+    await this.#begun.promise;
     clearTimeout(timer);
-    if (answered === "silent" && this.#applied === undefined) await this.#serveLastGood();
-    await this.#running;
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#retry);
     clearInterval(this.#confirming);
-    await Promise.all([this.#index.stop(), this.#companion.stop(), this.#running]);
+    this.#begun.resolve();
+    await Promise.all([this.#objects.stop(), this.#running, this.#reading]);
+    await this.#options.lastGood?.close();
   }
 
-  /** One at a time; what changed meanwhile is looked at in one more. */
-  #converge(): void {
+  status(): SourceStatus {
+    const { lastContact } = this.#objects;
+    return {
+      lastContact: lastContact === 0 ? null : new Date(lastContact).toISOString(),
+      isLastGood: this.#isLastGood,
+      problem: this.#problem?.message ?? null,
+    };
+  }
+
+  #onChange(): void {
+    this.#takeAdminToken(this.#objects.secret);
+    this.#look();
+  }
+
+  /** One look at a time; what changed meanwhile is looked at in one more. */
+  #look(): void {
+    if (this.#stopped) return;
     if (this.#running !== undefined) {
       this.#again = true;
       return;
     }
     clearTimeout(this.#retry);
     this.#again = false;
-    this.#running = this.#convergeOnce().finally(() => {
+    this.#running = this.#lookOnce().finally(() => {
       this.#running = undefined;
-      if (this.#again && !this.#stopped) this.#converge();
+      if (this.#again) this.#look();
     });
   }
 
-  async #convergeOnce(): Promise<void> {
+  async #lookOnce(): Promise<void> {
+    const index = this.#objects.index;
     try {
-      await this.#apply();
+      // Before the operator's first table there is nothing to do, and without an index nothing to do better.
+      if (index !== undefined) await this.#apply(index);
       this.#failures = 0;
-      this.#waitingSince = undefined;
+      this.#problem = undefined;
+      this.#told = undefined;
     } catch (error) {
-      this.#report(error);
+      // What has changed meanwhile is looked at now: that is the answer, not what is past.
+      if (this.#again) return;
+      this.#report(error, index?.index);
       const wait = Math.min(FIRST_RETRY * 2 ** this.#failures++, LAST_RETRY);
-      if (!this.#stopped) this.#retry = setTimeout(() => this.#converge(), wait);
+      if (!this.#stopped) this.#retry = setTimeout(() => this.#look(), wait);
     }
   }
 
-  async #apply(): Promise<void> {
-    const { gateway, release, lastGood } = this.#options;
-    const secret = this.#companion.get(`${release.namespace}/${companionName(release.name)}`);
-    const identity = identityIn(secret);
-    if (identity !== undefined) this.#options.onAdminToken(identity.adminToken);
-    const data = this.#index.get(`${release.namespace}/${indexName(release.name)}`)?.data as IndexData | undefined;
-    // Before the operator's first table there is nothing to do.
-    if (data?.index === undefined) return;
+  async #apply(data: IndexData): Promise<void> {
+    const { gateway, lastGood } = this.#options;
     const { hash } = readIndex(data.index);
-    if (this.#applied?.hash === hash && this.#applied.pepper === data.pepper) {
-      gateway.confirm();
-      return;
+    if (this.#inForce === undefined || !isSame(this.#inForce, hash, data.pepper, this.#objects.secret)) {
+      const shards = await this.#shards.fetch(gateway.missingShards(data.index));
+      lastGood?.hold(shards);
+      await this.#enforce({ index: data.index, hash, shards }, data.pepper, () => this.#objects.secret, {
+        changedAt: monotonic(Date.parse(data["changed-at"])),
+      });
+      this.#shards.forget();
+      // Nobody waits for the disk.
+      lastGood?.keep(data);
     }
-    await this.#fetch(gateway.missingShards(data.index));
-    const shards = this.#fetched;
-    const prepared = await gateway.prepare({ index: data.index, hash, shards });
-    if (identity === undefined || pepperVersion(identity.pepper) !== data.pepper) {
-      throw new NotYet("the companion Secret with the pepper of this table");
-    }
-    const credentials = credentialsIn(secret);
-    const missing = versionsNeeded(prepared.index.table).filter((version) => !credentials.has(version));
-    if (missing.length > 0) throw new NotYet(`${missing.length} of this table's credentials in the companion Secret`);
-    const changedAt = performance.now() - (Date.now() - Date.parse(data["changed-at"]));
-    gateway.enforce(prepared, {
-      credentials,
-      pepper: identity.pepper,
-      ...(Number.isFinite(changedAt) && { changedAt }),
+    this.#isLastGood = false;
+    this.#confirmed = data;
+    gateway.confirm();
+  }
+
+  /** Whoever comes first is first: an older table is never put over a newer one, and none is read beside another. */
+  #enforce(
+    published: Published,
+    pepper: string,
+    secretNow: () => StoredSecret | undefined,
+    times: Pick<AppliedTable, "changedAt" | "newestAt">,
+    isWanted = () => true,
+  ): Promise<boolean> {
+    const { gateway } = this.#options;
+    const read = this.#reading.then(async () => {
+      if (!isWanted()) return false;
+      const prepared = await gateway.prepare(published);
+      const secret = secretNow();
+      const { table } = prepared.index;
+      gateway.enforce(prepared, { ...besideTable(table, pepper, secret), ...times });
+      this.#inForce = { hash: published.hash, table, pepper, secret };
+      this.#isLastGood = times.newestAt !== undefined;
+      this.#begun.resolve();
+      return true;
     });
-    this.#applied = { hash, pepper: data.pepper };
-    this.#fetched = {};
-    // Nobody waits for the disk.
-    void lastGood?.keep(data, shards);
-  }
-
-  async #fetch(names: readonly string[]): Promise<void> {
-    const { client, release } = this.#options;
-    const rest = names[Symbol.iterator]();
-    const work = async () => {
-      for (const name of rest) {
-        const path = `/api/v1/namespaces/${release.namespace}/configmaps/${shardObjectName(release.name, name)}`;
-        const shard = await client.request<ConfigMap>("GET", path).catch((error: unknown) => {
-          // The reader says which one is missing.
-          if (error instanceof ApiError && error.status === NOT_FOUND) return undefined;
-          throw error;
-        });
-        const text = shard?.data?.[SHARD_KEY];
-        if (text !== undefined) this.#fetched[name] = text;
-      }
-    };
-    await Promise.all(Array.from({ length: PARALLEL_FETCHES }, work));
-  }
-
-  #report(error: unknown): void {
-    const { gateway, log } = this.#options;
-    if (error instanceof TableError) {
-      gateway.reportConfigError({ message: error.message, hash: this.#wantedHash() });
-      return;
-    }
-    this.#waitingSince ??= performance.now();
-    const isPatient = performance.now() - this.#waitingSince < PATIENCE;
-    if (!(error instanceof NotYet)) log.warn({ err: error }, "the published table could not be fetched yet");
-    else if (!isPatient) {
-      gateway.reportConfigError({ message: `The table waits for ${error.message}.`, hash: this.#wantedHash() });
-    }
-  }
-
-  #wantedHash(): string | undefined {
-    const { release } = this.#options;
-    const index = this.#index.get(`${release.namespace}/${indexName(release.name)}`)?.data?.index;
-    try {
-      return index === undefined ? undefined : readIndex(index).hash;
-    } catch {
-      return undefined;
-    }
+    this.#reading = read.then(
+      () => {},
+      () => {},
+    );
+    return read;
   }
 
   async #serveLastGood(): Promise<void> {
-    const { gateway, log, lastGood, onAdminToken } = this.#options;
+    const { log, lastGood } = this.#options;
+    const what = "nothing came from the API server";
     try {
-      const found = await lastGood?.read();
-      if (found === undefined || this.#applied !== undefined) return;
-      onAdminToken(found.identity.adminToken);
-      const prepared = await gateway.prepare(found.published);
-      const newestAt = performance.now() - (Date.now() - found.keptAt.getTime());
-      gateway.enforce(prepared, { credentials: found.credentials, pepper: found.identity.pepper, newestAt });
-      this.#applied = { hash: found.published.hash, pepper: pepperVersion(found.identity.pepper) };
-      log.warn({ hash: found.published.hash }, "the API server does not answer: the last good table is served");
-    } catch (error) {
-      log.warn({ err: error }, "the API server does not answer, and there is no last good table to serve");
+      const kept = await lastGood?.read();
+      if (kept === undefined) return void log.warn({}, `${what}, and no last good table was kept: nothing is served`);
+      const { published, pepper, secret, newestAt } = kept;
+      const times = { newestAt: monotonic(newestAt.getTime()) };
+      const isServed = await this.#enforce(
+        published,
+        pepper,
+        () => secret,
+        times,
+        () => this.#inForce === undefined,
+      );
+      if (!isServed) return;
+      if (this.#objects.secret === undefined) this.#takeAdminToken(secret);
+      log.warn({ hash: published.hash }, `${what}: the last good table is served`);
+    } catch (err) {
+      log.warn({ err }, `${what}, and the last good table cannot be used: nothing is served`);
     }
   }
 
-  /** As long as the watch hears something, the table in force is the newest one. */
+  #report(error: unknown, index: string | undefined): void {
+    const message = sentenceOf(error);
+    const since = this.#problem?.since ?? performance.now();
+    this.#problem = { message, since };
+    if (error instanceof TableError) this.#shards.forget();
+    else if (performance.now() - since < PATIENCE) return;
+    // Tried again and again, and told once.
+    if (this.#told === message) return;
+    this.#told = message;
+    this.#options.gateway.reportConfigError({ message, hash: hashOf(index) });
+  }
+
+  /** As long as the watch hears something, what it told last is the newest. */
   #confirm(): void {
-    const { lastContact } = this.#index;
-    if (lastContact === this.#confirmedAt || this.#applied?.hash !== this.#wantedHash()) return;
+    const { lastContact } = this.#objects;
+    if (lastContact === this.#confirmedAt || this.#confirmed === undefined) return;
+    if (this.#confirmed !== this.#objects.index) return;
     this.#confirmedAt = lastContact;
     this.#options.gateway.confirm();
+    this.#options.lastGood?.confirm();
+  }
+
+  #takeAdminToken(secret: StoredSecret | undefined): void {
+    const identity = identityIn(secret);
+    if (identity !== undefined) this.#options.onAdminToken(identity.adminToken);
+  }
+}
+
+function sentenceOf(error: unknown): string {
+  if (error instanceof TableError || error instanceof NotYet) return error.message;
+  return `The published table could not be fetched: ${(error as Error).message}`;
+}
+
+/** On the clock of `performance.now()`; undefined for what is no time. */
+function monotonic(unixMs: number): number | undefined {
+  return Number.isFinite(unixMs) ? performance.now() - (Date.now() - unixMs) : undefined;
+}
+
+function hashOf(index: string | undefined): string | undefined {
+  try {
+    return index === undefined ? undefined : readIndex(index).hash;
+  } catch {
+    return undefined;
   }
 }

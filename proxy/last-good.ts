@@ -2,35 +2,41 @@
  * What does a proxy serve that starts while the API server is away?
  *
  * The last good table, kept in a folder that outlives the container (an emptyDir), with the companion Secret that the
- * kubelet mounted: secrets are never written here. A shard is a file under its name; the index is written last.
+ * kubelet mounted: secrets are never written here. A shard is a file under its name. The index is written last and
+ * replaced whole, so what it names is there; its time says when the table was last known to be the newest.
  */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { IndexData } from "../kube/table-objects.ts";
-import { credentialsIn, type Identity, identityIn, pepperVersion } from "../routing/companion.ts";
+import type { StoredSecret } from "../routing/companion.ts";
 import { type Published, readIndex } from "../routing/published.ts";
-import type { Credentials } from "../routing/secrets.ts";
 import type { Logger } from "./telemetry/log.ts";
 
 export interface LastGoodTable {
   readonly published: Published;
-  readonly identity: Identity;
-  readonly credentials: Credentials;
-  readonly keptAt: Date;
+  readonly pepper: string;
+  /** As mounted: perhaps not all that this table needs. */
+  readonly secret: StoredSecret;
+  readonly newestAt: Date;
 }
 
 const INDEX_FILE = "index.json";
 const SHARD_FILE = /^tandem-table-[0-9a-f]+$/;
+const ONLY_MINE = 0o600;
+/** Milliseconds between two notes that the table is still the newest. */
+const CONFIRM_INTERVAL = 30_000;
 
-interface Kept extends Pick<IndexData, "index" | "pepper"> {
-  readonly keptAt: string;
-}
+type Kept = Pick<IndexData, "index" | "pepper">;
 
 export class LastGood {
   readonly #folder: string;
   readonly #companion: string;
   readonly #log: Logger;
-  #writing: Promise<void> = Promise.resolve();
+  /** Shards that are not written yet. */
+  readonly #held = new Map<string, string>();
+  #next: Kept | undefined;
+  #writing: Promise<void> | undefined;
+  #confirmedAt = 0;
 
   /** `companion`: where the Secret is mounted, a file a key. */
   constructor(folder: string, companion: string, log: Logger) {
@@ -39,58 +45,98 @@ export class LastGood {
     this.#log = log;
   }
 
-  /** `shards`: those that are new. Never rejects. */
-  keep(data: IndexData, shards: Readonly<Record<string, string>>): Promise<void> {
-    this.#writing = this.#writing
-      .then(() => this.#write(data, shards))
-      .catch((error: unknown) => {
-        this.#log.warn({ err: error }, "the table in force could not be kept for a restart");
-      });
-    return this.#writing;
+  /** Shards that came, for this table or one after it. */
+  hold(shards: Readonly<Record<string, string>>): void {
+    for (const [name, text] of Object.entries(shards)) this.#held.set(name, text);
   }
 
-  /** Undefined when nothing was kept or its Secret is not mounted. Rejects when what is there cannot be read. */
+  /** This table is in force. One writer at a time; the last table wins. */
+  keep({ index, pepper }: IndexData): void {
+    const used = namesIn(index);
+    for (const name of this.#held.keys()) if (!used.has(name)) this.#held.delete(name);
+    this.#next = { index, pepper };
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+    });
+  }
+
+  /** The table that was kept is still the newest. */
+  confirm(): void {
+    const now = Date.now();
+    if (this.#writing !== undefined || now - this.#confirmedAt < CONFIRM_INTERVAL) return;
+    this.#confirmedAt = now;
+    const seconds = now / 1000;
+    // Without it the table only looks older than it is.
+    utimes(join(this.#folder, INDEX_FILE), seconds, seconds).catch(() => {});
+  }
+
+  /** What is being written is written to its end. */
+  async close(): Promise<void> {
+    await this.#writing;
+  }
+
+  /** Undefined when nothing was kept. Rejects when what is there cannot be read. */
   async read(): Promise<LastGoodTable | undefined> {
-    const [text, data] = await Promise.all([this.#readOrNothing(join(this.#folder, INDEX_FILE)), this.#mounted()]);
-    const identity = identityIn({ data });
-    if (text === undefined || identity === undefined) return undefined;
-    const { index, pepper, keptAt } = JSON.parse(text) as Kept;
-    if (pepperVersion(identity.pepper) !== pepper) return undefined;
+    const file = join(this.#folder, INDEX_FILE);
+    const text = await readFile(file, "utf8").catch(nothingWhenAbsent);
+    if (text === undefined) return undefined;
+    const { index, pepper } = JSON.parse(text) as Kept;
     const { hash, refs } = readIndex(index);
-    const shards = await Promise.all(
-      refs.map(async ({ name }) => [name, await readFile(join(this.#folder, name), "utf8")] as const),
-    );
+    const read = async ({ name }: { name: string }) => {
+      const shard = await readFile(join(this.#folder, name), "utf8").catch(nothingWhenAbsent);
+      return shard === undefined ? [] : [[name, shard] as const];
+    };
+    const shards = (await Promise.all(refs.map(read))).flat();
+    const { mtime } = await stat(file);
     const published = { index, hash, shards: Object.fromEntries(shards) };
-    return { published, identity, credentials: credentialsIn({ data }), keptAt: new Date(keptAt) };
+    return { published, pepper, secret: await this.#mounted(), newestAt: mtime };
   }
 
-  async #write({ index, pepper }: IndexData, shards: Readonly<Record<string, string>>): Promise<void> {
+  async #write(): Promise<void> {
+    while (this.#next) {
+      const kept = this.#next;
+      this.#next = undefined;
+      await this.#replace(kept).catch((err: unknown) => {
+        this.#log.warn({ err }, "the table in force could not be kept for a restart");
+      });
+    }
+  }
+
+  async #replace(kept: Kept): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
-    for (const [name, text] of Object.entries(shards)) await writeFile(join(this.#folder, name), text);
+    const used = namesIn(kept.index);
+    for (const [name, text] of this.#held) {
+      if (!used.has(name)) continue;
+      await writeFile(join(this.#folder, name), text, { mode: ONLY_MINE });
+      if (this.#held.get(name) === text) this.#held.delete(name);
+    }
+    const there = await readdir(this.#folder);
+    const lost = [...used].find((name) => !there.includes(name));
+    if (lost !== undefined) throw new Error(`${lost} is gone from ${this.#folder}`);
     const draft = join(this.#folder, `.${INDEX_FILE}`);
-    const kept: Kept = { index, pepper, keptAt: new Date().toISOString() };
-    await writeFile(draft, JSON.stringify(kept));
+    await writeFile(draft, JSON.stringify(kept), { mode: ONLY_MINE });
     await rename(draft, join(this.#folder, INDEX_FILE));
-    const used = new Set(readIndex(index).refs.map(({ name }) => name));
-    for (const name of await readdir(this.#folder)) {
+    for (const name of there) {
       if (SHARD_FILE.test(name) && !used.has(name)) await rm(join(this.#folder, name), { force: true });
     }
   }
 
-  /** As the Secret's `data`. The kubelet's own files begin with two dots. */
-  async #mounted(): Promise<Record<string, string>> {
-    const names = await readdir(this.#companion).catch(() => []);
-    const files = await Promise.all(
-      names
-        .filter((name) => !name.startsWith(".."))
-        .map(async (name) => [name, await this.#readOrNothing(join(this.#companion, name))] as const),
-    );
-    return Object.fromEntries(
-      files.flatMap(([name, value]) => (value === undefined ? [] : [[name, Buffer.from(value).toString("base64")]])),
-    );
+  /** The kubelet's own files begin with two dots. */
+  async #mounted(): Promise<StoredSecret> {
+    const names = this.#companion === "" ? [] : await readdir(this.#companion).catch(() => []);
+    const read = async (name: string) => {
+      const value = await readFile(join(this.#companion, name)).catch(() => undefined);
+      return value === undefined ? [] : [[name, value.toString("base64")] as const];
+    };
+    const files = await Promise.all(names.filter((name) => !name.startsWith("..")).map(read));
+    return { data: Object.fromEntries(files.flat()) };
   }
+}
 
-  async #readOrNothing(file: string): Promise<string | undefined> {
-    return await readFile(file, "utf8").catch(() => undefined);
-  }
+function namesIn(index: string): ReadonlySet<string> {
+  return new Set(readIndex(index).refs.map(({ name }) => name));
+}
+
+function nothingWhenAbsent(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
 }

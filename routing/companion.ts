@@ -15,7 +15,7 @@ const CREDENTIAL = "credential.";
 const PEPPER_VERSION_LENGTH = 16;
 
 /** Of a Secret: values in base64. */
-interface Stored {
+export interface StoredSecret {
   readonly data?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -26,7 +26,7 @@ export interface Identity {
 }
 
 /** Undefined when the Secret lacks a part. */
-export function identityIn(secret: Stored | undefined): Identity | undefined {
+export function identityIn(secret: StoredSecret | undefined): Identity | undefined {
   const pepper = valueIn(secret, PEPPER);
   const adminToken = valueIn(secret, ADMIN_TOKEN);
   return pepper && adminToken && { pepper, adminToken };
@@ -38,12 +38,12 @@ export function pepperVersion(pepper: Redacted): string {
 }
 
 /** The versions whose values the Secret holds. */
-export function versionsIn(secret: Stored | undefined): ReadonlySet<CredentialVersion> {
+export function versionsIn(secret: StoredSecret | undefined): ReadonlySet<CredentialVersion> {
   const keys = Object.keys(secret?.data ?? {}).filter((key) => key.startsWith(CREDENTIAL));
   return new Set(keys.map((key) => key.slice(CREDENTIAL.length)));
 }
 
-export function credentialsIn(secret: Stored | undefined): Credentials {
+export function credentialsIn(secret: StoredSecret | undefined): Credentials {
   return new Map(
     [...versionsIn(secret)].flatMap((version) => {
       const value = valueIn(secret, CREDENTIAL + version);
@@ -56,6 +56,18 @@ export function credentialsIn(secret: Stored | undefined): Credentials {
 export function versionsNeeded(table: RoutingTable): readonly CredentialVersion[] {
   const providers = Object.values(table.providers);
   return [...new Set(providers.flatMap(({ auth, tls }) => [auth.credential, ...(tls ? [tls.ca] : [])]))];
+}
+
+/** Whether the second holds no other value for any of these versions than the first. */
+export function sameValues(
+  one: StoredSecret | undefined,
+  other: StoredSecret | undefined,
+  versions: readonly CredentialVersion[],
+): boolean {
+  return versions.every((version) => {
+    const key = CREDENTIAL + version;
+    return other?.data?.[key] === undefined || one?.data?.[key] === other.data[key];
+  });
 }
 
 /** The Secret's `data`. */
@@ -71,7 +83,7 @@ export function companionData(identity: Identity, credentials: Credentials): Rec
   };
 }
 
-function valueIn(secret: Stored | undefined, key: string): Redacted | undefined {
+function valueIn(secret: StoredSecret | undefined, key: string): Redacted | undefined {
   const value = secret?.data?.[key];
   return value ? new Redacted(Buffer.from(value, "base64").toString("utf8")) : undefined;
 }

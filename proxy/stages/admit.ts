@@ -9,7 +9,6 @@ const BEARER = /^Bearer +(\S+) *$/i;
 
 export function admit(context: RequestContext): void {
   const { exchange, services } = context;
-  if (services.draining()) context.response.shouldKeepAlive = false;
   const key = keyOf(context.request.headers);
   if (key === undefined) {
     if (services.allowAnonymous === undefined) throw unauthorised("No API key was sent.");

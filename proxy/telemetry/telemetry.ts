@@ -63,6 +63,7 @@ export class Telemetry {
   readonly #accessLog: LogDestination | undefined;
   readonly #transitions: ShownTransition[] = [];
   #lastReload: LastReload | undefined;
+  #lastSuccess: LastReload | undefined;
   #complained = false;
 
   constructor(options: TelemetryOptions) {
@@ -100,15 +101,17 @@ export class Telemetry {
     if (reload.ok) {
       this.#metrics.useNames(reload.modelNames);
       this.#metrics.config.applied(reload.hash, reload.newestAt ?? performance.now(), reload.changedAt);
-      this.#lastReload = { time, result: "success", hash: reload.hash };
+      this.#lastSuccess = { time, result: "success", hash: reload.hash };
+      this.#lastReload = this.#lastSuccess;
     } else {
       this.#metrics.config.refused();
       this.#lastReload = { time, result: "failure", error: reload.error };
     }
   }
 
-  /** The table in force is still the newest one. */
+  /** The table in force is the newest one: what was refused since it came is not wanted any more. */
   configConfirmed(): void {
+    this.#lastReload = this.#lastSuccess;
     this.#metrics.config.confirmed();
   }
 
