@@ -129,9 +129,9 @@ export class Gateway {
     telemetry.onReload({ ok: true, hash, modelNames: index.modelNames, ...times });
   }
 
-  /** The table in force is known to be the newest one. */
-  confirm(): void {
-    this.#parts.telemetry.configConfirmed();
+  /** The table in force was known to be the newest one then, or is now. On the clock of `performance.now()`. */
+  confirm(at = performance.now()): void {
+    this.#parts.telemetry.configConfirmed(at);
   }
 
   /** A configuration that did not even become a table, or a part of one: told in `/status`, in the log and in the metrics. */

@@ -153,7 +153,8 @@ export class KubeSource {
     }
     this.#isLastGood = false;
     this.#confirmed = data;
-    gateway.confirm();
+    this.#confirmedAt = 0;
+    this.#confirm();
   }
 
   /** Whoever comes first is first: an older table is never put over a newer one, and none is read beside another. */
@@ -220,12 +221,11 @@ export class KubeSource {
 
   /** As long as the watch hears something, what it told last is the newest. */
   #confirm(): void {
-    const { lastContact } = this.#objects;
-    if (lastContact === this.#confirmedAt || this.#confirmed === undefined) return;
-    if (this.#confirmed !== this.#objects.index) return;
+    const { lastContact, index } = this.#objects;
+    if (index === undefined || index !== this.#confirmed || lastContact === this.#confirmedAt) return;
     this.#confirmedAt = lastContact;
-    this.#options.gateway.confirm();
-    this.#options.lastGood?.confirm();
+    this.#options.gateway.confirm(monotonic(lastContact));
+    this.#options.lastGood?.confirm(lastContact);
   }
 
   #takeAdminToken(secret: StoredSecret | undefined): void {

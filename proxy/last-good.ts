@@ -60,12 +60,11 @@ export class LastGood {
     });
   }
 
-  /** The table that was kept is still the newest. */
-  confirm(): void {
-    const now = Date.now();
-    if (this.#writing !== undefined || now - this.#confirmedAt < CONFIRM_INTERVAL) return;
-    this.#confirmedAt = now;
-    const seconds = now / 1000;
+  /** The table that was kept was still the newest then, Unix milliseconds. */
+  confirm(at: number): void {
+    if (this.#writing !== undefined || at - this.#confirmedAt < CONFIRM_INTERVAL) return;
+    this.#confirmedAt = at;
+    const seconds = at / 1000;
     // Without it the table only looks older than it is.
     utimes(join(this.#folder, INDEX_FILE), seconds, seconds).catch(() => {});
   }

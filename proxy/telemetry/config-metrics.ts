@@ -30,8 +30,8 @@ export class ConfigMetrics {
     this.#reloads.failure++;
   }
 
-  confirmed(): void {
-    this.#newestAt = performance.now();
+  confirmed(at: number): void {
+    this.#newestAt = at;
   }
 
   counters(): Family[] {

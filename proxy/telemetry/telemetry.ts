@@ -109,10 +109,10 @@ export class Telemetry {
     }
   }
 
-  /** The table in force is the newest one: what was refused since it came is not wanted any more. */
-  configConfirmed(): void {
+  /** The table in force was the newest one then: what was refused since it came is not wanted any more. */
+  configConfirmed(at: number): void {
     this.#lastReload = this.#lastSuccess;
-    this.#metrics.config.confirmed();
+    this.#metrics.config.confirmed(at);
   }
 
   streamOpened(): void {
