@@ -1,7 +1,8 @@
 /** How is a time written on a command line? */
 import { UsageError } from "./command.ts";
 
-const LONGEST = 3_600;
+/** A day: as long as the chart lets a proxy drain. */
+const LONGEST = 86_400;
 
 /** Milliseconds of a whole number of seconds. */
 export function readSeconds(flag: string, text: string): number {
