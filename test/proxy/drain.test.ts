@@ -96,6 +96,26 @@ test("an answer under way and one on a kept connection say Connection: close", a
   assert.ok(idle.isClosed && busy.isClosed);
 });
 
+test("what is passed through says Connection: close as well", async () => {
+  const harness = await start();
+  openai.answer = (response) => void response.writeHead(200, { "content-type": "text/plain" }).end("content");
+  const connection = await Connection.to(harness.url);
+  const ask = async () => {
+    connection.received = "";
+    const head = ["GET /v1/files/file-1/content HTTP/1.1", "host: gateway", `authorization: Bearer ${KEY}`];
+    connection.socket.write([...head, "x-tandem-route: chat", "", ""].join("\r\n"));
+    await connection.until(/content\r?\n?/);
+  };
+  await ask();
+  assert.match(connection.received, /^HTTP\/1\.1 200 /);
+  assert.doesNotMatch(connection.received, /connection: close/i);
+  const closed = harness.gateway.close({ ...IN_A_CLUSTER, acceptMs: 0 });
+  await ask();
+  openai.answer = delayed(5, chatAnswer("hello"));
+  assert.match(connection.received, /connection: close/i);
+  await closed;
+});
+
 test("a new connection is served for a while, with Connection: close, and then refused", async () => {
   const harness = await start();
   const closed = harness.gateway.close(IN_A_CLUSTER);
