@@ -23,6 +23,7 @@ import { decodeTable, type Published, TableError } from "../routing/codec.ts";
 import { companionData, credentialsIn, type Identity, pepperVersion } from "../routing/companion.ts";
 import type { Credentials } from "../routing/secrets.ts";
 import type { RoutingTable } from "../routing/table.ts";
+import { applyWhole } from "./apply-whole.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { SecretObject } from "./named-secrets.ts";
 import type { OwnObjects } from "./own-objects.ts";
@@ -118,9 +119,9 @@ export class Publisher {
     const { client, release, secrets } = this.#options;
     const data = companionData(identity, credentials);
     if (isSame(this.#companion()?.data, data)) return;
-    this.#options.mayWrite();
-    const secret = { apiVersion: "v1", kind: "Secret", metadata: ownMeta(release, companionName(release.name)), data };
-    secrets.wrote(await apply<SecretObject>(client, secret, APPLY));
+    const metadata = ownMeta(release, companionName(release.name));
+    const secret: SecretObject = { apiVersion: "v1", kind: "Secret", metadata, data };
+    secrets.wrote(await applyWhole(client, secret, () => this.#options.mayWrite()));
     this.#options.onWrite("Secret");
   }
 
@@ -157,13 +158,12 @@ export class Publisher {
       history: JSON.stringify(historyAfter(before, published.hash)),
     };
     if (isSame(before, data)) return;
-    this.#options.mayWrite();
     const known = configMaps.get(`${release.namespace}/${indexName(release.name)}`)?.metadata.resourceVersion;
     // Guarded by the version it was made from: a write that comes late must not replace a newer one.
     const guard = known === undefined ? {} : { resourceVersion: known };
     const metadata = { ...ownMeta(release, indexName(release.name)), ...guard };
-    const index = { apiVersion: "v1", kind: "ConfigMap", metadata, data };
-    configMaps.wrote(await apply<ConfigMap>(client, index, APPLY));
+    const index: ConfigMap = { apiVersion: "v1", kind: "ConfigMap", metadata, data };
+    configMaps.wrote(await applyWhole(client, index, () => this.#options.mayWrite()));
     this.#options.onWrite("Index");
   }
 
