@@ -49,5 +49,7 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly log: Log;
   /** Told after the cache knows; what it throws is logged and counted. */
   onChange?(change: Change<T>): void;
+  /** Told when the server begins to say that this may not be read. */
+  onForbidden?(): void;
   readonly timings?: Partial<ReflectorTimings>;
 }

@@ -141,7 +141,9 @@ export class Reflector<T extends KubeObject> {
   /** Does the next try need a list first? */
   #judge(error: unknown): void {
     if (!(error instanceof ApiError)) return;
+    const wasForbidden = this.#isForbidden;
     this.#isForbidden = error.status === 403;
+    if (this.#isForbidden && !wasForbidden) this.#options.onForbidden?.();
     this.#refusals++;
     if (error.status === 410) this.#relistFor = "expired";
     else if (this.#refusals >= REFUSALS_BEFORE_RELIST) this.#relistFor ??= "errors";

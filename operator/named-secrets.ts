@@ -81,6 +81,8 @@ export class NamedSecrets {
       path: `/api/v1/namespaces/${namespace}/secrets`,
       fieldSelector: `metadata.name=${name}`,
       onChange,
+      // Whoever waits for it must not wait for ever.
+      onForbidden: onChange,
     });
     this.#watched.set(key, reflector);
     reflector.start();

@@ -274,7 +274,7 @@ interface TandemObject {
 
 export function provider(name: string, spec: object = {}): TandemObject {
   const auth = { apiKey: { secretRef: { name, key: "api-key" } } };
-  const models = [{ name: "gpt-4o" }];
+  const models = ["gpt-4o", "gpt-4o-mini", "gpt-4.1"].map((model) => ({ name: model }));
   return { kind: "AIProvider", metadata: { name }, spec: { type: "OpenAI", auth, models, ...spec } };
 }
 
