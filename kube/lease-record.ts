@@ -25,6 +25,7 @@ export interface Holder {
 export function heldBy({ identity, durationMs, labels }: Holder, seen: Lease, at: Date): Lease {
   const { spec = {} } = seen;
   const isOurs = spec.holderIdentity === identity;
+  const isFirst = seen.spec === undefined;
   return {
     ...seen,
     metadata: withLabels(seen.metadata, labels),
@@ -34,7 +35,7 @@ export function heldBy({ identity, durationMs, labels }: Holder, seen: Lease, at
       leaseDurationSeconds: Math.ceil(durationMs / 1000),
       acquireTime: (isOurs && spec.acquireTime) || microTime(at),
       renewTime: microTime(at),
-      leaseTransitions: (spec.leaseTransitions ?? 0) + (isOurs ? 0 : 1),
+      leaseTransitions: (spec.leaseTransitions ?? 0) + (isOurs || isFirst ? 0 : 1),
     },
   };
 }

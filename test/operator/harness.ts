@@ -12,7 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Started, start, temporaryFolder, waitFor } from "../cli/tandem.ts";
 import type { ApiServer } from "../control-plane/api-server.ts";
 import { pathOf } from "../control-plane/tandem-api.ts";
-import { type FaultyApi, startFaultyApi, type When } from "../kube/faulty-api.ts";
+import { type FaultyApi, type SeenRequest, startFaultyApi } from "../kube/faulty-api.ts";
 import { ownRules, WATCHED_RULES } from "./rights.ts";
 
 export const RELEASE = "tandem";
@@ -245,18 +245,18 @@ export class Stage {
 
   /** Waits until the operator has written nothing for so many milliseconds, its Lease apart. */
   async quiet(ms = 800): Promise<void> {
-    const lastWrite = () => this.network.seen.findLast(isWrite)?.at ?? 0;
+    const lastWrite = () => this.network.requests.findLast(isWrite)?.at ?? 0;
     await waitFor(`quiet for ${ms} ms`, 30_000, async () => performance.now() - lastWrite() > ms);
   }
 
   /** What the operator writes while something is done and until it is quiet again, its Lease apart. */
   async writesOf(action: () => Promise<unknown>): Promise<string[]> {
     await this.quiet();
-    const from = this.network.seen.length;
+    const from = this.network.requests.length;
     await action();
     await sleep(1_000);
     await this.quiet();
-    return this.network.seen
+    return this.network.requests
       .slice(from)
       .filter(isWrite)
       .filter(({ path }) => !path.endsWith("/events"))
@@ -264,7 +264,9 @@ export class Stage {
   }
 }
 
-export const isWrite: When = ({ kind, path }) => kind === "write" && !path.includes("/leases");
+export function isWrite({ kind, path }: SeenRequest): boolean {
+  return kind === "write" && !path.includes("/leases");
+}
 
 interface TandemObject {
   readonly kind: string;

@@ -79,10 +79,10 @@ describe("what the operator publishes", { skip }, () => {
       return [...objects, ...own].map((object) => object?.metadata.resourceVersion);
     };
     const before = await versions();
-    const from = stage.network.seen.length;
+    const from = stage.network.requests.length;
     await sleep(3_000);
     assert.deepEqual(await versions(), before);
-    const asked = stage.network.seen.slice(from).filter(({ path }) => !path.includes("/leases"));
+    const asked = stage.network.requests.slice(from).filter(({ path }) => !path.includes("/leases"));
     assert.deepEqual(asked, []);
     assert.equal((await operator.metrics()).get("tandem_operator_reconcile_failures_total"), 0);
   });
@@ -133,12 +133,12 @@ describe("what the operator publishes", { skip }, () => {
 
   test("a Secret is in the companion before the table that names it", async () => {
     const { stage } = await running("order");
-    const from = stage.network.seen.length;
+    const from = stage.network.requests.length;
     await stage.putSecret("third", { "api-key": "sk-the-key-of-the-third" });
     await stage.put(provider("third"));
     await stage.put(route("gpt-4o", { openai: 50, third: 50 }));
     await stage.until("AIRoute", "gpt-4o", "Ready", "True");
-    const writes = stage.network.seen
+    const writes = stage.network.requests
       .slice(from)
       .filter(({ kind, path }) => kind === "write" && path.includes(stage.home));
     const first = (pattern: RegExp) => writes.findIndex(({ path }) => pattern.test(path));

@@ -1,13 +1,14 @@
 /** How do the tests of a file share one API server and leave nothing behind? */
 
 import { after, before } from "node:test";
+import { findBinaries } from "../../cluster/binaries.ts";
+import { CONTROL_PLANE } from "../../cluster/programs.ts";
 import { type ApiServer, startApiServer } from "../control-plane/api-server.ts";
-import { findBinaries } from "../control-plane/binaries.ts";
 import { installCrds } from "../control-plane/tandem-api.ts";
 import { provider, route, Stage } from "./harness.ts";
 import { PlayedProxy } from "./played-proxy.ts";
 
-const found = await findBinaries();
+const found = await findBinaries(CONTROL_PLANE);
 /** For `describe`. */
 export const skip = "missing" in found ? found.missing : false;
 
