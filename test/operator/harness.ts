@@ -125,7 +125,7 @@ export class Stage {
       },
     };
     this.#replicas.push(replica);
-    await started.says(isFirst ? /this operator leads/ : /all objects are known/);
+    await started.says(isFirst ? /this replica leads"/ : /all objects are known/);
     return replica;
   }
 

@@ -54,7 +54,7 @@ describe("leaders of the operator", { skip }, () => {
     const { stage, leader, other } = await two("stop");
     const began = performance.now();
     assert.equal(await leader.stop(), 0);
-    await other.says(/this operator leads/);
+    await other.says(/this replica leads"/);
     const took = Math.round(performance.now() - began);
     t.diagnostic(`the other led after ${took} ms`);
     assert.ok(took < 2_000, `${took} ms`);
