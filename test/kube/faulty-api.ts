@@ -111,7 +111,7 @@ export async function startFaultyApi(server: ApiServer): Promise<FaultyApi> {
       begun = lines.pop() ?? "";
       for (const line of lines) {
         const isBookmark = line.startsWith('{"type":"BOOKMARK"');
-        if (watch.isSilent || (swallowing > 0 && !isBookmark)) continue;
+        if (watch.isSilent || response.writableEnded || (swallowing > 0 && !isBookmark)) continue;
         if (isCutting && !isBookmark) {
           isCutting = false;
           response.write(line.slice(0, Math.floor(line.length * CUT_AT)), () => response.socket?.destroy());
