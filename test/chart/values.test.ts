@@ -19,7 +19,7 @@ const SCHEMA = JSON.parse(readFileSync(join(CHART, "values.schema.json"), "utf8"
 const REFUSED: readonly { readonly set: readonly string[]; readonly release?: string; readonly says: string }[] = [
   {
     set: ["image.repository="],
-    says: "image.repository is not set: no image of Tandem is published yet, so make one in the checkout with `npm run image`, push or import it where your nodes find it, and give its name with --set image.repository=NAME",
+    says: "image.repository is not set: no image of Tandem is published yet, so make one in the checkout with `npm run image` (or `docker build -t NAME .`), push or import it where your nodes find it, and give its name with --set image.repository=NAME",
   },
   {
     set: [],

@@ -41,7 +41,7 @@ annotations:
 {{- define "tandem.image" -}}
 {{- with .Values.image -}}
 {{- if not .repository -}}
-{{- fail "image.repository is not set: no image of Tandem is published yet, so make one in the checkout with `npm run image`, push or import it where your nodes find it, and give its name with --set image.repository=NAME" -}}
+{{- fail "image.repository is not set: no image of Tandem is published yet, so make one in the checkout with `npm run image` (or `docker build -t NAME .`), push or import it where your nodes find it, and give its name with --set image.repository=NAME" -}}
 {{- end -}}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
 {{- end -}}
