@@ -149,7 +149,7 @@ export class Gateway {
   async close(options: DrainOptions): Promise<void> {
     const parts = this.#parts;
     parts.draining = true;
-    await drain(this.#listener, parts.open, options);
+    await drain(this.#listener, options);
     await parts.upstreams.close({ now: true });
     await parts.telemetry.close(FLUSH_TIMEOUT);
     this.#admin.close();
@@ -163,8 +163,6 @@ interface Parts {
   readonly upstreams: Upstreams;
   readonly telemetry: Telemetry;
   readonly faults: ConfigFaults;
-  /** Answers that are not finished. */
-  readonly open: Set<ServerResponse>;
   snapshot: Snapshot | undefined;
   draining: boolean;
 }
@@ -175,10 +173,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const services = servicesOf(options, parts);
   const listener = createListener({
     headerBytes: options.settings.limits.headerBytes,
+    draining: () => parts.draining,
     handle: (request: IncomingMessage, response: ServerResponse) => {
-      parts.open.add(response);
-      if (parts.draining) response.shouldKeepAlive = false;
-      void serve(services, parts.snapshot, request, response).then(() => parts.open.delete(response));
+      void serve(services, parts.snapshot, request, response);
     },
   });
   const admin = createAdmin({
@@ -221,7 +218,6 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     upstreams,
     telemetry,
     faults: new ConfigFaults(telemetry.log),
-    open: new Set(),
     snapshot: undefined,
     draining: false,
   };

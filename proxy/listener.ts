@@ -6,6 +6,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { drainable } from "./drain.ts";
 import { type ErrorCode, GatewayError } from "./errors.ts";
 
 /** Milliseconds. */
@@ -26,6 +27,7 @@ const REFUSALS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 
 export interface ListenerOptions {
   readonly headerBytes: number;
+  readonly draining: () => boolean;
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
 }
 
@@ -33,6 +35,7 @@ export function createListener(options: ListenerOptions): Server {
   const server = createServer(
     {
       maxHeaderSize: options.headerBytes,
+      ServerResponse: drainable(options.draining),
       headersTimeout: HEADERS_TIMEOUT,
       requestTimeout: REQUEST_TIMEOUT,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
