@@ -1,4 +1,9 @@
-/** The byte scan must see exactly what JSON.parse sees, however the body is cut into chunks. */
+/**
+ * The byte scan must see exactly the fields that were written, however the body is cut into chunks.
+ *
+ * Texts are compared, never what JSON.parse makes of them: V8 14.6 reads a key that ends in a simple escape (`"\n"`) as
+ * the key that it saw in that place before without it (`"n"`).
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -27,6 +32,12 @@ const value = fc.letrec<{ any: unknown }>((tie) => ({
 const object = fc.dictionary(key, value, { maxKeys: 7 });
 const cuts = fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1, maxLength: 12 });
 
+/** The text of a top-level field's value in a body that `JSON.stringify` wrote with `space`. */
+function writtenAtTop(value: unknown, space: string | number | undefined): string {
+  const indent = typeof space === "number" ? " ".repeat(space) : (space ?? "");
+  return JSON.stringify(value, null, space).replaceAll("\n", `\n${indent}`);
+}
+
 function scanned(bytes: Buffer, sizes: readonly number[], passFrom = Number.POSITIVE_INFINITY): BodyScan {
   const scan = new BodyScan(READ);
   for (let at = 0, n = 0; at < bytes.length; n++) {
@@ -50,8 +61,7 @@ test("finds the fields that JSON.parse finds, with the same values", () => {
         const field = scan.fields.get(name);
         assert.equal(field !== undefined, Object.hasOwn(body, name), name);
         if (!field) continue;
-        const text = bytes.subarray(field.start, field.end).toString();
-        assert.deepEqual(JSON.parse(text), JSON.parse(JSON.stringify(body[name])));
+        assert.equal(bytes.subarray(field.start, field.end).toString(), writtenAtTop(body[name], space));
         assert.ok(scan.slice(field.start, field.end).equals(bytes.subarray(field.start, field.end)));
       }
     }),
@@ -66,8 +76,10 @@ test("a spliced model changes the model and nothing else", () => {
       const payload = withModel(scanned(bytes, sizes), Buffer.from('"my-deployment"'));
       const sent = Buffer.concat(payload.chunks);
       assert.equal(sent.length, payload.length);
-      const expected = { ...(JSON.parse(bytes.toString()) as object), model: "my-deployment" };
-      assert.deepEqual(JSON.parse(sent.toString()), expected);
+      const expected = Object.hasOwn(body, "model")
+        ? { ...body, model: "my-deployment" }
+        : { model: "my-deployment", ...body };
+      assert.equal(sent.toString(), JSON.stringify(expected));
     }),
     { numRuns: 2000 },
   );
