@@ -50,7 +50,7 @@ function scanned(bytes: Buffer, sizes: readonly number[], passFrom = Number.POSI
   return scan;
 }
 
-test("finds the fields that JSON.parse finds, with the same values", () => {
+test("finds the fields that were written, with the same values", () => {
   fc.assert(
     fc.property(object, fc.constantFrom(undefined, 2, "\t"), cuts, (body, space, sizes) => {
       const bytes = Buffer.from(JSON.stringify(body, null, space));
