@@ -14,6 +14,7 @@ import { Redacted } from "../routing/secrets.ts";
 import { isAccepted } from "../routing/verdict.ts";
 import { listenProblem, readAddress } from "./addresses.ts";
 import { CommandError } from "./command.ts";
+import { readIDKeys } from "./id-keys.ts";
 import { LastTable } from "./last-table.ts";
 import { createPlainLogger } from "./plain-log.ts";
 import { linesOf, place, tell } from "./tell.ts";
@@ -56,7 +57,8 @@ export async function runGateway(options: RunOptions): Promise<RunningGateway> {
     throw new CommandError(listenProblem(error));
   });
   const memory = new LastTable(options.state, options.manifests, (message) => tell(`warning: ${message}`));
-  const source = await startSource(options, gateway, memory).catch(async (error: unknown) => {
+  const idKeys = await readIDKeys(options.state, (message) => tell(`warning: ${message}`));
+  const source = await startSource(options, gateway, memory, idKeys).catch(async (error: unknown) => {
     await gateway.close({ drainMs: 0 });
     throw error instanceof ManifestError ? new CommandError(`${place(error)}${error.message}`) : error;
   });
@@ -71,7 +73,12 @@ export async function runGateway(options: RunOptions): Promise<RunningGateway> {
   };
 }
 
-async function startSource(options: RunOptions, gateway: Gateway, memory: LastTable): Promise<ManifestSource> {
+async function startSource(
+  options: RunOptions,
+  gateway: Gateway,
+  memory: LastTable,
+  idKeys: readonly Redacted[],
+): Promise<ManifestSource> {
   let told: ReadonlySet<string> = new Set();
   const source = new ManifestSource({
     paths: options.manifests,
@@ -80,7 +87,7 @@ async function startSource(options: RunOptions, gateway: Gateway, memory: LastTa
     pepper: new Redacted(randomBytes(PEPPER_BYTES).toString("base64")),
     lastTable: await memory.read(),
     onConfiguration(update) {
-      if (!gateway.apply(update).ok) return;
+      if (!gateway.apply({ ...update, idKeys }).ok) return;
       memory.keep(update.table);
       if (options.showVerdicts) told = tellNews(update, told);
     },

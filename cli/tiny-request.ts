@@ -4,7 +4,7 @@
  * A chat of one word; where the model takes no chats, an embedding of one word.
  */
 import { dialectOf } from "../proxy/dialects/dialects.ts";
-import { operationOf } from "../proxy/dialects/operations.ts";
+import { operationNamed } from "../proxy/dialects/operations.ts";
 import type { Connections, DispatchController, DispatchHandler } from "../proxy/upstream/connections.ts";
 import { transportFailure } from "../proxy/upstream/failure.ts";
 import type { Candidate } from "../routing/choose.ts";
@@ -59,7 +59,7 @@ export async function ask(line: Line, candidate: Candidate): Promise<Answer> {
 function send(line: Line, candidate: Candidate, name: string, body: object): Promise<Answer> {
   const { provider, model, upstreamModel: upstream } = candidate;
   const dialect = dialectOf(provider);
-  const operation = operationOf(name);
+  const operation = operationNamed("POST", name);
   const key = line.credentials.get(provider.auth.credential);
   const path = operation && dialect.path(provider, { operation, path: name, query: "", model, upstream });
   if (!key || path === undefined) return Promise.resolve(failed("its key is missing", 0));

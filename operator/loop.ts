@@ -14,7 +14,8 @@ import type { RoutingTable } from "../routing/table.ts";
 import type { Verdict } from "../routing/verdict.ts";
 import { desiredStatus } from "./conditions.ts";
 import type { Fleet } from "./fleet.ts";
-import { newIdentity } from "./identity.ts";
+import { newIdentity, ROTATE_ID_KEY, withRotation } from "./identity.ts";
+import type { SecretObject } from "./named-secrets.ts";
 import type { InUse, Publication, Publisher } from "./publish.ts";
 import type { Described, StatusWriter } from "./status-writer.ts";
 import type { Tables } from "./tables.ts";
@@ -29,7 +30,7 @@ export interface LoopParts {
   /** Serve objects whose protecting fields have no effect yet. */
   readonly dev: boolean;
   /** In the companion Secret, or undefined. */
-  companion(): Parameters<typeof identityIn>[0];
+  companion(): SecretObject | undefined;
 }
 
 /** What the objects and Secrets make, whatever proxies say. */
@@ -100,7 +101,9 @@ export class Loop {
     const changedAt = this.#changedAt ?? now;
     this.#changedAt = undefined;
     this.#recall();
-    const identity = this.identity ?? newIdentity();
+    const companion = this.#parts.companion();
+    const asked = companion?.metadata?.annotations?.[ROTATE_ID_KEY];
+    const identity = withRotation(this.identity ?? newIdentity(), asked);
     const secrets = this.#parts.world.secrets.describe(identity.pepper);
     const input = { objects, secrets: secrets.map(({ facts }) => facts), dev: this.#parts.dev };
     const { table, verdicts } = compile(input, this.#lastTable);

@@ -18,6 +18,7 @@ export class NotYet extends Error {
 export interface Beside {
   readonly credentials: Credentials;
   readonly pepper: Redacted;
+  readonly idKeys: readonly Redacted[];
 }
 
 /** Throws `NotYet`. `pepper`: the version under which the table's keys are hashed. */
@@ -33,7 +34,7 @@ export function besideTable(table: RoutingTable, pepper: string, secret: StoredS
     const what = missing.length === 1 ? "a credential" : `${missing.length} credentials`;
     throw new NotYet(`The table waits for ${what} that the companion Secret does not hold yet.`);
   }
-  return { credentials, pepper: identity.pepper };
+  return { credentials, pepper: identity.pepper, idKeys: identity.idKeys };
 }
 
 /** A table that was put in force, and what with. */

@@ -1,12 +1,14 @@
 /** What does a request carry from stage to stage? */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Client } from "../routing/table.ts";
+import type { Form } from "./body/form.ts";
 import type { BodyReceiver, Received } from "./body/receive.ts";
 import type { Operation } from "./dialects/operations.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Services } from "./services.ts";
 import type { Plan, Snapshot, Target } from "./snapshot.ts";
 import type { UpstreamCall } from "./stages/call.ts";
+import type { Identified } from "./stages/identify.ts";
 
 export interface RequestContext {
   readonly request: IncomingMessage;
@@ -29,12 +31,20 @@ export interface RequestContext {
   /** The deployment that an Azure-shaped path names. */
   deployment: string | undefined;
   receiver: BodyReceiver | undefined;
+  /** A JSON body. */
   body: Received | undefined;
+  /** A multipart body. */
+  form: Form | undefined;
+
+  // identify
+  ids: Identified | undefined;
 
   // match, plan
   plan: Plan | undefined;
   /** Answers asked for (`n`): each must end before a stream is whole. */
   choices: number;
+  /** The answer is kept by the provider (`store`), so that its id is one of a thing. */
+  stored: boolean;
   order: readonly Target[];
 
   // attempt

@@ -17,13 +17,14 @@ import { ReplayPool } from "./body/replay-pool.ts";
 import { ConfigFaults } from "./config-faults.ts";
 import { dialectOf } from "./dialects/dialects.ts";
 import { type DrainOptions, drain } from "./drain.ts";
+import { Finder } from "./ids/finder.ts";
 import { createListener } from "./listener.ts";
 import { createPassthrough } from "./passthrough.ts";
 import { serve } from "./pipeline.ts";
 import type { Services } from "./services.ts";
 import type { GatewaySettings } from "./settings.ts";
 import { inSlices } from "./sliced.ts";
-import { Snapshot } from "./snapshot.ts";
+import { type Secrets, Snapshot } from "./snapshot.ts";
 import { statusOf, summaryOf } from "./status.ts";
 import type { LogDestination, Logger } from "./telemetry/log.ts";
 import { type AppliedTable, type ReloadError, Telemetry } from "./telemetry/telemetry.ts";
@@ -50,11 +51,8 @@ export interface GatewayOptions {
 }
 
 /** A table and all that it needs. */
-export interface Configuration {
+export interface Configuration extends Secrets {
   readonly published: Published;
-  readonly credentials: Credentials;
-  /** Under which the clients' keys in the table are hashed. */
-  readonly pepper: Redacted;
 }
 
 /** A table that was read and checked, ready to be put in force. */
@@ -123,8 +121,8 @@ export class Gateway {
   /** The swap itself: one assignment, and what is kept of providers goes over to the new table. */
   enforce({ hash, index }: Prepared, companions: Companions): void {
     const { upstreams, telemetry } = this.#parts;
-    const { credentials, pepper, ...times } = companions;
-    this.#parts.snapshot = new Snapshot(index, hash, credentials, pepper, upstreams);
+    const { credentials, pepper, idKeys, ...times } = companions;
+    this.#parts.snapshot = new Snapshot(index, hash, { credentials, pepper, idKeys }, upstreams);
     upstreams.adopt(Object.values(index.table.providers), credentials);
     telemetry.onReload({ ok: true, hash, modelNames: index.modelNames, ...times });
   }
@@ -236,6 +234,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
       env: options.env,
       streams: parts.telemetry,
     }),
+    finder: new Finder(),
     allowAnonymous: options.allowAnonymous,
     load: { inFlight: 0 },
     draining: () => parts.draining,

@@ -1,9 +1,9 @@
 /**
  * What happens to one request, from its first byte to its last?
  *
- *   request ─▶ readPath ─▶ admit ─┬─▶ matchBody ─▶ plan ─▶ attempt ─▶ relay     translated operations
- *                                 ├─▶ matchRoute ─▶ plan ─▶ pipe                passed through
- *                                 └─▶ models                                    answered here
+ *   request ─▶ admit ─▶ readPath ─┬─▶ readBody ─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ attempt ─▶ relay   inference, resources
+ *                                 ├─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ pipe                           content of resources
+ *                                 └─▶ models                                                             answered here
  *   …and whatever happened: answerError where a stage threw, then record.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -17,20 +17,26 @@ import type { Snapshot } from "./snapshot.ts";
 import { admit } from "./stages/admit.ts";
 import { answerError } from "./stages/answer-error.ts";
 import { attempt } from "./stages/attempt.ts";
-import { matchBody, readPath } from "./stages/match.ts";
+import { find } from "./stages/find.ts";
+import { identify } from "./stages/identify.ts";
+import { match } from "./stages/match.ts";
 import { models } from "./stages/models.ts";
-import { matchRoute, pipe } from "./stages/pipe.ts";
+import { pipe } from "./stages/pipe.ts";
 import { plan } from "./stages/plan.ts";
+import { readBody, readPath } from "./stages/read.ts";
 import { relay } from "./stages/relay.ts";
 
 type Stage = (context: RequestContext) => Promise<void> | void;
 
 const FIRST: readonly ((context: RequestContext) => void)[] = [admit, readPath];
 
+const TRANSLATED: readonly Stage[] = [readBody, identify, match, find, plan, attempt, relay];
+
 const THEN: Readonly<Record<Handling, readonly Stage[]>> = {
-  translated: [matchBody, plan, attempt, relay],
-  passthrough: [matchRoute, plan, pipe],
-  gateway: [models],
+  inference: TRANSLATED,
+  resource: TRANSLATED,
+  content: [identify, match, find, plan, pipe],
+  models: [models],
 };
 
 /** Serves one request. Never rejects. */
@@ -46,7 +52,7 @@ export async function serve(
     if (!snapshot) throw new GatewayError("not_ready", "The gateway has no configuration yet. Ask again in a moment.");
     for (const stage of FIRST) stage(context);
     // Stages that need not wait are not waited for: a turn of the microtask queue each would add up.
-    for (const stage of THEN[context.operation?.handling ?? "gateway"]) {
+    for (const stage of THEN[context.operation?.handling ?? "models"]) {
       const pending = stage(context);
       if (pending) await pending;
     }
@@ -77,8 +83,11 @@ function begin(
     deployment: undefined,
     receiver: undefined,
     body: undefined,
+    form: undefined,
+    ids: undefined,
     plan: undefined,
     choices: 1,
+    stored: false,
     order: [],
     target: undefined,
     call: undefined,

@@ -1,5 +1,6 @@
 /** What do stages need beside the request? The gateway gives it, the same to every request. */
 import type { ReplayPool } from "./body/replay-pool.ts";
+import type { Finder } from "./ids/finder.ts";
 import type { Passthrough } from "./passthrough.ts";
 import type { GatewaySettings } from "./settings.ts";
 import type { Target } from "./snapshot.ts";
@@ -13,6 +14,7 @@ export interface Services {
   readonly availability: Availability;
   readonly telemetry: Telemetry;
   readonly passthrough: Passthrough;
+  readonly finder: Finder;
   /** The namespace of callers without a key; undefined: there are none. */
   readonly allowAnonymous: string | undefined;
   readonly load: { inFlight: number };

@@ -4,14 +4,15 @@
  * Immutable: a request holds the snapshot that it began with. What a request needs of a backend (connections, auth
  * header, path, breaker) is worked out once and kept here.
  */
-import { type Candidate, candidates, order, tiers } from "../routing/choose.ts";
-import { findRoute, type TableIndex } from "../routing/lookup.ts";
+import { type Candidate, candidates, order, resourceCandidates, tiers } from "../routing/choose.ts";
+import { findRoute, modelsOfDeployment, type TableIndex } from "../routing/lookup.ts";
 import type { Credentials, Redacted } from "../routing/secrets.ts";
 import { hmacOf } from "../routing/secrets.ts";
-import type { Client, Route, RoutingTable, StickyKey } from "../routing/table.ts";
+import type { Client, Provider, Route, RoutingTable, StickyKey } from "../routing/table.ts";
 import type { Call, Dialect } from "./dialects/dialect.ts";
 import { dialectOf } from "./dialects/dialects.ts";
 import type { Operation } from "./dialects/operations.ts";
+import { Affinity, homeOf } from "./ids/affinity.ts";
 import type { Dispatcher } from "./upstream/connections.ts";
 import type { AvailabilityHandle, Upstreams } from "./upstream/upstreams.ts";
 
@@ -29,8 +30,10 @@ export interface Target extends Candidate {
   readonly host: string;
   /** Name and value; undefined when the credential is gone, which makes the target unusable. */
   readonly auth: readonly [string, string] | undefined;
-  /** JSON text to put into the body's `model`; undefined when the body goes as it is. */
-  readonly bodyModel: Buffer | undefined;
+  /** The upstream's name as JSON text, to put into bodies. */
+  readonly modelJSON: Buffer;
+  /** Where an operation has the deployment in its path, the body's `model` is ignored. */
+  readonly modelInPath: boolean;
   readonly requestTimeout: number;
   readonly firstByteTimeout: number;
   readonly firstTokenTimeout: number | undefined;
@@ -55,23 +58,36 @@ export interface Plan {
   readonly sticky: readonly StickyKey[];
 }
 
+/** What a table needs that must not stand in it. */
+export interface Secrets {
+  readonly credentials: Credentials;
+  /** Under which the clients' keys in the table are hashed. */
+  readonly pepper: Redacted;
+  /** Sign the ids of things at providers: the first signs, all are good to read. */
+  readonly idKeys: readonly Redacted[];
+}
+
 export class Snapshot {
   readonly table: RoutingTable;
   readonly hash: string;
   readonly index: TableIndex;
   readonly credentials: Credentials;
+  readonly affinity: Affinity;
   readonly #upstreams: Upstreams;
   readonly #pepper: Redacted;
   readonly #plans = new Map<string, Plan>();
   readonly #clients = new Map<string, Client>();
+  readonly #deployments = new Map<string, readonly string[]>();
+  #homes: ReadonlyMap<string, Provider> | undefined;
   #bodyFields: ReadonlySet<string> | undefined;
 
-  constructor(index: TableIndex, hash: string, credentials: Credentials, pepper: Redacted, upstreams: Upstreams) {
+  constructor(index: TableIndex, hash: string, secrets: Secrets, upstreams: Upstreams) {
     this.table = index.table;
     this.hash = hash;
     this.index = index;
-    this.credentials = credentials;
-    this.#pepper = pepper;
+    this.credentials = secrets.credentials;
+    this.affinity = new Affinity(secrets.idKeys);
+    this.#pepper = secrets.pepper;
     this.#upstreams = upstreams;
   }
 
@@ -110,6 +126,36 @@ export class Snapshot {
     return { route, model, targets, excluded: found.excluded, fixedOrder, sticky: route.sticky };
   }
 
+  /** Where calls go that name no model: every provider of the route once, in the order of its backends. */
+  planForResources(route: Route): Plan {
+    const name = `resources\n${route.key}`;
+    const known = this.#plans.get(name);
+    if (known) return known;
+    const targets = resourceCandidates(this.table, route).map((candidate) => this.#target(candidate));
+    // What another backend keeps stays within reach, but nothing new is made there.
+    const makers = targets.filter(({ backend }) => backend.failover !== "Never");
+    const fixedOrder = tiers(makers).flat();
+    const plan = { route, model: "", targets, excluded: [], fixedOrder, sticky: [] };
+    if (this.#plans.size < KEPT_PLANS) this.#plans.set(name, plan);
+    return plan;
+  }
+
+  /** The provider whose things carry this home in their ids. */
+  providerAt(home: string): Provider | undefined {
+    this.#homes ??= new Map(Object.values(this.table.providers).map((provider) => [homeOf(provider), provider]));
+    return this.#homes.get(home);
+  }
+
+  /** Names of the models that a namespace's callers may reach and that some provider serves by this deployment. */
+  modelsOfDeployment(namespace: string, deployment: string): readonly string[] {
+    const name = `${namespace}\n${deployment}`;
+    const known = this.#deployments.get(name);
+    if (known) return known;
+    const models = modelsOfDeployment(this.index, namespace, deployment);
+    if (this.#deployments.size < KEPT_PLANS) this.#deployments.set(name, models);
+    return models;
+  }
+
   #target(candidate: Candidate): Target {
     const { provider, model } = candidate;
     const dialect = dialectOf(provider);
@@ -124,9 +170,8 @@ export class Snapshot {
       origin: url.origin,
       host: url.host,
       auth: key && dialect.auth(key),
-      bodyModel: dialect.modelInBody(provider, model)
-        ? Buffer.from(JSON.stringify(candidate.upstreamModel))
-        : undefined,
+      modelJSON: Buffer.from(JSON.stringify(candidate.upstreamModel)),
+      modelInPath: dialect.modelInPath(provider, model),
       requestTimeout: timeouts.request,
       firstByteTimeout: timeouts.firstByte,
       firstTokenTimeout: timeouts.firstToken,
@@ -134,6 +179,11 @@ export class Snapshot {
       paths: new Map(),
     };
   }
+}
+
+/** The name to put into a body's `model`, as JSON text; undefined when the body goes as it is. */
+export function bodyModelAt(target: Target, operation: Operation): Buffer | undefined {
+  return target.modelInPath && operation.azureDated === "deployment" ? undefined : target.modelJSON;
 }
 
 /** Path and query of an operation at a target; undefined when its provider's form does not have it. */

@@ -58,6 +58,20 @@ export function candidates(
   return { candidates: found, excluded };
 }
 
+/**
+ * Where things go that belong to a provider and not to a model, files and batches for example: every provider of the
+ * route once, with the backend that names it first. The model is one that the backend could use, for what is sent with it.
+ */
+export function resourceCandidates(table: RoutingTable, route: Route): readonly Candidate[] {
+  const found = new Map<string, Candidate>();
+  for (const backend of route.backends) {
+    const provider = Object.hasOwn(table.providers, backend.provider) ? table.providers[backend.provider] : undefined;
+    if (provider === undefined || found.has(provider.key)) continue;
+    found.set(provider.key, { backend, provider, model: { upstream: "" }, modelName: "", upstreamModel: "" });
+  }
+  return [...found.values()];
+}
+
 function notOffered(backend: Backend, provider: Provider, modelName: string): Exclusion {
   return {
     backend: backend.name,
@@ -113,8 +127,8 @@ function isDraw(candidate: Candidate, mayBeFirst: boolean, place: number): boole
 }
 
 /** By priority, except that the first tier with weight leads. */
-export function tiers(all: readonly Candidate[]): readonly (readonly Candidate[])[] {
-  const byPriority = new Map<number, Candidate[]>();
+export function tiers<One extends Candidate>(all: readonly One[]): readonly (readonly One[])[] {
+  const byPriority = new Map<number, One[]>();
   for (const candidate of all) {
     const tier = byPriority.get(candidate.backend.priority);
     if (tier === undefined) byPriority.set(candidate.backend.priority, [candidate]);

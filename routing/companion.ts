@@ -1,15 +1,18 @@
 /**
  * What stands in the companion Secret?
  *
- * The pepper of the clients' keys, the token of the proxies' admin port, and the values of the credentials that the
- * tables in use name by version. Made once; whatever else happens to it is put right from memory.
+ * The pepper of the clients' keys, the token of the proxies' admin port, the keys that sign ids, and the values of the
+ * credentials that the tables in use name by version. Made once; whatever else happens to it is put right from memory.
  */
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { type Credentials, Redacted } from "./secrets.ts";
 import type { CredentialVersion, RoutingTable } from "./table.ts";
 
 const PEPPER = "pepper";
 const ADMIN_TOKEN = "admin-token";
+const ID_KEY = "id-key";
+const PREVIOUS_ID_KEY = "id-key-previous";
+const ID_KEY_ROTATION = "id-key-rotation";
 const CREDENTIAL = "credential.";
 /** Hex digits. */
 const PEPPER_VERSION_LENGTH = 16;
@@ -23,13 +26,29 @@ export interface StoredSecret {
 export interface Identity {
   readonly pepper: Redacted;
   readonly adminToken: Redacted;
+  /** Sign ids of things at providers: the first signs, a second one is the one before, still good to read. */
+  readonly idKeys: readonly Redacted[];
+  /** What was asked for when the first of them was made: asked for something else, the next one is. */
+  readonly idKeyRotation?: string | undefined;
 }
 
 /** Undefined when the Secret lacks a part. */
 export function identityIn(secret: StoredSecret | undefined): Identity | undefined {
   const pepper = valueIn(secret, PEPPER);
   const adminToken = valueIn(secret, ADMIN_TOKEN);
-  return pepper && adminToken && { pepper, adminToken };
+  if (!pepper || !adminToken) return undefined;
+  const idKeys = [valueIn(secret, ID_KEY) ?? firstIDKey(pepper), valueIn(secret, PREVIOUS_ID_KEY)];
+  return {
+    pepper,
+    adminToken,
+    idKeys: idKeys.filter((key) => key !== undefined),
+    idKeyRotation: valueIn(secret, ID_KEY_ROTATION)?.reveal(),
+  };
+}
+
+/** Before the first rotation: operator and proxies agree on it also while one of them is of an older release. */
+export function firstIDKey(pepper: Redacted): Redacted {
+  return new Redacted(createHmac("sha256", pepper.reveal()).update("id key").digest("base64url"));
 }
 
 /** Says nothing about the pepper but whether it is the same. */
@@ -58,12 +77,13 @@ export function versionsNeeded(table: RoutingTable): readonly CredentialVersion[
   return [...new Set(providers.flatMap(({ auth, tls }) => [auth.credential, ...(tls ? [tls.ca] : [])]))];
 }
 
-/** Whether the second holds no other value for any of these versions than the first. */
+/** Whether the second holds no other keys for ids, and no other value for any of these versions, than the first. */
 export function sameValues(
   one: StoredSecret | undefined,
   other: StoredSecret | undefined,
   versions: readonly CredentialVersion[],
 ): boolean {
+  if ([ID_KEY, PREVIOUS_ID_KEY].some((key) => one?.data?.[key] !== other?.data?.[key])) return false;
   return versions.every((version) => {
     const key = CREDENTIAL + version;
     return other?.data?.[key] === undefined || one?.data?.[key] === other.data[key];
@@ -77,9 +97,19 @@ export function companionData(identity: Identity, credentials: Credentials): Rec
   return {
     [PEPPER]: encode(identity.pepper),
     [ADMIN_TOKEN]: encode(identity.adminToken),
+    ...idKeyData(identity, encode),
     ...Object.fromEntries(
       versions.map((version) => [CREDENTIAL + version, encode(credentials.get(version) as Redacted)]),
     ),
+  };
+}
+
+function idKeyData({ idKeys, idKeyRotation }: Identity, encode: (value: Redacted) => string): Record<string, string> {
+  const [current, previous] = idKeys;
+  return {
+    ...(current && { [ID_KEY]: encode(current) }),
+    ...(previous && { [PREVIOUS_ID_KEY]: encode(previous) }),
+    ...(idKeyRotation !== undefined && { [ID_KEY_ROTATION]: encode(new Redacted(idKeyRotation)) }),
   };
 }
 

@@ -41,9 +41,7 @@ export const PENDING_FIELDS: readonly PendingField[] = [
     idle: ["None"],
     instead: "a cut stream ends with an error",
   },
-  { kind: "AIRoute", path: "foreignIDs", effect: "Tunes", values: ["Probe"], instead: "foreign ids are not found" },
   { kind: "AIClient", path: "location", effect: "Tunes", instead: "latency does not order the backends" },
-  { kind: "AIClient", path: "statefulListing", effect: "Tunes", values: ["Allow"], instead: "lists stay closed" },
   // Where an OpenAI project processes is a declaration that residency rules read; by itself it refuses nothing.
   { kind: "AIProvider", path: "residency", effect: "Tunes", instead: "no rule reads it" },
   { kind: "AIProvider", path: "concurrency", effect: "Tunes", instead: "calls at once are not bounded" },

@@ -137,6 +137,23 @@ export function routesFor(index: TableIndex, namespace: string, client?: Client)
   return [...usable.filter((r) => r.namespace === namespace), ...usable.filter((r) => r.namespace !== namespace)];
 }
 
+/** Names of models that a provider of a reachable route serves by this deployment of its own, as written. */
+export function modelsOfDeployment(index: TableIndex, namespace: string, deployment: string): readonly string[] {
+  const names = new Set<string>();
+  for (const route of routesFor(index, namespace)) {
+    for (const backend of route.backends) {
+      const provider = index.table.providers[backend.provider];
+      for (const [name, model] of Object.entries(provider?.models ?? {})) {
+        if (model.upstream !== deployment || (backend.model !== undefined && backend.model !== name)) continue;
+        // A backend that asks for a model of its own answers for the names of the route.
+        const asked = backend.model === undefined ? [name] : route.models.filter((one) => one !== ANY_MODEL);
+        for (const one of asked) if (findRoute(index, namespace, one) === route) names.add(one);
+      }
+    }
+  }
+  return [...names];
+}
+
 export interface OfferedModel {
   readonly model: string;
   readonly route: Route;

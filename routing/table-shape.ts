@@ -148,6 +148,7 @@ const route = object({
     backoff: object({ base: integer, max: integer }),
   }),
   allowedClients: sharing,
+  "foreignIDs?": oneOf("Probe"),
 });
 
 const client = object({
@@ -157,6 +158,7 @@ const client = object({
   keys: list(object({ name: text, hmac: text })),
   "models?": list(text),
   "defaultRoute?": text,
+  "statefulListing?": oneOf("Allow"),
 });
 
 const shard = object({ providers: list(provider), routes: list(route), clients: list(client) });

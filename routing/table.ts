@@ -106,6 +106,8 @@ export interface Route {
   readonly failover: Failover;
   /** Which namespaces' clients may use it beside its own. */
   readonly allowedClients: Sharing;
+  /** Absent: ids that Tandem did not give out are not found. */
+  readonly foreignIDs?: "Probe";
 }
 
 export type Sharing = "Same" | "All" | readonly string[];
@@ -142,6 +144,8 @@ export interface Client {
   /** Absent: every model that a route offers. */
   readonly models?: readonly string[];
   readonly defaultRoute?: string;
+  /** Absent: lists of what is kept at providers are closed. */
+  readonly statefulListing?: "Allow";
 }
 
 export interface ClientKey {

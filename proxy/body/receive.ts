@@ -7,22 +7,59 @@
 import type { IncomingMessage } from "node:http";
 import { GatewayError } from "../errors.ts";
 import type { ReplayPool } from "./replay-pool.ts";
-import { BodyScan } from "./scan.ts";
+import type { BodyScan, ScanProblem } from "./scan.ts";
 
 /** Milliseconds after which a caller who found the pool full may come again. */
 const POOL_RETRY_AFTER = 1000;
 
+/** What takes the chunks as they come, and says what is wrong with them. */
+export interface Arriving {
+  readonly length: number;
+  readonly complete: boolean;
+  readonly problem: ScanProblem | undefined;
+  readonly fields: BodyScan["fields"];
+  push(chunk: Buffer): void;
+  /** Of a chunk that is passed on and not kept. */
+  pass(chunk: Buffer): void;
+}
+
+/** What is still to come of a body that is not kept whole. */
+export type Rest = AsyncIterable<Buffer>;
+
+/** A JSON body as far as it was read. */
 export interface Received {
   readonly scan: BodyScan;
-  /** What is still to come when the body is not kept whole; undefined when it is. */
-  readonly rest: AsyncIterable<Buffer> | undefined;
+  /** Undefined when all is here. */
+  readonly rest: Rest | undefined;
+}
+
+/** A body that is kept and not looked at while it comes. */
+export class KeptBody implements Arriving {
+  readonly chunks: Buffer[] = [];
+  readonly complete = true;
+  readonly problem = undefined;
+  readonly fields = new Map<string, never>();
+  length = 0;
+
+  push(chunk: Buffer): void {
+    this.chunks.push(chunk);
+    this.length += chunk.length;
+  }
+
+  pass(chunk: Buffer): void {
+    this.length += chunk.length;
+  }
+
+  bytes(): Buffer {
+    return this.chunks.length === 1 ? (this.chunks[0] as Buffer) : Buffer.concat(this.chunks, this.length);
+  }
 }
 
 export class BodyReceiver {
   readonly #request: IncomingMessage;
   readonly #limit: number;
   readonly #pool: ReplayPool;
-  readonly scan: BodyScan;
+  readonly #body: Arriving;
   readonly #need: "model" | "whole";
   #taken = 0;
 
@@ -31,14 +68,14 @@ export class BodyReceiver {
     request: IncomingMessage,
     limit: number,
     pool: ReplayPool,
-    fields: ReadonlySet<string>,
+    body: Arriving,
     need: "model" | "whole" = "model",
   ) {
     this.#need = need;
     this.#request = request;
     this.#limit = limit;
     this.#pool = pool;
-    this.scan = new BodyScan(fields);
+    this.#body = body;
   }
 
   /** Gives back what the body took of the pool. */
@@ -47,8 +84,11 @@ export class BodyReceiver {
     this.#taken = 0;
   }
 
-  /** Throws GatewayError; rejects with one that means nothing to anybody when the caller goes away. */
-  receive(): Promise<Received> {
+  /**
+   * What is still to come, undefined when all is here. Rejects with a GatewayError, with one that means nothing to
+   * anybody when the caller goes away.
+   */
+  receive(): Promise<Rest | undefined> {
     const declared = Number(this.#request.headers["content-length"] ?? 0);
     if (declared > this.#limit) return Promise.reject(tooLarge(this.#limit));
     return new Promise((resolve, reject) => {
@@ -60,7 +100,7 @@ export class BodyReceiver {
         outcome();
       };
       const onData = (chunk: Buffer) => {
-        this.scan.push(chunk);
+        this.#body.push(chunk);
         const refusal = this.#refusal();
         if (refusal) {
           request.pause();
@@ -75,9 +115,9 @@ export class BodyReceiver {
       };
       const onEnd = () =>
         settle(() => {
-          const problem = problemOf(this.scan, true);
+          const problem = problemOf(this.#body, true);
           if (problem) reject(problem);
-          else resolve({ scan: this.scan, rest: undefined });
+          else resolve(undefined);
         });
       const onClose = () => settle(() => reject(new GatewayError("bad_request", "The request was not sent whole.")));
       request.on("data", onData);
@@ -87,12 +127,12 @@ export class BodyReceiver {
   }
 
   #refusal(): GatewayError | undefined {
-    if (this.scan.length > this.#limit) return tooLarge(this.#limit);
-    return problemOf(this.scan, false);
+    if (this.#body.length > this.#limit) return tooLarge(this.#limit);
+    return problemOf(this.#body, false);
   }
 
-  #withoutReplay(resolve: (received: Received) => void, reject: (error: Error) => void): void {
-    if (this.#need === "model" && this.scan.fields.has("model")) resolve({ scan: this.scan, rest: this.#remaining() });
+  #withoutReplay(resolve: (rest: Rest) => void, reject: (error: Error) => void): void {
+    if (this.#need === "model" && this.#body.fields.has("model")) resolve(this.#remaining());
     else {
       const message = "The gateway holds as many request bodies as it may. Ask again in a moment.";
       reject(new GatewayError("overloaded", message, { retryAfter: POOL_RETRY_AFTER }));
@@ -102,12 +142,12 @@ export class BodyReceiver {
   /** The rest, still scanned: a second `model` further on ends the request. */
   async *#remaining(): AsyncGenerator<Buffer> {
     for await (const chunk of this.#request as AsyncIterable<Buffer>) {
-      this.scan.pass(chunk);
+      this.#body.pass(chunk);
       const refusal = this.#refusal();
       if (refusal) throw refusal;
       yield chunk;
     }
-    const problem = problemOf(this.scan, true);
+    const problem = problemOf(this.#body, true);
     if (problem) throw problem;
   }
 }
@@ -119,7 +159,7 @@ function tooLarge(limit: number): GatewayError {
   );
 }
 
-function problemOf(scan: BodyScan, ended: boolean): GatewayError | undefined {
+function problemOf(scan: Arriving, ended: boolean): GatewayError | undefined {
   const problem = scan.problem;
   if (problem?.code === "duplicate_field") {
     const message = `The field '${problem.field}' stands more than once in the body. Send it once.`;

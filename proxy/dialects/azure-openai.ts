@@ -23,7 +23,7 @@ export const azureOpenAI: Dialect = {
     return version === V1 ? `/openai/v1${path}` : `/openai${path}?api-version=${encodeURIComponent(version)}`;
   },
   auth: (key) => ["api-key", key.reveal()],
-  modelInBody: (provider, model) => versionOf(provider, model) === V1,
+  modelInPath: (provider, model) => versionOf(provider, model) !== V1,
 };
 
 function datedPath(call: Call, version: string): string | undefined {

@@ -1,7 +1,7 @@
 /**
  * What differs between the providers on the wire?
  *
- * One face, two forms: where an operation lives, how Tandem authenticates, and whether the body names the model.
+ * One face, two forms: where an operation lives, how Tandem authenticates, and whether the path names the model.
  */
 import type { Redacted } from "../../routing/secrets.ts";
 import type { Model, Provider } from "../../routing/table.ts";
@@ -18,8 +18,8 @@ export interface Dialect {
   apiPath(provider: Provider, path: string): string;
   /** Name and value of the header that carries the provider's key. */
   auth(key: Redacted): readonly [name: string, value: string];
-  /** Whether the body's `model` must be the upstream's name: Azure's dated form has it in the path and ignores it. */
-  modelInBody(provider: Provider, model: Model): boolean;
+  /** Whether inference operations name the deployment in their path: Azure's dated form ignores the body's `model`. */
+  modelInPath(provider: Provider, model: Model): boolean;
 }
 
 export interface Call {

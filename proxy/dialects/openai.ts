@@ -5,7 +5,7 @@ export const openAI: Dialect = {
   path: (provider, call) => `${basePath(provider.endpoint)}/${call.path}${withoutApiVersion(call.query)}`,
   apiPath: (provider, path) => basePath(provider.endpoint) + path,
   auth: (key) => ["authorization", `Bearer ${key.reveal()}`],
-  modelInBody: () => true,
+  modelInPath: () => false,
 };
 
 /** The path of the API base: `/v1`. */

@@ -5,11 +5,13 @@
  * ON_FAILURE; budgets are the route's `failover`. Nothing here runs after a byte has been passed on.
  */
 import type { RequestContext } from "../context.ts";
+import type { Operation } from "../dialects/operations.ts";
 import type { AttemptRecord } from "../exchange.ts";
 import { pathAt, type Target } from "../snapshot.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
-import { type Failure, UpstreamCall } from "./call.ts";
-import { finalError, isSpent } from "./final-error.ts";
+import { type CallOptions, type Failure, UpstreamCall } from "./call.ts";
+import { finalError, isSpent, notOffered } from "./final-error.ts";
+import { answerPlaces } from "./relay.ts";
 import { send } from "./send.ts";
 
 /** Waiting is only for when nobody else is eligible, and at most this long for one request (milliseconds). */
@@ -37,6 +39,9 @@ const ON_FAILURE: Readonly<Record<Failure["outcome"], Step>> = {
 const COUNTS_FOR_PROVIDER = new Set<Failure["outcome"]>(["connect_error"]);
 /** Neither fault of the model nor of the provider's health. */
 const COUNTS_FOR_NOTHING = new Set<Failure["outcome"]>(["client_error", "config_error"]);
+
+/** Failures after which a provider may have done what it was asked for. */
+const MAY_HAVE_HAPPENED = new Set<Failure["outcome"]>(["reset", "server_error", "malformed", "cut", "timeout"]);
 
 interface Failed {
   readonly target: Target;
@@ -100,18 +105,29 @@ export async function attempt(context: RequestContext): Promise<void> {
   }
   const excluded = [...walk.skipped].map(([target, reason]) => ({ backend: target.backend.name, reason }));
   if (excluded.length > 0) context.exchange.excluded = [...(context.exchange.excluded ?? []), ...excluded];
+  if (!walk.last && nobodyOffers(walk)) throw notOffered(context);
   throw finalError(context, walk.last?.failure, soonest(walk)?.wait);
+}
+
+function nobodyOffers(walk: Walk): boolean {
+  return walk.skipped.size > 0 && [...walk.skipped.values()].every((reason) => reason === "operation_not_offered");
 }
 
 /** Whether another attempt makes sense after this failure; notes what the next one needs. */
 function goesOn(walk: Walk, target: Target, failure: Failure): boolean {
   // Its bytes went out and are gone: there is nothing to send again.
   if (walk.context.body?.rest) return false;
+  if (mayHaveHappened(walk.context, failure)) return false;
   if (failure.outcome === "client_error" && failure.error?.code === "context_length_exceeded") {
     walk.contextTokens = target.model.contextTokens ?? Number.POSITIVE_INFINITY;
     return true;
   }
   return ON_FAILURE[failure.outcome] !== "stop";
+}
+
+/** What makes a thing is not asked for twice: the first may have been made, and nobody would know of it. */
+function mayHaveHappened({ operation }: RequestContext, failure: Failure): boolean {
+  return operation?.handling === "resource" && operation.method === "POST" && MAY_HAVE_HAPPENED.has(failure.outcome);
 }
 
 function nextTarget(walk: Walk): Target | undefined | Promise<Target | undefined> {
@@ -210,7 +226,7 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
   }
   const record = newAttempt(target);
   context.exchange.attempts.push(record);
-  const call = new UpstreamCall(target, record, { stream: context.exchange.stream, choices: context.choices });
+  const call = new UpstreamCall(target, record, callOptions(context));
   context.target = target;
   context.call = call;
   try {
@@ -239,6 +255,20 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
   context.call = undefined;
   judge(context, target, ticket, failure, record.providerRequestID);
   return failure;
+}
+
+const ENDS_WITH_DONE: ReadonlySet<string> = new Set(["chat/completions", "completions"]);
+
+function callOptions(context: RequestContext): CallOptions {
+  const operation = context.operation as Operation;
+  return {
+    stream: context.exchange.stream,
+    choices: context.choices,
+    bytes: operation.answersBytes,
+    translated: answerPlaces(context) !== undefined,
+    typedEvents: !ENDS_WITH_DONE.has(operation.name),
+    resource: operation.handling === "resource",
+  };
 }
 
 /** What the failure teaches about the provider. */

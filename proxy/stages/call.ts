@@ -14,6 +14,8 @@ import { transportFailure } from "../upstream/failure.ts";
 
 /** A plain answer up to this size is held until it is whole, so that a broken one fails over. */
 export const HELD_ANSWER_BYTES = 1024 * 1024;
+/** One whose ids have to be translated is held whole, and refused when it is larger: images in base64 fit. */
+const TRANSLATED_ANSWER_BYTES = 64 * 1024 * 1024;
 /** As much of an error's body is read. */
 const ERROR_BODY_BYTES = 256 * 1024;
 /** The tail of a plain answer in which `usage` is looked for: it follows the content. */
@@ -44,6 +46,20 @@ export interface Sink {
   cut(detail: string): void;
 }
 
+/** What to expect of the answer. */
+export interface CallOptions {
+  readonly stream: boolean;
+  readonly choices: number;
+  /** It may be something else than JSON or events. */
+  readonly bytes: boolean;
+  /** It is translated before it is passed on. */
+  readonly translated: boolean;
+  /** Its events end by themselves, with the type of the last one, and not with `[DONE]`. */
+  readonly typedEvents: boolean;
+  /** A 404 says that a thing is not there, which is the caller's affair. */
+  readonly resource: boolean;
+}
+
 type Mode = "waiting" | "plain" | "events" | "error";
 
 export class UpstreamCall implements DispatchHandler {
@@ -64,7 +80,7 @@ export class UpstreamCall implements DispatchHandler {
 
   readonly #target: Target;
   readonly #record: AttemptRecord;
-  readonly #choices: number;
+  readonly #options: CallOptions;
   #settle: ((settled: Settled) => void) | undefined;
   #controller: DispatchController | undefined;
   #sink: Sink | undefined;
@@ -77,10 +93,10 @@ export class UpstreamCall implements DispatchHandler {
   #phaseTimer: NodeJS.Timeout | undefined;
   #tokenTimer: NodeJS.Timeout | undefined;
 
-  constructor(target: Target, record: AttemptRecord, options: { stream: boolean; choices: number }) {
+  constructor(target: Target, record: AttemptRecord, options: CallOptions) {
     this.#target = target;
     this.#record = record;
-    this.#choices = options.choices;
+    this.#options = options;
     this.settled = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -90,6 +106,14 @@ export class UpstreamCall implements DispatchHandler {
     const firstToken = target.firstTokenTimeout;
     if (firstToken !== undefined)
       this.#tokenTimer = setTimeout(() => this.#expire("firstToken", firstToken), firstToken);
+  }
+
+  get typedEvents(): boolean {
+    return this.#options.typedEvents;
+  }
+
+  get isJson(): boolean {
+    return isJson(this.headers);
   }
 
   /** Lets the answer flow. Call once, after it settled well. */
@@ -132,7 +156,7 @@ export class UpstreamCall implements DispatchHandler {
     this.#record.providerRequestID = idOf(headers);
     clearTimeout(this.#phaseTimer);
     this.#phaseTimer = undefined;
-    this.mode = modeOf(status, headers);
+    this.mode = modeOf(status, headers, this.#options.bytes);
     if (this.mode === "events") {
       const { idleTimeout } = this.#target;
       this.#phaseTimer = setTimeout(() => this.#expire("idle", idleTimeout), idleTimeout);
@@ -193,7 +217,7 @@ export class UpstreamCall implements DispatchHandler {
     for (const bytes of this.events.end()) this.#emit(bytes);
     const { done, failed, scan } = this.events;
     if (failed) this.#end("the provider sent an error event");
-    else if (done || scan.finishes >= this.#choices) this.#end(undefined);
+    else if (done || this.#options.typedEvents || scan.finishes >= this.#options.choices) this.#end(undefined);
     else if (this.#settle) this.#fail("cut", "ended a stream before its first event");
     else this.#end("the stream ended before its last event");
   }
@@ -205,14 +229,20 @@ export class UpstreamCall implements DispatchHandler {
       return;
     }
     this.held.push(chunk);
-    if (this.#bytes <= HELD_ANSWER_BYTES) return;
+    const { translated } = this.#options;
+    if (translated && this.#bytes > TRANSLATED_ANSWER_BYTES) {
+      this.#fail("malformed", `answered with more than ${TRANSLATED_ANSWER_BYTES} bytes`);
+      return;
+    }
+    // Audio is listened to while it comes.
+    if (isJson(this.headers) && (translated || this.#bytes <= HELD_ANSWER_BYTES)) return;
     this.#pause();
     this.#settleWell();
   }
 
   #onPlainEnd(): void {
     this.complete = this.#settle !== undefined;
-    if (this.complete && !isJsonObject(this.held)) {
+    if (this.complete && isJson(this.headers) && !isJsonObject(this.held)) {
       this.#fail("malformed", `answered ${this.status} with a body that is not JSON`);
     } else if (this.complete && isError(this.held)) {
       this.#fail("server_error", `sent an error inside a ${this.status}`);
@@ -254,7 +284,7 @@ export class UpstreamCall implements DispatchHandler {
   #failWithBody(): void {
     const error = readProviderError(this.status, Buffer.concat(this.held), keyOf(this.#target));
     this.held = [];
-    this.#fail(outcomeOf(this.status), error.code ?? `HTTP ${this.status}`, error);
+    this.#fail(outcomeOf(this.status, this.#options.resource), error.code ?? `HTTP ${this.status}`, error);
   }
 
   #fail(outcome: Failure["outcome"], detail: string, error?: ProviderError): void {
@@ -288,12 +318,12 @@ export class UpstreamCall implements DispatchHandler {
   }
 }
 
-function modeOf(status: number, headers: ResponseHeaders): Mode {
+function modeOf(status: number, headers: ResponseHeaders, bytes: boolean): Mode {
   if (status >= 400) return "error";
   if (status >= 300) return "waiting";
   const type = contentTypeOf(headers);
   if (type.startsWith("text/event-stream")) return "events";
-  return isJson(headers) ? "plain" : "waiting";
+  return bytes || isJson(headers) ? "plain" : "waiting";
 }
 
 function contentTypeOf(headers: ResponseHeaders): string {
@@ -305,11 +335,11 @@ function isJson(headers: ResponseHeaders): boolean {
 }
 
 /** What a status means for the attempt loop (decisions on failover: product.md, "Meanings"). */
-function outcomeOf(status: number): Failure["outcome"] {
+function outcomeOf(status: number, resource: boolean): Failure["outcome"] {
   if (status === 429) return "rate_limited";
   if (status === 408 || status >= 500) return "server_error";
-  if (status === 401 || status === 403 || status === 404) return "config_error";
-  return "client_error";
+  if (status === 401 || status === 403) return "config_error";
+  return status === 404 && !resource ? "config_error" : "client_error";
 }
 
 /** OpenAI's `x-request-id`; Azure's `apim-request-id`, which its support asks for. */

@@ -55,6 +55,12 @@ function retryOf(context: RequestContext, last: Failure): boolean | undefined {
   return undefined;
 }
 
+export function notOffered({ plan, operation }: RequestContext): GatewayError {
+  const providers = plan?.targets.map(({ provider }) => `${provider.name} (${provider.type})`).join(", ");
+  const message = `No provider of the route '${plan?.route.name}' has ${operation?.name}: it goes to ${providers}. Ask for a model whose route has a provider with it.`;
+  return new GatewayError("operation_not_supported", message);
+}
+
 function unattempted(context: RequestContext, wait: number | undefined): GatewayError {
   const { plan, operation } = context;
   if (wait !== undefined) {

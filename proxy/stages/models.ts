@@ -1,15 +1,14 @@
 /** Which models may this caller ask for? (`GET /v1/models`, `GET /v1/models/{model}`) */
 import { modelsFor, type OfferedModel } from "../../routing/lookup.ts";
 import type { RequestContext } from "../context.ts";
-import { methodNotAllowed, modelNotFound } from "./match.ts";
+import { modelNotFound } from "./match.ts";
 import { ownHeaders } from "./relay.ts";
 
 /** OpenAI's field `created`, which is required; Tandem does not know it. */
 const UNKNOWN_CREATED = 0;
 
 export function models(context: RequestContext): void {
-  const { snapshot, namespace, client, path, request, response, exchange } = context;
-  if (request.method !== "GET" && request.method !== "HEAD") throw methodNotAllowed(context, "GET");
+  const { snapshot, namespace, client, path, response, exchange } = context;
   const offered = modelsFor(snapshot.index, namespace, client);
   let answer: unknown = { object: "list", data: offered.map(describe) };
   if (path !== "models") {

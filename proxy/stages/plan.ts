@@ -2,6 +2,7 @@
 import { order } from "../../routing/choose.ts";
 import type { RequestContext } from "../context.ts";
 import { GatewayError } from "../errors.ts";
+import { homeOf } from "../ids/affinity.ts";
 import type { Plan, Target } from "../snapshot.ts";
 import { modelNotFound, stickyKeyOf } from "./match.ts";
 
@@ -10,9 +11,22 @@ export function plan(context: RequestContext): void {
   if (!made) return;
   if (made.excluded.length > 0) exchange.excluded = made.excluded;
   if (made.targets.length === 0) throw nobody(made);
+  if (context.ids?.home !== undefined) {
+    context.order = atHome(made, context.ids.home);
+    exchange.decision = "affinity";
+    return;
+  }
   const key = made.sticky.length > 0 ? stickyKeyOf(context) : undefined;
   context.order = made.fixedOrder ?? (order(made.route, made.targets, key, Math.random) as readonly Target[]);
   exchange.decision = decisionOf(made, key);
+}
+
+/** Nobody else has what the ids name, so weights and tiers do not matter. */
+function atHome(made: Plan, home: string): readonly Target[] {
+  const target = made.targets.find((one) => homeOf(one.provider) === home);
+  if (target) return [target];
+  const message = `What the ids in this request name is at a provider that the route '${made.route.name}' does not use for '${made.model}'.`;
+  throw new GatewayError("id_conflict", message);
 }
 
 function decisionOf(made: Plan, key: string | undefined): string {

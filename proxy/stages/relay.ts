@@ -1,7 +1,10 @@
 /** How does an answer reach the caller? */
+import type { JsonPaths } from "../body/json-strings.ts";
 import type { RequestContext } from "../context.ts";
 import { errorBody } from "../errors.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
+import { placesOf } from "../ids/paths.ts";
+import { tagIDs } from "../ids/tag-answer.ts";
 import { keyOf } from "../snapshot.ts";
 import { DONE_EVENT } from "../sse/reader.ts";
 import type { Sink, UpstreamCall } from "./call.ts";
@@ -31,7 +34,7 @@ export function ownHeaders(context: RequestContext, headers: Headers): Headers {
   if (!target) return headers;
   headers["x-tandem-provider"] = target.provider.name;
   headers["x-tandem-backend"] = target.backend.name;
-  headers["x-tandem-model"] = target.upstreamModel;
+  if (target.upstreamModel !== "") headers["x-tandem-model"] = target.upstreamModel;
   if (exchange.decision !== undefined) headers["x-tandem-decision"] = exchange.decision;
   return headers;
 }
@@ -46,10 +49,18 @@ function answerHeaders(context: RequestContext, call: UpstreamCall): Headers {
   return headers;
 }
 
+/** Where ids of things at the provider stand in the answer. A chat completion is one only when it is stored. */
+export function answerPlaces({ operation, stored }: RequestContext): JsonPaths | undefined {
+  const places = operation && placesOf(operation).answer;
+  return operation?.name === "chat/completions" && operation.method === "POST" && !stored ? undefined : places;
+}
+
 /** The whole plain answer is here: headers and body in one write. */
 function endAtOnce(context: RequestContext, call: UpstreamCall, headers: Headers): void {
   const { response, exchange } = context;
   exchange.usage = call.usage();
+  const places = answerPlaces(context);
+  if (places && call.isJson) call.held = [tagIDs(context, Buffer.concat(call.held), places)];
   let length = 0;
   for (const chunk of call.held) length += chunk.length;
   headers["content-length"] = String(length);
@@ -86,7 +97,7 @@ function flow(context: RequestContext, call: UpstreamCall, headers: Headers): Pr
         return response.write(chunk);
       },
       whole() {
-        if (events && !call.events.done) response.write(DONE_EVENT);
+        if (events && !call.events.done && !call.typedEvents) response.write(DONE_EVENT);
         response.end();
         exchange.outcome ??= "ok";
         context.target?.availability.succeeded(context.ticket);

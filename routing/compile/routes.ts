@@ -54,6 +54,7 @@ function toRoute(draft: RouteDraft, spec: RouteSpec): Route {
     sticky: (spec.sticky?.by ?? []).map(toStickyKey),
     failover: toFailover(spec.failover),
     allowedClients: toSharing(spec.allowedClients),
+    ...(spec.foreignIDs === "Probe" && { foreignIDs: "Probe" as const }),
   };
 }
 

@@ -46,7 +46,7 @@ test("an unusable table leaves the old one in force, and says why", async () => 
   const { hash } = harness.gateway;
   let refused = 0;
   for (const [what, [published, reason]] of Object.entries(UNUSABLE)) {
-    const applied = harness.gateway.apply({ published, credentials: new Map(), pepper });
+    const applied = harness.gateway.apply({ published, credentials: new Map(), pepper, idKeys: [] });
     assert.ok(!applied.ok, what);
     refused++;
     assert.equal(harness.gateway.hash, hash);

@@ -329,8 +329,11 @@ test("the admin token and the pepper stay inside, whatever is asked", async () =
   const published = encodeTable(table);
   keep("the table", JSON.stringify([published, verdicts]));
   const before = outputs.length;
-  assert.ok(gateway.apply({ published, credentials: new Map(credentials), pepper }).ok);
-  assert.ok(!gateway.apply({ published: { ...published, hash: "0".repeat(64) }, credentials: new Map(), pepper }).ok);
+  assert.ok(gateway.apply({ published, credentials: new Map(credentials), pepper, idKeys: [] }).ok);
+  assert.ok(
+    !gateway.apply({ published: { ...published, hash: "0".repeat(64) }, credentials: new Map(), pepper, idKeys: [] })
+      .ok,
+  );
   for (const token of [SECRET.adminToken, `${SECRET.adminToken}x`]) {
     // Under another name than loopback's the token is asked for.
     const headers = { authorization: `Bearer ${token}`, host: "tandem.example" };

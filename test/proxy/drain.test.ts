@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { chatAnswer, delayed, event, FakeProvider, WHOLE_STREAM } from "../fakes/provider.ts";
-import { KEY, startHarness } from "./harness.ts";
+import { KEY, objects, startHarness } from "./harness.ts";
 import { Service } from "./service.ts";
 
 const openai = await new FakeProvider(delayed(5, chatAnswer("hello"))).start();
@@ -98,6 +98,7 @@ test("an answer under way and one on a kept connection say Connection: close", a
 
 test("what is passed through says Connection: close as well", async () => {
   const harness = await start();
+  harness.apply(objects({ route: { foreignIDs: "Probe" } }));
   openai.answer = (response) => void response.writeHead(200, { "content-type": "text/plain" }).end("content");
   const connection = await Connection.to(harness.url);
   const ask = async () => {

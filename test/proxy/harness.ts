@@ -111,6 +111,7 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
         published: encodeTable(compiled.table),
         credentials: new Map(credentials),
         pepper,
+        idKeys: [new Redacted("harness-id-key")],
       });
       if (!applied.ok) throw new Error(applied.error.message);
       return compiled.verdicts;

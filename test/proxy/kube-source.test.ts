@@ -279,7 +279,7 @@ describe("a proxy beside an API server", { skip, concurrency: 1 }, () => {
     assert.ok(((await first.metric("tandem_config_age_seconds")) ?? 0) > 1);
     first.kill();
 
-    const identity = { pepper: operator.pepper, adminToken: new Redacted("mounted-token") };
+    const identity = { pepper: operator.pepper, adminToken: new Redacted("mounted-token"), idKeys: [] };
     const begun = performance.now();
     // Nothing is served with half of the keys.
     await installed.mount(companionData(identity, new Map([...made.credentials].slice(1))));
@@ -317,7 +317,9 @@ describe("a proxy beside an API server", { skip, concurrency: 1 }, () => {
     first.kill();
     const kept = (await readdir(installed.state)).sort();
     assert.deepEqual(kept, ["index.json", ...Object.keys(next.published.shards)]);
-    await installed.mount(companionData({ pepper: operator.pepper, adminToken: new Redacted("x") }, next.credentials));
+    await installed.mount(
+      companionData({ pepper: operator.pepper, adminToken: new Redacted("x"), idKeys: [] }, next.credentials),
+    );
     await operator.writeIndex(made, canonicalJson({ ...JSON.parse(made.published.index), schemaVersion: 99 }));
     const second = await serving(installed, next);
     assert.equal((await second.chat()).provider, "openai");

@@ -100,7 +100,7 @@ test("unknown paths 404, wrong methods 405, paths that mean another one 404", as
   const get = (path: string) => fetch(harness.url + path, { headers: { authorization: `Bearer ${KEY}` } });
   await assertRefused(await get("/v2/chat"), 404, "unknown_url", /\/v1\//);
   await assertRefused(await get("/v1/organization/users"), 404, "unknown_url", /organization/);
-  await assertRefused(await get("/v1/chat/completions"), 405, "method_not_allowed", /POST/);
+  await assertRefused(await get("/v1/embeddings"), 405, "method_not_allowed", /POST/);
   await assertRefused(await get("/v1/files"), 403, "listing_not_allowed", /files/);
   for (const path of ["/v1/files/..%2forganization", "/v1/files/%2e%2e/x", "/v1/files//x", "/v1/files/a%5cb"]) {
     assert.match(

@@ -49,7 +49,10 @@ export class StandInOperator {
   }
 
   async writeSecret(credentials: Credentials): Promise<void> {
-    const data = companionData({ pepper: this.pepper, adminToken: new Redacted(this.adminToken) }, credentials);
+    const data = companionData(
+      { pepper: this.pepper, adminToken: new Redacted(this.adminToken), idKeys: [] },
+      credentials,
+    );
     await this.#apply("secrets", { kind: "Secret", metadata: { name: companionName(this.release) }, data });
   }
 

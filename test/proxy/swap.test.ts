@@ -63,7 +63,7 @@ function longestStall(): () => Stall {
 
 test("an edit among 5,000 routes stops requests for less than 10 ms", { timeout: 120_000 }, async (t) => {
   const harness = await startHarness({ openai: upstream.url, azure: upstream.url });
-  const beside = { credentials: new Map([["0123", new Redacted("sk-any")]]), pepper };
+  const beside = { credentials: new Map([["0123", new Redacted("sk-any")]]), pepper, idKeys: [] };
   const swap = async (next: Published) => {
     // Making it takes long, and is the operator's part.
     await sleep(200);

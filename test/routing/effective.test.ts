@@ -30,8 +30,8 @@ const EFFECTIVE: Readonly<Record<Kind, RegExp>> = {
   AIProvider:
     /^(type|endpoint|apiVersion|region|auth\.apiKey\.\S+|tls\.caSecretRef\.\S+|models\[\]\.(name|deployment|version|contextTokens|deploymentType|apiVersion|timeouts\.\w+)|timeouts\.\w+|health\.\w+|circuitBreaker\.\w+|rateLimitGroup|allowedRoutes\.namespaces)$/,
   AIRoute:
-    /^(models|strategy|activeBackend|backends\[\]\.\S+|sticky\.by\[\]\.\w+|failover\.(retrySameProvider|fallbackToNext|maxAttempts|maxDuration|backoff\.\w+)|allowedClients\.namespaces)$/,
-  AIClient: /^(keys\[\]\.\S+|models|defaultRoute)$/,
+    /^(models|strategy|activeBackend|backends\[\]\.\S+|sticky\.by\[\]\.\w+|failover\.(retrySameProvider|fallbackToNext|maxAttempts|maxDuration|backoff\.\w+)|allowedClients\.namespaces|foreignIDs)$/,
+  AIClient: /^(keys\[\]\.\S+|models|defaultRoute|statefulListing)$/,
 };
 
 for (const kind of KINDS) {

@@ -1,0 +1,130 @@
+/**
+ * Which parts does a multipart/form-data body have, and where?
+ *
+ * The body is kept as it came; parts are byte ranges in it, so that one can be replaced without touching the rest
+ * (RFC 7578, RFC 2046 section 5.1). Fields that Tandem reads may stand once.
+ */
+import { GatewayError } from "../errors.ts";
+import type { Edit } from "./edits.ts";
+
+export interface FormPart {
+  readonly name: string;
+  /** Undefined: a plain field. */
+  readonly filename: string | undefined;
+  /** Of its content, in bytes from the body's start. */
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Form {
+  readonly bytes: Buffer;
+  readonly boundary: string;
+  readonly parts: readonly FormPart[];
+}
+
+const FORM_TYPE = /^multipart\/form-data\s*(?:;|$)/i;
+const BOUNDARY = /;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i;
+const NAME = /;\s*name="((?:[^"\\]|\\.)*)"/i;
+const FILENAME = /;\s*filename\*?="?([^";]*)/i;
+const LINE_END = Buffer.from("\r\n");
+const HEADERS_END = Buffer.from("\r\n\r\n");
+/** More parts than any operation takes. */
+const MOST_PARTS = 256;
+/** Headers of one part. */
+const MOST_HEADER_BYTES = 16 * 1024;
+/** Longest plain field that is read. */
+const LONGEST_FIELD_BYTES = 4096;
+
+export function isFormType(contentType: string | undefined): boolean {
+  return contentType !== undefined && FORM_TYPE.test(contentType);
+}
+
+/** Throws GatewayError: malformed, or one of `once` standing twice. */
+export function readForm(bytes: Buffer, contentType: string, once: ReadonlySet<string>): Form {
+  const match = BOUNDARY.exec(contentType);
+  const boundary = match?.[1] ?? match?.[2];
+  if (boundary === undefined) throw malformed("the content-type names no boundary");
+  const parts = partsOf(bytes, Buffer.from(`--${boundary}`));
+  const seen = new Set<string>();
+  for (const { name } of parts) {
+    if (once.has(name) && seen.has(name)) {
+      const message = `The field '${name}' stands more than once in the form. Send it once.`;
+      throw new GatewayError("duplicate_field", message, { param: name });
+    }
+    seen.add(name);
+  }
+  return { bytes, boundary, parts };
+}
+
+function partsOf(bytes: Buffer, delimiter: Buffer): FormPart[] {
+  const parts: FormPart[] = [];
+  let at = firstDelimiter(bytes, delimiter);
+  const inner = Buffer.concat([LINE_END, delimiter]);
+  for (;;) {
+    at = skipPadding(bytes, at + delimiter.length);
+    if (bytes[at] === 0x2d && bytes[at + 1] === 0x2d) return parts;
+    if (bytes[at] !== 0x0d || bytes[at + 1] !== 0x0a) throw malformed("a boundary is not followed by a line end");
+    if (parts.length === MOST_PARTS) throw malformed(`it has more than ${MOST_PARTS} parts`);
+    const next = bytes.indexOf(inner, at);
+    if (next === -1) throw malformed("it ends before its last boundary");
+    parts.push(partIn(bytes, at + LINE_END.length, next));
+    at = next + LINE_END.length;
+  }
+}
+
+function firstDelimiter(bytes: Buffer, delimiter: Buffer): number {
+  const at = bytes.indexOf(delimiter);
+  // What stands before the first boundary is to be ignored, but begins no line in it.
+  if (at === -1 || (at > 0 && bytes[at - 1] !== 0x0a)) throw malformed("its boundary is not in it");
+  return at;
+}
+
+function skipPadding(bytes: Buffer, from: number): number {
+  let at = from;
+  while (bytes[at] === 0x20 || bytes[at] === 0x09) at++;
+  return at;
+}
+
+function partIn(bytes: Buffer, from: number, end: number): FormPart {
+  // A part without headers begins with the empty line itself.
+  const headersEnd = bytes.indexOf(HEADERS_END, from - LINE_END.length);
+  if (headersEnd === -1 || headersEnd + HEADERS_END.length > end + LINE_END.length)
+    throw malformed("a part has no headers");
+  if (headersEnd - from > MOST_HEADER_BYTES)
+    throw malformed(`a part's headers are larger than ${MOST_HEADER_BYTES} bytes`);
+  const headers = bytes.toString("utf8", from, headersEnd).split("\r\n");
+  const disposition = headers.find((line) => /^content-disposition:/i.test(line));
+  const name = NAME.exec(disposition ?? "")?.[1];
+  if (disposition === undefined || name === undefined) throw malformed("a part has no name");
+  return {
+    name: name.replace(/\\(.)/g, "$1"),
+    filename: FILENAME.exec(disposition)?.[1],
+    start: Math.min(headersEnd + HEADERS_END.length, end),
+    end,
+  };
+}
+
+/** The text of a plain field; undefined when there is none, or when it is a file or too long. */
+export function fieldOf(form: Form, name: string): string | undefined {
+  const part = form.parts.find((one) => one.name === name && one.filename === undefined);
+  if (!part || part.end - part.start > LONGEST_FIELD_BYTES) return undefined;
+  return form.bytes.toString("utf8", part.start, part.end);
+}
+
+/** The first file of that name. */
+export function fileOf(form: Form, name: string): FormPart | undefined {
+  return form.parts.find((one) => one.name === name && one.filename !== undefined);
+}
+
+/** The edit that sets a plain field: replaced where it stands, else put in as the first part. */
+export function settingField(form: Form, name: string, value: string): Edit {
+  const part = form.parts.find((one) => one.name === name && one.filename === undefined);
+  if (part) return { start: part.start, end: part.end, replacement: Buffer.from(value) };
+  const at = form.bytes.indexOf(`--${form.boundary}`);
+  const head = `--${form.boundary}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+  return { start: at, end: at, replacement: Buffer.from(head) };
+}
+
+function malformed(why: string): GatewayError {
+  return new GatewayError("invalid_form", `The multipart/form-data body cannot be read: ${why}.`);
+}

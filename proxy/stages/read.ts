@@ -1,0 +1,175 @@
+/**
+ * What is asked?
+ *
+ * Reads the path (OpenAI's `/v1/…`, Azure's `/openai/v1/…` and `/openai/deployments/{deployment}/…`), then the body as
+ * far as routing needs it.
+ */
+import type { IncomingHttpHeaders } from "node:http";
+import { fieldOf, isFormType, readForm } from "../body/form.ts";
+import { BodyReceiver, KeptBody } from "../body/receive.ts";
+import { BodyScan } from "../body/scan.ts";
+import { scalarOf } from "../body/splice.ts";
+import type { RequestContext } from "../context.ts";
+import { type Operation, operationsAt } from "../dialects/operations.ts";
+import { GatewayError } from "../errors.ts";
+
+const DEPLOYMENT_PATH = /^\/openai\/deployments\/([^/]+)\/(.+)$/;
+/** Longest model name that is read, in bytes of JSON text. */
+const LONGEST_MODEL_BYTES = 512;
+const LONGEST_FLAG_BYTES = 32;
+/** Most choices of a chat completion (OpenAI's documented bound of `n`). */
+const MOST_CHOICES = 128;
+const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
+/** Fields that routing reads of every body. */
+const READ_FIELDS = ["model", "stream", "n", "store"];
+/** Fields of forms that Tandem reads; `purpose` and `stream` decide what becomes of the rest. */
+const FORM_FIELDS: ReadonlySet<string> = new Set([...READ_FIELDS, "purpose"]);
+
+export function readPath(context: RequestContext): void {
+  const url = context.request.url ?? "/";
+  const mark = url.indexOf("?");
+  const path = mark === -1 ? url : url.slice(0, mark);
+  context.query = mark === -1 ? "" : url.slice(mark);
+  if (path.startsWith("/v1/")) context.path = path.slice(4);
+  else if (path.startsWith("/openai/v1/")) context.path = path.slice(11);
+  else {
+    const dated = DEPLOYMENT_PATH.exec(path);
+    if (dated) {
+      context.deployment = decoded(dated[1] as string);
+      context.path = dated[2] as string;
+    } else if (path.startsWith("/openai/")) context.path = path.slice(8);
+    else throw unknownUrl(path);
+  }
+  const operations = isPlainPath(context.path) ? operationsAt(context.path) : undefined;
+  if (!operations) throw unknownUrl(path);
+  const operation = operations.get(context.request.method === "HEAD" ? "GET" : (context.request.method ?? ""));
+  if (!operation) throw methodNotAllowed(context, [...operations.keys()].join(", "));
+  context.operation = operation;
+  context.exchange.operation = operation.name;
+}
+
+/** Nothing to wait for where the operation takes no body. */
+export function readBody(context: RequestContext): Promise<void> | void {
+  const { operation, request, exchange } = context;
+  const kind = kindOf(operation as Operation, request.headers);
+  if (kind === "form") return readFormBody(context);
+  if (kind === "json") return readJsonBody(context);
+  exchange.stream = new URLSearchParams(context.query).get("stream") === "true";
+  exchange.bodyAt = performance.now();
+  exchange.model = context.deployment;
+  return undefined;
+}
+
+/** What the body is read as; an operation on a resource may do without one. */
+function kindOf(operation: Operation, headers: IncomingHttpHeaders): "json" | "form" | "none" {
+  if (operation.body === "none") return "none";
+  const type = headers["content-type"];
+  const isForm = isFormType(type);
+  if (operation.body === "form" || (operation.body === "either" && isForm)) {
+    if (!isForm) throw wrongType(type, "multipart/form-data");
+    refuseCoding(headers);
+    return "form";
+  }
+  const empty = headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0;
+  if (empty && operation.handling === "resource") return "none";
+  if (type !== undefined && !JSON_TYPE.test(type)) throw wrongType(type, "application/json");
+  refuseCoding(headers);
+  return "json";
+}
+
+async function readJsonBody(context: RequestContext): Promise<void> {
+  const { request, services, exchange, operation } = context;
+  const scan = new BodyScan(context.snapshot.bodyFields(READ_FIELDS));
+  const { requestBytes } = services.limits;
+  // Only what is asked for with every second request of the world may go on without being kept.
+  const need = operation?.handling === "inference" && operation.model === "required" ? "model" : "whole";
+  context.receiver = new BodyReceiver(request, requestBytes, services.replayPool, scan, need);
+  context.body = { scan, rest: await context.receiver.receive() };
+  exchange.bodyAt = performance.now();
+  exchange.requestBytes = scan.length;
+  exchange.stream = flagOf(scan, "stream");
+  context.choices = choicesOf(scan);
+  context.stored = scalarOf(scan, scan.fields.get("store"), LONGEST_FLAG_BYTES) === true;
+  exchange.model = context.deployment ?? modelIn(operation as Operation, scan);
+}
+
+async function readFormBody(context: RequestContext): Promise<void> {
+  const { request, services, exchange, operation } = context;
+  const kept = new KeptBody();
+  context.receiver = new BodyReceiver(request, services.limits.requestBytes, services.replayPool, kept, "whole");
+  await context.receiver.receive();
+  exchange.bodyAt = performance.now();
+  exchange.requestBytes = kept.length;
+  const form = readForm(kept.bytes(), request.headers["content-type"] ?? "", FORM_FIELDS);
+  context.form = form;
+  if (operation?.model === "none") return;
+  exchange.stream = fieldOf(form, "stream") === "true";
+  exchange.model = context.deployment ?? fieldOf(form, "model");
+  if (exchange.model === undefined) throw missingModel();
+}
+
+function modelIn(operation: Operation, scan: BodyScan): string | undefined {
+  if (operation.model === "none") return undefined;
+  const field = scan.fields.get("model");
+  if (!field) {
+    if (operation.model === "optional") return undefined;
+    throw missingModel();
+  }
+  const model = scalarOf(scan, field, LONGEST_MODEL_BYTES);
+  if (typeof model === "string" && model !== "") return model;
+  throw new GatewayError("invalid_field", "The field 'model' must be a model's name, a string.", { param: "model" });
+}
+
+function missingModel(): GatewayError {
+  return new GatewayError("missing_field", "The field 'model' is missing. Name the model to use.", { param: "model" });
+}
+
+export function methodNotAllowed(context: RequestContext, allowed: string): GatewayError {
+  context.response.setHeader("allow", allowed);
+  const message = `${context.exchange.method} is not possible on ${context.exchange.path}. Use ${allowed}.`;
+  return new GatewayError("method_not_allowed", message);
+}
+
+function unknownUrl(path: string): GatewayError {
+  const message = `Unknown request URL: ${path.slice(0, 200)}. The OpenAI API is under /v1/.`;
+  return new GatewayError("unknown_url", message);
+}
+
+function wrongType(type: string | undefined, wanted: string): GatewayError {
+  const what = type === undefined ? "A body without content-type" : `The content-type '${type.slice(0, 100)}'`;
+  return new GatewayError("unsupported_media_type", `${what} is not possible here. Send 'content-type: ${wanted}'.`);
+}
+
+function refuseCoding(headers: IncomingHttpHeaders): void {
+  const coding = headers["content-encoding"];
+  if (coding === undefined || coding === "identity") return;
+  const message = `The content-encoding '${coding.slice(0, 100)}' is not possible here. Send the body as it is.`;
+  throw new GatewayError("unsupported_media_type", message);
+}
+
+function flagOf(scan: BodyScan, name: string): boolean {
+  const field = scan.fields.get(name);
+  if (!field) return false;
+  const value = scalarOf(scan, field, LONGEST_FLAG_BYTES);
+  if (typeof value === "boolean" || value === null) return value === true;
+  throw new GatewayError("invalid_field", `The field '${name}' must be true or false.`, { param: name });
+}
+
+/** `n`. What is not a number is for the provider to refuse. */
+function choicesOf(scan: BodyScan): number {
+  const value = scalarOf(scan, scan.fields.get("n"), LONGEST_FLAG_BYTES);
+  return typeof value === "number" && value >= 1 && value <= MOST_CHOICES ? value : 1;
+}
+
+/** No dot segments, no empty ones, no encoded slashes: the provider must not read another path than Tandem did. */
+function isPlainPath(path: string): boolean {
+  return path.split("/").every((part) => part !== "" && part !== "." && part !== ".." && !/%2f|%5c|%2e|\\/i.test(part));
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
