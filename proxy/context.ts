@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Client } from "../routing/table.ts";
 import type { Form } from "./body/form.ts";
 import type { BodyReceiver, Received } from "./body/receive.ts";
+import type { BatchLine } from "./dialects/batch.ts";
 import type { Operation } from "./dialects/operations.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Services } from "./services.ts";
@@ -35,6 +36,8 @@ export interface RequestContext {
   body: Received | undefined;
   /** A multipart body. */
   form: Form | undefined;
+  /** The lines of a batch file in the form. */
+  batch: readonly BatchLine[] | undefined;
 
   // identify
   ids: Identified | undefined;

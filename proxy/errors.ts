@@ -24,6 +24,7 @@ export const ERRORS = {
   route_not_found: { status: 404, type: "invalid_request_error", retry: false },
   route_required: { status: 400, type: "invalid_request_error", retry: false },
   invalid_json: { status: 400, type: "invalid_request_error", retry: false },
+  invalid_batch: { status: 400, type: "invalid_request_error", retry: false },
   invalid_form: { status: 400, type: "invalid_request_error", retry: false },
   duplicate_field: { status: 400, type: "invalid_request_error", retry: false },
   missing_field: { status: 400, type: "invalid_request_error", retry: false },

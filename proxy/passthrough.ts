@@ -6,6 +6,7 @@
  * connection goes, how long it may take, how large a body may be, and how an error looks.
  */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { Transform } from "node:stream";
 import type { RequestHandler } from "http-proxy-middleware";
 import type { Credentials } from "../routing/secrets.ts";
 import type { Provider } from "../routing/table.ts";
@@ -27,8 +28,8 @@ export interface PassthroughCall {
   readonly attempt: AttemptRecord;
   /** Largest request body in bytes. */
   readonly limit: number;
-  /** The request's body, when it was read already. */
-  readonly body?: readonly Buffer[] | undefined;
+  /** What to make of the answer's bytes, by how they begin; undefined, or nothing made: they pass as they are. */
+  readonly translate?: ((beginning: Buffer) => Transform | undefined) | undefined;
   /** Adds Tandem's own headers to those of the answer. */
   readonly answerHeaders: (headers: Headers) => OutgoingHttpHeaders;
 }

@@ -6,7 +6,7 @@
  */
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { Readable } from "node:stream";
+import type { Readable, Transform } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { readProviderError } from "./dialects/provider-error.ts";
 import { credentialsRefused, GatewayError } from "./errors.ts";
@@ -20,6 +20,9 @@ import { EgressError } from "./upstream/connect-error.ts";
 
 /** As much of a provider's error is read. */
 const ERROR_BODY_BYTES = 256 * 1024;
+const OK = 200;
+/** What is not true any more of bytes that were translated. */
+const OF_THE_BYTES = ["content-length", "content-md5", "etag", "accept-ranges", "digest"];
 const BROKEN = "the provider's connection broke";
 
 interface Settle {
@@ -74,9 +77,7 @@ export class PipedCall {
       this.#note("aborted", "request_too_large");
       throw tooLarge(limit);
     }
-    const { body } = this.#call;
-    if (body) this.body = Readable.from(body);
-    else if (hasBody(this.#request)) {
+    if (hasBody(this.#request)) {
       const tooMuch = () => this.#fail("aborted", "request_too_large", tooLarge(limit));
       this.body = this.#request.pipe(metered(this.#call.exchange, limit, tooMuch));
     }
@@ -133,8 +134,27 @@ export class PipedCall {
   }
 
   #relay(status: number, answer: IncomingMessage): void {
+    const { translate } = this.#call;
+    answer.on("error", () => this.#cut(BROKEN));
+    answer.on("close", () => {
+      if (!answer.complete) this.#cut(BROKEN);
+    });
+    // A part of a file cannot be told by how it begins.
+    if (!translate || status !== OK) this.#pass(status, answer, undefined);
+    else {
+      answer.once("readable", () => {
+        const beginning = answer.read() as Buffer | null;
+        if (beginning) answer.unshift(beginning);
+        this.#pass(status, answer, beginning ? translate(beginning) : undefined);
+      });
+    }
+  }
+
+  #pass(status: number, answer: IncomingMessage, translator: Transform | undefined): void {
+    if (this.#settle === undefined) return;
     const { exchange, provider, answerHeaders } = this.#call;
     const headers = responseHeaders(answer.headers, this.#key);
+    if (translator) for (const name of OF_THE_BYTES) delete headers[name];
     if (typeof headers.location === "string") headers.location = ownLocation(headers.location, provider.endpoint);
     exchange.status = status;
     exchange.firstByteAt = performance.now();
@@ -151,11 +171,8 @@ export class PipedCall {
       this.#timer?.refresh();
     });
     answer.on("end", () => this.#end("ok", undefined));
-    answer.on("error", () => this.#cut(BROKEN));
-    answer.on("close", () => {
-      if (!answer.complete) this.#cut(BROKEN);
-    });
-    answer.pipe(this.#response);
+    if (translator) answer.pipe(translator).pipe(this.#response);
+    else answer.pipe(this.#response);
   }
 
   /** A caller who reads slowly is not a provider that is idle. */

@@ -18,13 +18,13 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 
 /** Every header of the request to the provider. The framing is said anew, never copied. */
 export function sentHeaders(request: IncomingMessage, call: PassthroughCall, host: string): Record<string, string> {
-  const { provider, exchange, body } = call;
+  const { provider, exchange } = call;
   const sent: Record<string, string> = {
     ...pipedRequestHeaders(request.headers, provider.type, exchange.id),
     ...call.headers,
     host,
   };
-  const length = body ? body.reduce((sum, chunk) => sum + chunk.length, 0) : request.headers["content-length"];
+  const length = request.headers["content-length"];
   const unchunked = UNCHUNKED.has(request.method ?? "");
   if (length !== undefined) sent["content-length"] = String(length);
   else if (request.headers["transfer-encoding"] !== undefined) {

@@ -84,6 +84,7 @@ function begin(
     receiver: undefined,
     body: undefined,
     form: undefined,
+    batch: undefined,
     ids: undefined,
     plan: undefined,
     choices: 1,

@@ -154,6 +154,9 @@ export const RESPONSE_EVENT: JsonPaths = jsonPaths([
   "annotation.container_id",
 ]);
 
+/** In the lines of a batch's output, where its requests made responses. */
+export const BATCH_OUTPUT: JsonPaths = jsonPaths(below("response.body", RESPONSE));
+
 const BY_OPERATION = new WeakMap<Operation, Compiled>();
 
 export function placesOf(operation: Operation): Compiled {

@@ -5,9 +5,10 @@
  * sent on as the provider knows it. An id of somebody else looks like one that does not exist.
  */
 import type { Edit } from "../body/edits.ts";
-import { type JsonPaths, stringsAt, textOf } from "../body/json-strings.ts";
+import { type JsonPaths, stringsAt, type TextRange, textOf } from "../body/json-strings.ts";
 import type { RequestContext } from "../context.ts";
-import type { Operation } from "../dialects/operations.ts";
+import { operationPath } from "../dialects/batch.ts";
+import { type Operation, operationsAt } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
 import { isOwner, isTagged, ownerOf } from "../ids/affinity.ts";
 import { placesOf } from "../ids/paths.ts";
@@ -39,6 +40,7 @@ export function identify(context: RequestContext): void {
   if (context.query.includes(MARK_IN_QUERY)) readQueryIDs(context, identified);
   const { request } = placesOf(operation);
   if (request && context.body) readBodyIDs(context, request, identified);
+  for (const { body, url } of context.batch ?? []) readLineIDs(context, body, url.text, identified);
 }
 
 /** One provider key serves all callers: a list would show everybody's files, batches and answers. */
@@ -90,6 +92,21 @@ function readBodyIDs(context: RequestContext, paths: JsonPaths, identified: Iden
     if (text === "") continue;
     const id = read(context, text, "the body", identified);
     if (id !== text) identified.edits.push({ start, end, replacement: Buffer.from(JSON.stringify(id).slice(1, -1)) });
+  }
+}
+
+/** The request of a batch's line: ids in it stand where they stand in the request itself. */
+function readLineIDs(context: RequestContext, body: TextRange, url: string, identified: Identified): void {
+  const operation = operationsAt(operationPath(url))?.get("POST");
+  const paths = operation && placesOf(operation).request;
+  if (!paths || !context.form) return;
+  const line = context.form.bytes.subarray(body.start, body.end);
+  for (const { start, end } of stringsAt(line, paths) ?? []) {
+    const text = textOf(line.toString("utf8", start, end));
+    const id = read(context, text, "the batch file", identified);
+    if (id === text) continue;
+    const replacement = Buffer.from(JSON.stringify(id).slice(1, -1));
+    identified.edits.push({ start: body.start + start, end: body.start + end, replacement });
   }
 }
 

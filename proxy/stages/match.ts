@@ -34,7 +34,10 @@ function planForModel(context: RequestContext, model: string): Plan {
 }
 
 function planWithoutModel(context: RequestContext): Plan {
-  const { snapshot, ids } = context;
+  const { snapshot, ids, batch, request } = context;
+  const [line] = batch ?? [];
+  // A batch names its models in its lines.
+  if (line && request.headers[ROUTE_HEADER] === undefined) return planForModel(context, line.model.name);
   const home = ids?.home === undefined ? undefined : snapshot.providerAt(ids.home);
   if (ids?.home !== undefined && !home) throw gone();
   return snapshot.planForResources(home ? routeTo(context, home) : routeWithoutModel(context));

@@ -6,6 +6,7 @@
 import type { RequestContext } from "../context.ts";
 import type { Operation } from "../dialects/operations.ts";
 import type { AttemptOutcome } from "../exchange.ts";
+import { BatchOutput, isBatchOutput } from "../ids/batch-output.ts";
 import { pathAt, type Target } from "../snapshot.ts";
 import { newAttempt } from "./attempt.ts";
 import { notOffered } from "./final-error.ts";
@@ -30,6 +31,7 @@ export async function pipe(context: RequestContext): Promise<void> {
       exchange,
       attempt,
       limit: services.limits.requestBytes,
+      translate: (beginning) => (isBatchOutput(beginning) ? new BatchOutput(context) : undefined),
       answerHeaders: (headers) => ownHeaders(context, headers),
     });
   } finally {

@@ -1,10 +1,15 @@
 /** In which order are the backends tried? */
-import { order } from "../../routing/choose.ts";
+import { order, tiers } from "../../routing/choose.ts";
+import { mayUse } from "../../routing/lookup.ts";
 import type { RequestContext } from "../context.ts";
+import type { BatchLine } from "../dialects/batch.ts";
 import { GatewayError } from "../errors.ts";
 import { homeOf } from "../ids/affinity.ts";
 import type { Plan, Target } from "../snapshot.ts";
 import { modelNotFound, stickyKeyOf } from "./match.ts";
+
+/** Of a batch, in an error. */
+const MOST_MODELS_NAMED = 10;
 
 export function plan(context: RequestContext): void {
   const { plan: made, exchange } = context;
@@ -14,6 +19,11 @@ export function plan(context: RequestContext): void {
   if (context.ids?.home !== undefined) {
     context.order = atHome(made, context.ids.home);
     exchange.decision = "affinity";
+    return;
+  }
+  if (context.batch) {
+    context.order = forBatch(context, made, context.batch);
+    exchange.decision = "batch";
     return;
   }
   const key = made.sticky.length > 0 ? stickyKeyOf(context) : undefined;
@@ -27,6 +37,25 @@ function atHome(made: Plan, home: string): readonly Target[] {
   if (target) return [target];
   const message = `What the ids in this request name is at a provider that the route '${made.route.name}' does not use for '${made.model}'.`;
   throw new GatewayError("id_conflict", message);
+}
+
+/** Those that have every model of the batch; its requests cannot be split among providers. */
+function forBatch(context: RequestContext, made: Plan, lines: readonly BatchLine[]): readonly Target[] {
+  const makers = made.targets.filter(({ backend }) => backend.failover !== "Never");
+  const able = tiers(makers)
+    .flat()
+    .filter((target) => lines.every(({ model }) => upstreamIn(context, target, model.name) !== undefined));
+  if (able.length > 0) return able;
+  const models = [...new Set(lines.map(({ model }) => model.name))].slice(0, MOST_MODELS_NAMED).join(", ");
+  const message = `No provider of the route '${made.route.name}' has all the models of the batch that this key may use: ${models}.`;
+  throw new GatewayError("model_not_found", message, { param: "file" });
+}
+
+/** What the target's provider calls a model that the caller may ask for. */
+export function upstreamIn(context: RequestContext, target: Target, model: string): string | undefined {
+  if (!mayUse(context.client, model)) return undefined;
+  const plan = context.snapshot.planFor(context.namespace, model);
+  return plan?.targets.find(({ provider }) => provider.key === target.provider.key)?.upstreamModel;
 }
 
 function decisionOf(made: Plan, key: string | undefined): string {

@@ -5,11 +5,12 @@
  * far as routing needs it.
  */
 import type { IncomingHttpHeaders } from "node:http";
-import { fieldOf, isFormType, readForm } from "../body/form.ts";
+import { type Form, fieldOf, fileOf, isFormType, readForm } from "../body/form.ts";
 import { BodyReceiver, KeptBody } from "../body/receive.ts";
 import { BodyScan } from "../body/scan.ts";
 import { scalarOf } from "../body/splice.ts";
 import type { RequestContext } from "../context.ts";
+import { type BatchLine, batchLines } from "../dialects/batch.ts";
 import { type Operation, operationsAt } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
 
@@ -21,7 +22,7 @@ const LONGEST_FLAG_BYTES = 32;
 const MOST_CHOICES = 128;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 /** Fields that routing reads of every body. */
-const READ_FIELDS = ["model", "stream", "n", "store"];
+const READ_FIELDS = ["model", "stream", "n", "store", "endpoint"];
 /** Fields of forms that Tandem reads; `purpose` and `stream` decide what becomes of the rest. */
 const FORM_FIELDS: ReadonlySet<string> = new Set([...READ_FIELDS, "purpose"]);
 
@@ -102,10 +103,18 @@ async function readFormBody(context: RequestContext): Promise<void> {
   exchange.requestBytes = kept.length;
   const form = readForm(kept.bytes(), request.headers["content-type"] ?? "", FORM_FIELDS);
   context.form = form;
+  if (operation?.name === "files" && fieldOf(form, "purpose") === "batch") context.batch = batchIn(form);
   if (operation?.model === "none") return;
   exchange.stream = fieldOf(form, "stream") === "true";
   exchange.model = context.deployment ?? fieldOf(form, "model");
   if (exchange.model === undefined) throw missingModel();
+}
+
+function batchIn(form: Form): readonly BatchLine[] {
+  const file = fileOf(form, "file");
+  if (!file)
+    throw new GatewayError("missing_field", "The file of the batch is missing in the form.", { param: "file" });
+  return batchLines(form.bytes, file.start, file.end);
 }
 
 function modelIn(operation: Operation, scan: BodyScan): string | undefined {

@@ -1,6 +1,7 @@
 /** How does an answer reach the caller? */
 import type { JsonPaths } from "../body/json-strings.ts";
 import type { RequestContext } from "../context.ts";
+import { withEndpoints } from "../dialects/batch.ts";
 import { errorBody } from "../errors.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
 import { placesOf } from "../ids/paths.ts";
@@ -55,12 +56,17 @@ export function answerPlaces({ operation, stored }: RequestContext): JsonPaths |
   return operation?.name === "chat/completions" && operation.method === "POST" && !stored ? undefined : places;
 }
 
+function translated(context: RequestContext, answer: Buffer, places: JsonPaths): Buffer {
+  const tagged = tagIDs(context, answer, places);
+  return context.operation?.name.startsWith("batches") ? withEndpoints(tagged) : tagged;
+}
+
 /** The whole plain answer is here: headers and body in one write. */
 function endAtOnce(context: RequestContext, call: UpstreamCall, headers: Headers): void {
   const { response, exchange } = context;
   exchange.usage = call.usage();
   const places = answerPlaces(context);
-  if (places && call.isJson) call.held = [tagIDs(context, Buffer.concat(call.held), places)];
+  if (places && call.isJson) call.held = [translated(context, Buffer.concat(call.held), places)];
   let length = 0;
   for (const chunk of call.held) length += chunk.length;
   headers["content-length"] = String(length);
