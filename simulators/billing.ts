@@ -60,13 +60,14 @@ export class Bill {
     this.#percent = provider === "azure" ? AZURE_PERCENT : 100n;
   }
 
-  add(model: string, deployment: string | undefined, usage: Usage): void {
+  /** `half`: as a line of a batch, at half the price. */
+  add(model: string, deployment: string | undefined, usage: Usage, half = false): void {
     const line = this.#line(model, deployment);
     line.requests += 1;
     line.promptTokens += usage.promptTokens;
     line.cachedTokens += usage.cachedTokens;
     line.completionTokens += usage.completionTokens;
-    const cost = costOf(model, usage, this.#percent);
+    const cost = costOf(model, usage, half ? this.#percent / 2n : this.#percent);
     if (cost === undefined) line.unpriced += 1;
     else line.nanoUsd += cost;
   }

@@ -14,8 +14,8 @@ export type ProviderName = "openai" | "azure";
 /** What a URL asks for. */
 export interface Target {
   readonly operation: Operation;
-  /** The `{id}` of a path such as `files/{id}`. */
-  readonly id?: string;
+  /** What stood in the braces of a path such as `files/{file_id}`, by name. */
+  readonly ids: Readonly<Record<string, string>>;
   /** From an Azure path `/openai/deployments/{deployment}/…`. */
   readonly deployment?: string;
   /** Azure's dated version; absent on v1 and at OpenAI. */
@@ -66,19 +66,29 @@ export interface Usage {
 
 /** One server-sent event. */
 export interface StreamEvent {
-  /** `content` carries text of the answer, `finish` its finish reason, `done` is `[DONE]`. */
-  readonly kind: "prelude" | "content" | "annotation" | "finish" | "usage" | "done";
+  /** `content` carries text of the answer, `finish` its finish reason, `done` is `[DONE]`; `pause` is not written but waited for. */
+  readonly kind: "prelude" | "content" | "annotation" | "finish" | "usage" | "done" | "pause";
   readonly data: string;
   /** For APIs with named events. */
   readonly event?: string;
   /** Output tokens in this event. */
   readonly tokens?: number;
+  /** How long a `pause` is. */
+  readonly ms?: number;
 }
 
 export type Answer =
   | { readonly kind: "json"; readonly body: string; readonly usage?: Usage; readonly status?: number }
-  | { readonly kind: "bytes"; readonly body: Buffer; readonly contentType: string; readonly usage?: Usage }
-  | { readonly kind: "stream"; readonly events: Iterable<StreamEvent>; readonly usage: Usage };
+  | {
+      readonly kind: "bytes";
+      readonly body: Buffer;
+      readonly contentType: string;
+      readonly usage?: Usage;
+      /** Flat list: name, value, name, value. */
+      readonly headers?: readonly string[];
+    }
+  /** Without `usage` nothing is charged for it. */
+  | { readonly kind: "stream"; readonly events: Iterable<StreamEvent>; readonly usage?: Usage };
 
 /** What makes one provider differ from the other. */
 export interface Provider {
@@ -95,6 +105,7 @@ export interface Provider {
   readonly failures: {
     readonly malformedJson: Failure;
     readonly bodyTooLarge: Failure;
+    readonly malformedForm: Failure;
     wrongContentType(type: string): Failure;
     unknownUrl(request: IncomingMessage): Failure;
   };

@@ -1,6 +1,14 @@
 /** Which base models exist in the simulated world, and what can each of them do? */
 
-export type ModelKind = "chat" | "reasoning" | "embedding" | "completion" | "moderation" | "image" | "speech";
+export type ModelKind =
+  | "chat"
+  | "reasoning"
+  | "embedding"
+  | "completion"
+  | "moderation"
+  | "image"
+  | "speech"
+  | "transcription";
 
 /** A base model. Numbers are tokens. */
 export interface CatalogModel {
@@ -77,7 +85,12 @@ export const CATALOG: readonly CatalogModel[] = [
   other("omni-moderation-latest", "moderation", "", 32_768, { onAzure: false }),
   other("gpt-image-1", "image", "2025-04-15", 32_768),
   other("gpt-4o-mini-tts", "speech", "2025-03-20", 2_000),
+  other("dall-e-2", "image", "", 1_000, { onAzure: false }),
   other("tts-1", "speech", "", 4_096),
+  other("whisper-1", "transcription", "", 448),
+  other("gpt-4o-transcribe", "transcription", "2025-03-20", 16_000, { outputTokens: 2_000 }),
+  other("gpt-4o-mini-transcribe", "transcription", "2025-03-20", 16_000, { outputTokens: 2_000 }),
+  other("gpt-4o-transcribe-diarize", "transcription", "2025-10-15", 16_000, { outputTokens: 2_000 }),
 ];
 
 /** The model that a request names: by alias (`gpt-4o`) or by dated snapshot (`gpt-4o-2024-11-20`). */

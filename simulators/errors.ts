@@ -76,6 +76,7 @@ export const OPENAI_ERRORS = {
     400,
     "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)",
   ),
+  malformedForm: openaiError(400, "Could not parse multipart form."),
   wrongContentType: (type: string) =>
     openaiError(
       400,
@@ -124,6 +125,7 @@ export const AZURE_ERRORS = {
       `The ${operation} operation does not work with the specified model, ${model}. Please choose different model and try again. You can learn more about which models can be used with each operation here: https://go.microsoft.com/fwlink/?linkid=2197993.`,
     ),
   malformedJson: azureError(400, "BadRequest", "The request body could not be parsed as JSON."),
+  malformedForm: azureError(400, "invalidPayload", "The multipart form of the request could not be read."),
   wrongContentType: azureError(415, "UnsupportedMediaType", "The content type of the request is not application/json."),
   tooManyHeaders: azureError(431, "431", "Request Header Fields Too Large"),
   bodyTooLarge: azureError(413, "RequestEntityTooLarge", "The request body is too large."),

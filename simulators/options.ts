@@ -58,6 +58,10 @@ export interface SimulatorOptions {
   readonly counting?: "exact" | "estimate";
   /** Azure: what an `api-version` on a `/openai/v1` path gets. */
   readonly apiVersionOnV1?: "refuse" | "accept";
+  /** Azure: whether batches on v1 also take OpenAI's `/v1/chat/completions` in place of `/chat/completions`. */
+  readonly batchUrlsOnV1?: "refuse" | "accept";
+  /** How long batches, background responses and trainings stay in each of their states, in milliseconds. */
+  readonly jobStepMs?: number;
   /** Requests kept for `GET /_sim/requests`; 0 keeps none. */
   readonly keepRequests?: number;
   /** Bytes of each request body kept with it, for tests; 0 keeps only length and hash. */
@@ -77,6 +81,8 @@ export interface Settings {
   readonly latency: Latency;
   readonly counting: "exact" | "estimate";
   readonly apiVersionOnV1: "refuse" | "accept";
+  readonly batchUrlsOnV1: "refuse" | "accept";
+  readonly jobStepMs: number;
   readonly keepRequests: number;
   readonly keepBodyBytes: number;
   readonly tls: { readonly key: string; readonly cert: string } | undefined;
@@ -108,6 +114,7 @@ const DEFAULT_REGIONS: readonly RegionOption[] = [
 ];
 
 const DEFAULT_KEPT_REQUESTS = 500;
+const DEFAULT_JOB_STEP_MS = 20;
 
 /** Defaults are for tests and measurements: no waiting. The demo passes `DEMO_LATENCY`. */
 export const NO_LATENCY: Latency = { firstTokenMs: 0, perTokenMs: 0 };
@@ -124,6 +131,8 @@ export function settingsOf(provider: ProviderName, options: SimulatorOptions): S
     latency: options.latency ?? NO_LATENCY,
     counting: options.counting ?? "exact",
     apiVersionOnV1: options.apiVersionOnV1 ?? "refuse",
+    batchUrlsOnV1: options.batchUrlsOnV1 ?? "refuse",
+    jobStepMs: options.jobStepMs ?? DEFAULT_JOB_STEP_MS,
     keepRequests: options.keepRequests ?? DEFAULT_KEPT_REQUESTS,
     keepBodyBytes: options.keepBodyBytes ?? 0,
     tls: options.tls,

@@ -7,7 +7,7 @@ import { AZURE_ERRORS, type Failure } from "./errors.ts";
 import { azureRateLimit, sceneOf } from "./fault-answers.ts";
 import { newUuid } from "./ids.ts";
 import type { RateState } from "./limits.ts";
-import { operationsAt } from "./operations/all.ts";
+import { decoded, operationsAt } from "./operations/all.ts";
 import { type Settings, servedAt } from "./options.ts";
 import { pathOf } from "./provider-openai.ts";
 
@@ -45,6 +45,7 @@ export function azureProvider(settings: Settings): Provider {
     rateLimited,
     failures: {
       malformedJson: AZURE_ERRORS.malformedJson,
+      malformedForm: AZURE_ERRORS.malformedForm,
       bodyTooLarge: AZURE_ERRORS.bodyTooLarge,
       wrongContentType: () => AZURE_ERRORS.wrongContentType,
       unknownUrl: () => AZURE_ERRORS.resourceNotFound,
@@ -129,14 +130,6 @@ function splitDeployment(below: string): readonly ["deployment", string, string]
   const slash = below.indexOf("/", from);
   if (slash < 0) return ["deployment", "", ""];
   return ["deployment", decoded(below.slice(from, slash)), below.slice(slash + 1)];
-}
-
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
 }
 
 function queryOf(request: IncomingMessage): URLSearchParams | undefined {

@@ -21,6 +21,7 @@ export function openaiProvider(settings: Settings): Provider {
     rateLimited,
     failures: {
       malformedJson: OPENAI_ERRORS.malformedJson,
+      malformedForm: OPENAI_ERRORS.malformedForm,
       bodyTooLarge: OPENAI_ERRORS.bodyTooLarge,
       wrongContentType: OPENAI_ERRORS.wrongContentType,
       unknownUrl: (request) => OPENAI_ERRORS.unknownUrl(request.method ?? "", pathOf(request)),

@@ -6,13 +6,15 @@ import { type Answer, type Call, isFailure, type Provider, type Usage } from "./
 import { type Failure, openaiError } from "./errors.ts";
 import { faultAnswer, sceneOf } from "./fault-answers.ts";
 import { type Fault, type FaultPlans, faultInName, numberOf, parseFault, placeOf } from "./faults.ts";
+import { fieldsOf } from "./form.ts";
+import type { Later } from "./later.ts";
 import type { RateLimiter } from "./limits.ts";
 import { isObject, messageTokens, promptTokensOf } from "./operations/chat-request.ts";
-import type { Desk, JsonObject } from "./operations/operation.ts";
+import type { Desk, JsonObject, LineAnswer, Operation } from "./operations/operation.ts";
 import type { Settings } from "./options.ts";
 import type { PromptCache } from "./prompt-cache.ts";
 import type { Recorder, RequestEntry } from "./recorder.ts";
-import type { Shelf } from "./shelf.ts";
+import type { Shelf, Shelves } from "./shelf.ts";
 import { ESTIMATE, exactCounter, type TokenCounter } from "./tokens.ts";
 import { writeFailure, writeWhole } from "./write-answer.ts";
 import { pause, writeStream } from "./write-stream.ts";
@@ -20,6 +22,7 @@ import { pause, writeStream } from "./write-stream.ts";
 const MOST_BODY_BYTES = 64 * 1024 * 1024;
 const DEFAULT_DELAY_MS = 1_000;
 const FAULT_HEADER = "x-sim-fault";
+const JSON_TYPE = /^application\/json\b/i;
 const NOTHING: JsonObject = {};
 const NO_BYTES = Buffer.alloc(0);
 
@@ -32,7 +35,8 @@ export interface Site {
   readonly plans: FaultPlans;
   readonly limiter: RateLimiter;
   readonly promptCache: PromptCache;
-  readonly shelf: Shelf;
+  readonly shelves: Shelves;
+  readonly later: Later;
 }
 
 export function takeRequest(site: Site, request: IncomingMessage, response: ServerResponse): void {
@@ -95,46 +99,96 @@ function readBody(site: Site, call: Call): void {
 }
 
 async function respond(site: Site, call: Call): Promise<void> {
-  const body = parse(call);
-  if (typeof body === "string") return writeFailure(site.provider, call, refusal(site, call, body));
+  const body = await parse(site, call);
+  if (isRefusal(body)) return writeFailure(site.provider, call, body.refused);
   const refused = resolve(site, call, body);
   if (refused) return writeFailure(site.provider, call, refused);
   if (call.fault && (await failed(site, call, call.fault, body))) return;
   const counter = await counterOf(site);
-  const answer = await call.target.operation.run(call, body, deskOf(site, counter));
+  const answer = await call.target.operation.run(call, body, deskOf(site, call, counter));
   if (isFailure(answer)) return writeFailure(site.provider, call, answer);
   await write(site, call, answer);
 }
 
-/** The parsed body, or what is wrong with it. */
-function parse(call: Call): JsonObject | "content-type" | "json" {
-  if (call.target.operation.body !== "json") return NOTHING;
-  if (!/^application\/json\b/i.test(call.request.headers["content-type"] ?? "")) return "content-type";
-  try {
-    const body: unknown = JSON.parse(call.body.toString());
-    return isObject(body) ? body : "json";
-  } catch {
-    return "json";
+/** What is wrong with a body, kept apart from bodies that look like it. */
+class Refusal {
+  readonly refused: Failure;
+
+  constructor(refused: Failure) {
+    this.refused = refused;
   }
 }
 
-function refusal(site: Site, call: Call, wrong: "content-type" | "json"): Failure {
-  const { failures } = site.provider;
-  return wrong === "json"
-    ? failures.malformedJson
-    : failures.wrongContentType(call.request.headers["content-type"] ?? "");
+function isRefusal(body: JsonObject | Refusal): body is Refusal {
+  return body instanceof Refusal;
 }
 
-function deskOf(site: Site, counter: TokenCounter): Desk {
-  const { settings, promptCache, shelf } = site;
-  return { settings, promptCache, shelf, counter, admit: (call, tokens) => admit(site, call, tokens) };
+/** The parsed body, or what is wrong with it. */
+async function parse(site: Site, call: Call): Promise<JsonObject | Refusal> {
+  const { body: wanted, bodyOptional } = call.target.operation;
+  const { failures } = site.provider;
+  if (wanted === "none" || (bodyOptional && call.body.length === 0)) return NOTHING;
+  const type = call.request.headers["content-type"] ?? "";
+  if (wanted === "multipart" || (wanted === "either" && !JSON_TYPE.test(type)))
+    return (await fieldsOf(call.body, type)) ?? new Refusal(failures.malformedForm);
+  if (!JSON_TYPE.test(type)) return new Refusal(failures.wrongContentType(type));
+  try {
+    const body: unknown = JSON.parse(call.body.toString());
+    return isObject(body) ? body : new Refusal(failures.malformedJson);
+  } catch {
+    return new Refusal(failures.malformedJson);
+  }
+}
+
+function deskOf(site: Site, call: Call, counter: TokenCounter): Desk {
+  const { settings, promptCache, later } = site;
+  return {
+    settings,
+    promptCache,
+    later,
+    counter,
+    shelf: shelfOf(site, call),
+    admit: (asked, tokens) => admit(site, asked, tokens),
+    charge: (asked, usage) => charge(site, asked, usage),
+    runLine: (asked, operation, body) => runLine(site, asked, operation, body),
+  };
+}
+
+/** What an Azure resource holds, anyone with a right to it sees; at OpenAI it belongs to the credential's project. */
+function shelfOf(site: Site, call: Call): Shelf {
+  return site.shelves.of(call.provider === "azure" ? call.host.replace(/:\d+$/, "").toLowerCase() : call.credential);
+}
+
+/** One line of a batch, through the operation that it names. Faults in a model's name meet it as they meet a request. */
+async function runLine(site: Site, batch: Call, operation: Operation, body: JsonObject): Promise<LineAnswer> {
+  const requestId = site.provider.newRequestId();
+  const asked = typeof body.model === "string" ? body.model : operation.defaultModel;
+  const named = asked === undefined ? undefined : faultInName(asked);
+  const { serving: _serving, rate: _rate, fault: _fault, ...rest } = batch;
+  const { apiVersion } = batch.target;
+  const target = { operation, ids: {}, ...(apiVersion !== undefined && { apiVersion }) };
+  const line: Call = { ...rest, requestId, target, modelName: named?.name ?? "" };
+  const serving = site.provider.serve(target, named?.name, batch.host);
+  if (isFailure(serving)) return { requestId, status: serving.status, body: serving.body };
+  line.serving = serving;
+  if (named?.fault) line.fault = named.fault;
+  if (named?.fault && placeOf(named.fault) === "answer") {
+    const failed = faultAnswer(site.provider.name, named.fault, sceneOf(line));
+    return { requestId, status: failed.status, body: failed.body };
+  }
+  const desk = { ...deskOf(site, line, await counterOf(site)), admit: () => undefined };
+  const answer = await operation.run(line, body, desk);
+  if (isFailure(answer)) return { requestId, status: answer.status, body: answer.body };
+  if (answer.kind !== "json") throw new Error(`A line of a batch cannot be answered with ${answer.kind}.`);
+  if (answer.usage) charge(site, line, answer.usage, true);
+  return { requestId, status: 200, body: JSON.parse(answer.body) };
 }
 
 /** Finds model and fault. Returns the refusal when the model does not exist or the fault cannot be read. */
 function resolve(site: Site, call: Call, body: JsonObject): Failure | undefined {
   const { operation, deployment } = call.target;
   const asked = deployment ?? (typeof body.model === "string" ? body.model : operation.defaultModel);
-  const named = asked === undefined ? undefined : faultInName(asked);
+  const named = asked === undefined || !operation.kinds ? undefined : faultInName(asked);
   const header = call.request.headers[FAULT_HEADER];
   if (operation.kinds) {
     const serving = site.provider.serve(call.target, named?.name, call.host);
@@ -159,7 +213,7 @@ function planned(site: Site, call: Call, body: JsonObject): Fault | undefined {
     host: call.host,
     key: call.credential,
     operation: call.target.operation.name,
-    stream: body.stream === true,
+    stream: body.stream === true || body.stream === "true",
   }));
 }
 
@@ -198,12 +252,14 @@ async function write(site: Site, call: Call, answer: Answer): Promise<void> {
   if (answer.kind === "stream") {
     const end = await writeStream(site.provider, call, answer.events, site.settings.latency);
     const { usage } = answer;
-    charge(site, call, end.whole ? usage : { ...usage, completionTokens: end.tokens + usage.reasoningTokens });
+    if (usage)
+      charge(site, call, end.whole ? usage : { ...usage, completionTokens: end.tokens + usage.reasoningTokens });
     return;
   }
   await wait(site, call, answer);
   if (answer.usage) charge(site, call, answer.usage);
-  await writeWhole(site.provider, call, answer.body, answer.kind === "bytes" ? answer.contentType : undefined);
+  if (answer.kind === "json") await writeWhole(site.provider, call, answer.body);
+  else await writeWhole(site.provider, call, answer.body, answer.contentType, answer.headers);
 }
 
 /** A plain answer comes when its last token would have come. */
@@ -215,9 +271,9 @@ async function wait(site: Site, call: Call, answer: Answer): Promise<void> {
   if (ms > 0) await pause(call, ms);
 }
 
-function charge(site: Site, call: Call, usage: Usage): void {
+function charge(site: Site, call: Call, usage: Usage, half = false): void {
   const { serving } = call;
-  if (serving) site.bill.add(serving.model.name, serving.deployment?.name, usage);
+  if (serving) site.bill.add(serving.model.name, serving.deployment?.name, usage, half);
 }
 
 /** Azure's limits belong to the deployment, OpenAI's to the organisation and model. */

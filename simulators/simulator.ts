@@ -7,6 +7,7 @@ import { Bill } from "./billing.ts";
 import type { ProviderName } from "./call.ts";
 import { answerControl, CONTROL_PREFIX } from "./control.ts";
 import { FaultPlans } from "./faults.ts";
+import { Later } from "./later.ts";
 import { RateLimiter } from "./limits.ts";
 import { type SimulatorOptions, settingsOf } from "./options.ts";
 import { PromptCache } from "./prompt-cache.ts";
@@ -14,7 +15,7 @@ import { azureProvider } from "./provider-azure.ts";
 import { openaiProvider } from "./provider-openai.ts";
 import { Recorder } from "./recorder.ts";
 import { type Site, takeRequest } from "./request-path.ts";
-import { Shelf } from "./shelf.ts";
+import { Shelves } from "./shelf.ts";
 
 /** OpenAI's limit of all request headers together; Node answers 431 beyond it. */
 const MOST_HEADER_BYTES = 64 * 1024;
@@ -38,7 +39,8 @@ export class Simulator {
       plans: new FaultPlans(),
       limiter: new RateLimiter(settings.limits, name),
       promptCache: new PromptCache(),
-      shelf: new Shelf(),
+      shelves: new Shelves(),
+      later: new Later(settings.jobStepMs),
     };
     const serverOptions = { maxHeaderSize: MOST_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 };
     const listener = (request: IncomingMessage, response: ServerResponse) => this.#take(request, response);
@@ -81,12 +83,13 @@ export class Simulator {
 
   /** As after the start: no faults, an empty bill, nothing remembered. */
   reset(): void {
-    const { bill, recorder, plans, limiter, promptCache, shelf } = this.#site;
+    const { bill, recorder, plans, limiter, promptCache, shelves, later } = this.#site;
     plans.clear();
-    for (const memory of [bill, recorder, limiter, promptCache, shelf]) memory.reset();
+    for (const memory of [bill, recorder, limiter, promptCache, shelves, later]) memory.reset();
   }
 
   async close(): Promise<void> {
+    this.#site.later.reset();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeAllConnections();
     await closed;

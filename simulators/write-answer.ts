@@ -28,9 +28,11 @@ export async function writeWhole(
   call: Call,
   body: string | Buffer,
   type = JSON_TYPE,
+  headers: readonly string[] = [],
 ): Promise<void> {
   call.entry.status = 200;
   const all = provider.headers(call, false);
+  all.push(...headers);
   all.push("content-type", type);
   if (call.fault) return breakWhole(call, Buffer.from(body), all, call.fault);
   all.push("content-length", String(Buffer.byteLength(body)));

@@ -52,6 +52,10 @@ export async function writeStream(
   const perTokenMs = fault?.name === "slow-tokens" ? numberOf(fault, "ms", DEFAULT_TOKEN_MS) : latency.perTokenMs;
   for (const event of events) {
     if (isGone(call)) return { tokens: state.tokens, whole: false };
+    if (event.kind === "pause") {
+      await pause(call, event.ms ?? 0);
+      continue;
+    }
     if (perTokenMs > 0 && event.kind === "content" && state.contents > 0)
       await pause(call, perTokenMs * (event.tokens ?? 1));
     if (isGone(call)) return { tokens: state.tokens, whole: false };

@@ -10,6 +10,7 @@ import { chatFailure, messagesOf, messageTokens, promptTokensOf } from "./chat-r
 import { chatEvents } from "./chat-stream.ts";
 import { type Choice, type Completion, choiceFilter, logprobsOf, promptFilter, usageBody } from "./completion.ts";
 import type { Desk, JsonObject, Operation } from "./operation.ts";
+import { missingChatFile } from "./references.ts";
 
 /** What a model thinks before it answers, in tokens, when it is one that thinks. */
 const REASONING_TOKENS = 64;
@@ -27,7 +28,7 @@ export const chatCompletion: Operation = {
 };
 
 function answerChat(call: Call, body: JsonObject, desk: Desk): Answer | Failure {
-  const failure = chatFailure(call, body);
+  const failure = chatFailure(call, body) ?? missingChatFile(call, messagesOf(body), desk.shelf);
   if (failure) return failure;
   const messages = messagesOf(body);
   const counts = messageTokens(messages, desk.counter);
@@ -38,6 +39,7 @@ function answerChat(call: Call, body: JsonObject, desk: Desk): Answer | Failure 
   const cachedTokens =
     promptTokens < CACHE_FROM_TOKENS ? 0 : desk.promptCache.look(call.modelName ?? "", messages, counts);
   const completion = complete(call, body, { promptTokens, cachedTokens, most }, desk.counter);
+  if (body.store === true && call.provider === "openai") keep(call, body, completion, desk);
   if (body.stream === true) {
     return { kind: "stream", events: chatEvents(call, body, completion, desk.counter), usage: completion.usage };
   }
@@ -46,6 +48,15 @@ function answerChat(call: Call, body: JsonObject, desk: Desk): Answer | Failure 
     body: JSON.stringify(plainAnswer(call, body, completion, desk.counter)),
     usage: completion.usage,
   };
+}
+
+/** What `GET chat/completions/{id}` shows later: the answer, with what was asked for. */
+function keep(call: Call, body: JsonObject, completion: Completion, desk: Desk): void {
+  const { metadata, temperature, top_p, tools, tool_choice, response_format } = body;
+  const asked = { temperature: temperature ?? 1, top_p: top_p ?? 1, tools, tool_choice, response_format };
+  const answer = { ...plainAnswer(call, body, completion, desk.counter), ...asked, metadata: metadata ?? {} };
+  const stored = { id: completion.id, body: { ...answer, id: completion.id }, messages: messagesOf(body) };
+  desk.shelf.completions.put(completion.id, stored);
 }
 
 function mostTokens(body: JsonObject): number | undefined {

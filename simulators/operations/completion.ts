@@ -30,7 +30,7 @@ export interface Completion {
   readonly usage: Usage;
 }
 
-export function logprobsOf(text: string, counter: TokenCounter): object {
+export function logprobsOf(text: string, counter: TokenCounter): { content: readonly object[]; refusal: null } {
   const content = counter.split(text).map((piece) => ({
     token: piece.text,
     logprob: LIKELY_LOGPROB,

@@ -3,7 +3,7 @@
 import type { Answer, Call } from "../call.ts";
 import { type CatalogModel, findModel, snapshotName } from "../catalog.ts";
 import { AZURE_ERRORS, type Failure, OPENAI_ERRORS } from "../errors.ts";
-import type { Desk, JsonObject, Operation } from "./operation.ts";
+import { type Desk, idOf, type JsonObject, type Operation } from "./operation.ts";
 
 const AZURE_NAMES = { operation: "Models_List", action: "models" };
 
@@ -24,12 +24,12 @@ export const listModels: Operation = {
 export const getModel: Operation = {
   ...listModels,
   name: "models.retrieve",
-  path: "models/{id}",
+  path: "models/{model}",
   run: retrieve,
 };
 
 function retrieve(call: Call, _body: JsonObject, desk: Desk): Answer | Failure {
-  const id = call.target.id ?? "";
+  const id = idOf(call, "model");
   const model = findModel(modelsOf(call, desk), id);
   if (model) return { kind: "json", body: JSON.stringify(describe(call, model)) };
   return call.provider === "openai" ? OPENAI_ERRORS.unknownModel(id) : AZURE_ERRORS.resourceNotFound;

@@ -141,7 +141,7 @@ test("OpenAI: unknown paths, methods, models and missing models", async () => {
   const headers = { authorization: `Bearer ${OPENAI_KEY}` };
   assert.equal((await ask(`${openaiServer.url}/v1/nothing`, { headers })).status, 404);
   assert.equal((await ask(`${openaiServer.url}/chat/completions`, { headers, body: CHAT })).status, 404);
-  assert.equal((await ask(`${openaiServer.url}/v1/chat/completions`, { headers })).status, 405);
+  assert.equal((await ask(`${openaiServer.url}/v1/embeddings`, { headers })).status, 405);
   await refusesOpenai({ messages }, 400, { message: "you must provide a model parameter" });
   await refusesOpenai({ ...CHAT, model: "text-embedding-3-small" }, 404, { param: "model" });
   assert.equal((await askOpenai(openaiServer, { ...CHAT, model: "gpt-4o-2024-11-20" })).status, 200);
