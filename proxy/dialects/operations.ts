@@ -173,6 +173,8 @@ interface Step {
   readonly next: Map<string, Step>;
   /** What follows an id, whatever it is. */
   id: Step | undefined;
+  /** All that follows is one name: a model's may have slashes in it. */
+  takesRest: boolean;
   readonly methods: Map<string, Operation>;
 }
 
@@ -181,7 +183,7 @@ const ROOT = step();
 const PLAIN = new Map<string, Step>();
 
 function step(): Step {
-  return { next: new Map(), id: undefined, methods: new Map() };
+  return { next: new Map(), id: undefined, takesRest: false, methods: new Map() };
 }
 
 for (const one of OPERATIONS) {
@@ -196,6 +198,7 @@ for (const one of OPERATIONS) {
       at = next;
     }
   }
+  at.takesRest = one.name.endsWith("{model}");
   at.methods.set(one.method, one);
   if (!one.name.includes("{")) PLAIN.set(one.name, at);
 }
@@ -206,8 +209,9 @@ export function operationsAt(path: string): ReadonlyMap<string, Operation> | und
   if (plain) return plain.methods;
   let at: Step | undefined = ROOT;
   for (const part of path.split("/")) {
-    at = at.next.get(part) ?? at.id;
+    at = at.next.get(part) ?? (part === "" ? undefined : at.id);
     if (!at) return undefined;
+    if (at.takesRest) break;
   }
   return at.methods.size === 0 ? undefined : at.methods;
 }

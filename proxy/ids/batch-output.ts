@@ -11,12 +11,14 @@ import { tagIDs } from "./tag-answer.ts";
 const LF = 0x0a;
 /** Longer lines pass as they are: no answer is so long. */
 const LONGEST_LINE_BYTES = 32 * 1024 * 1024;
-const BEGINNING = /^\s*\{\s*"id"\s*:\s*"batch_req_/;
+/** In a line's first bytes, whichever order its fields have. */
+const FIELDS = /^\s*\{.*("batch_req_|"custom_id")/;
+const LOOKED_AT_BYTES = 1024;
 const RESPONSE_ID = '"resp_';
 
-/** Whether a file that begins so is the output of a batch. */
+/** Whether a file that begins so may be the output of a batch; a batch's input has nothing in it to translate. */
 export function isBatchOutput(beginning: Buffer): boolean {
-  return BEGINNING.test(beginning.toString("latin1", 0, 128));
+  return FIELDS.test(beginning.toString("latin1", 0, LOOKED_AT_BYTES));
 }
 
 export class BatchOutput extends Transform {

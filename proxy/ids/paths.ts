@@ -46,7 +46,7 @@ interface Places {
 }
 
 /** By method and name of the operation. */
-const PLACES: Readonly<Record<string, Places>> = {
+export const PLACES: Readonly<Record<string, Places>> = {
   "POST chat/completions": { request: CHAT_REQUEST, answer: ["id"] },
   "POST responses": { request: RESPONSE_REQUEST, answer: RESPONSE },
   "POST responses/compact": { request: RESPONSE_REQUEST, answer: ["id"] },

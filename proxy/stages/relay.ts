@@ -4,6 +4,7 @@ import type { RequestContext } from "../context.ts";
 import { withEndpoints } from "../dialects/batch.ts";
 import { errorBody } from "../errors.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
+import { StoredChatStream } from "../ids/chat-stream.ts";
 import { placesOf } from "../ids/paths.ts";
 import { tagIDs } from "../ids/tag-answer.ts";
 import { keyOf } from "../snapshot.ts";
@@ -88,6 +89,7 @@ function endAtOnce(context: RequestContext, call: UpstreamCall, headers: Headers
 function flow(context: RequestContext, call: UpstreamCall, headers: Headers): Promise<void> {
   const { response, exchange, services } = context;
   const events = call.mode === "events";
+  const stored = events && context.stored ? new StoredChatStream(context) : undefined;
   return new Promise((resolve) => {
     const finish = () => {
       exchange.usage = call.usage();
@@ -100,7 +102,7 @@ function flow(context: RequestContext, call: UpstreamCall, headers: Headers): Pr
         if (events && exchange.firstTokenAt === undefined && call.events.scan.contentSeen) {
           exchange.firstTokenAt = performance.now();
         }
-        return response.write(chunk);
+        return response.write(stored ? stored.translate(chunk) : chunk);
       },
       whole() {
         if (events && !call.events.done && !call.typedEvents) response.write(DONE_EVENT);

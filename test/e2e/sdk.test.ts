@@ -171,7 +171,10 @@ for (const form of FORMS) {
     test(about("files go in and come out byte for byte, and nobody lists them"), async () => {
       const headers = { "x-tandem-route": "all" };
       const content = Buffer.from([0, 255, 13, 10, 45, 45, 200, 1]);
-      const file = await sdk.files.create({ file: await toFile(content, "data.jsonl"), purpose: "batch" }, { headers });
+      const file = await sdk.files.create(
+        { file: await toFile(content, "data.bin"), purpose: "fine-tune" },
+        { headers },
+      );
       assert.equal(file.bytes, content.length);
       const back = await (await sdk.files.content(file.id, { headers })).arrayBuffer();
       assert.deepEqual(Buffer.from(back), content);
