@@ -231,6 +231,16 @@ export class Stage {
     return answer.status === 200 ? (answer.body as Stored) : undefined;
   }
 
+  /** As `kubectl annotate` does: by another manager, and nothing else of the Secret. */
+  async annotateCompanion(annotations: Readonly<Record<string, string>>): Promise<void> {
+    const name = `${RELEASE}-companion`;
+    await this.#apply(this.ownPath("secrets", name), {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name, annotations },
+    });
+  }
+
   /** The values of the credentials in the companion Secret. */
   async credentials(): Promise<string[]> {
     const data = Object.entries((await this.companion())?.data ?? {});

@@ -71,6 +71,31 @@ describe("what the operator publishes", { skip }, () => {
     assert.equal(of(/companion/).length, 0, writes.join(", "));
   });
 
+  test("an annotation rotates the key that signs ids, once, and the one before stays good", async () => {
+    const { stage } = await running("id-key");
+    const keys = async () => {
+      const data = (await stage.companion())?.data ?? {};
+      return [data["id-key"], data["id-key-previous"]];
+    };
+    const [first, none] = await keys();
+    assert.ok(first !== undefined && none === undefined);
+    const rotate = async (value: string) => {
+      await stage.annotateCompanion({ "tandem.dev/rotate-id-key": value });
+      await waitFor(`rotation ${value}`, SOON, async () => {
+        const rotation = (await stage.companion())?.data?.["id-key-rotation"] ?? "";
+        return Buffer.from(rotation, "base64").toString() === value;
+      });
+    };
+    await rotate("1");
+    const [second, previous] = await keys();
+    assert.notEqual(second, first);
+    assert.equal(previous, first);
+    await stage.quiet();
+    assert.deepEqual(await keys(), [second, first]);
+    await rotate("2");
+    assert.equal((await keys())[1], second);
+  });
+
   test("nothing is written when nothing changed", async () => {
     const { stage, operator } = await running("still");
     const versions = async () => {
