@@ -5,13 +5,9 @@ export class Later {
   readonly #stepMs: number;
   readonly #timers = new Set<NodeJS.Timeout>();
 
+  /** `stepMs` is how long a job stays in each of its states. */
   constructor(stepMs: number) {
     this.#stepMs = stepMs;
-  }
-
-  /** How long a job stays in each of its states, in milliseconds. */
-  get stepMs(): number {
-    return this.#stepMs;
   }
 
   /** Runs `work` after one step. What it throws is lost: the job stays as it is, and a test sees that. */

@@ -15,8 +15,8 @@ export const getResponse: Operation = {
   method: "GET",
   path: "responses/{response_id}",
   body: "none",
-  run: withResponse((stored, call, desk) =>
-    queryOf(call).get("stream") === "true" ? follow(stored, call, desk) : json(stored.body),
+  run: withResponse((stored, call) =>
+    queryOf(call).get("stream") === "true" ? follow(stored, call) : json(stored.body),
   ),
 };
 
@@ -64,7 +64,7 @@ function withResponse(answer: (stored: StoredResponse, call: Call, desk: Desk) =
   };
 }
 
-function follow(stored: StoredResponse, call: Call, desk: Desk): Answer | Failure {
+function follow(stored: StoredResponse, call: Call): Answer | Failure {
   if (!stored.events) {
     const missing = stored.body.background ? "stream=true" : "background=true";
     const message = `This response cannot be streamed because it was not created with ${missing}.`;
@@ -79,5 +79,5 @@ function follow(stored: StoredResponse, call: Call, desk: Desk): Answer | Failur
       "invalid_type",
     );
   }
-  return { kind: "stream", events: eventsSoFar(stored, after, desk.later.stepMs) };
+  return { kind: "stream", events: eventsSoFar(stored, after) };
 }

@@ -97,22 +97,23 @@ function inBackground(call: Call, stored: StoredResponse, usage: Usage, desk: De
       desk.charge(call, usage);
     });
   });
-  return stored.events ? { kind: "stream", events: eventsSoFar(stored, -1, desk.later.stepMs) } : answer;
+  return stored.events ? { kind: "stream", events: eventsSoFar(stored, -1) } : answer;
 }
 
 function stampOf(): { completed_at: number } {
   return { completed_at: now() };
 }
 
-const SHORTEST_PAUSE_MS = 1;
+/** How often a stream looks whether its response has come further. */
+const LOOK_EVERY_MS = 5;
 
 /** The events of a background response after number `after`, each when the response has come so far. */
-export function* eventsSoFar(stored: StoredResponse, after: number, stepMs: number): Iterable<StreamEvent> {
+export function* eventsSoFar(stored: StoredResponse, after: number): Iterable<StreamEvent> {
   for (const [number, event] of (stored.events ?? []).entries()) {
     if (number <= after) continue;
     while (number >= reached(stored.body)) {
       if (stored.body.status === "cancelled") return;
-      yield { kind: "pause", data: "", ms: Math.max(SHORTEST_PAUSE_MS, stepMs / 4) };
+      yield { kind: "pause", data: "", ms: LOOK_EVERY_MS };
     }
     yield event;
   }
