@@ -14,8 +14,9 @@ import { PromptCache } from "./prompt-cache.ts";
 import { azureProvider } from "./provider-azure.ts";
 import { openaiProvider } from "./provider-openai.ts";
 import { Recorder } from "./recorder.ts";
-import { type Site, takeRequest } from "./request-path.ts";
+import { takeRequest } from "./request-path.ts";
 import { Shelves } from "./shelf.ts";
+import type { Site } from "./site.ts";
 
 /** OpenAI's limit of all request headers together; Node answers 431 beyond it. */
 const MOST_HEADER_BYTES = 64 * 1024;

@@ -71,7 +71,8 @@ export function responseBody(
     top_p: body.top_p ?? 1,
     truncation: body.truncation ?? "disabled",
     usage: responseUsage(usage),
-    ...(typeof body.user === "string" && { user: body.user }),
+    // Azure's specification requires it, OpenAI's does not take null.
+    ...(call.provider === "azure" ? { user: body.user ?? null } : typeof body.user === "string" && { user: body.user }),
     metadata: body.metadata ?? {},
   };
 }

@@ -26,9 +26,9 @@ export const deleteResponse: Operation = {
   method: "DELETE",
   path: "responses/{response_id}",
   body: "none",
-  run: withResponse(({ id }, _call, desk) => {
+  run: withResponse(({ id }, call, desk) => {
     desk.shelf.responses.delete(id);
-    return json({ id, object: "response", deleted: true });
+    return json({ id, object: call.provider === "azure" ? "response.deleted" : "response", deleted: true });
   }),
 };
 

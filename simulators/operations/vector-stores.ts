@@ -37,7 +37,11 @@ export const listVectorStores: Operation = {
   method: "GET",
   path: "vector_stores",
   body: "none",
-  run: (call, _body, desk) => listAnswer(call, desk.shelf.vectorStores.values().map(describe)),
+  run: (call, _body, desk) =>
+    listAnswer(
+      call,
+      desk.shelf.vectorStores.values().map((store) => describe(store, call)),
+    ),
 };
 export const getVectorStore: Operation = {
   ...VECTOR_STORES,
@@ -45,7 +49,7 @@ export const getVectorStore: Operation = {
   method: "GET",
   path: "vector_stores/{vector_store_id}",
   body: "none",
-  run: withStore((store) => json(describe(store))),
+  run: withStore((store, call) => json(describe(store, call))),
 };
 export const updateVectorStore: Operation = {
   ...VECTOR_STORES,
@@ -53,13 +57,13 @@ export const updateVectorStore: Operation = {
   method: "POST",
   path: "vector_stores/{vector_store_id}",
   body: "json",
-  run: withStore((store, _call, body) => {
+  run: withStore((store, call, body) => {
     const wrong = wrongLife(body.expires_after);
     if (wrong) return wrong;
     if (typeof body.name === "string") store.name = body.name;
     if (body.metadata !== undefined) store.metadata = body.metadata;
     if (body.expires_after !== undefined) store.expiresAfter = lifeOf(body);
-    return json(describe(store));
+    return json(describe(store, call));
   }),
 };
 export const deleteVectorStore: Operation = {
@@ -83,7 +87,7 @@ export const searchVectorStore: Operation = {
   run: withStore(search),
 };
 
-function create(_call: Call, body: JsonObject, desk: Desk): Answer | Failure {
+function create(call: Call, body: JsonObject, desk: Desk): Answer | Failure {
   const orders: readonly FileOrder[] | Failure = body.file_ids === undefined ? [] : ordersOf(body, desk);
   if ("kind" in orders) return orders;
   const wrong = wrongLife(body.expires_after);
@@ -99,7 +103,7 @@ function create(_call: Call, body: JsonObject, desk: Desk): Answer | Failure {
   };
   desk.shelf.vectorStores.put(store.id, store);
   addFiles(store, orders, desk);
-  return json(describe(store));
+  return json(describe(store, call));
 }
 
 function wrongLife(life: unknown): Failure | undefined {
@@ -117,18 +121,21 @@ function lifeOf(body: JsonObject): VectorStore["expiresAfter"] {
   return isObject(life) ? { anchor: "last_active_at", days: Number(life.days) } : undefined;
 }
 
-function describe(store: VectorStore) {
+function describe(store: VectorStore, call: Call) {
   const counts = countsOf(store.files.values());
   const life = store.expiresAfter && {
     expires_after: store.expiresAfter,
     expires_at: store.createdAt + store.expiresAfter.days * SECONDS_PER_DAY,
   };
+  const bytes = store.files.values().reduce((sum, file) => sum + file.bytes, 0);
   return {
     id: store.id,
     object: "vector_store",
     created_at: store.createdAt,
     name: store.name,
-    usage_bytes: store.files.values().reduce((sum, file) => sum + file.bytes, 0),
+    usage_bytes: bytes,
+    // Azure's dated specification calls it so.
+    ...(call.target.apiVersion !== undefined && { bytes }),
     file_counts: counts,
     status: counts.in_progress > 0 ? "in_progress" : "completed",
     ...life,
