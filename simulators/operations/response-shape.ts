@@ -71,8 +71,10 @@ export function responseBody(
     top_p: body.top_p ?? 1,
     truncation: body.truncation ?? "disabled",
     usage: responseUsage(usage),
-    // Azure's specification requires it, OpenAI's does not take null.
-    ...(call.provider === "azure" ? { user: body.user ?? null } : typeof body.user === "string" && { user: body.user }),
+    // Azure's v1 specification requires it; the others do not take null.
+    ...(call.provider === "azure" && call.target.apiVersion === undefined
+      ? { user: body.user ?? null }
+      : typeof body.user === "string" && { user: body.user }),
     metadata: body.metadata ?? {},
   };
 }

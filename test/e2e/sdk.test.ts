@@ -172,7 +172,7 @@ for (const form of FORMS) {
       const headers = { "x-tandem-route": "all" };
       const content = Buffer.from([0, 255, 13, 10, 45, 45, 200, 1]);
       const file = await sdk.files.create(
-        { file: await toFile(content, "data.bin"), purpose: "fine-tune" },
+        { file: await toFile(content, "data.jsonl"), purpose: "fine-tune" },
         { headers },
       );
       assert.equal(file.bytes, content.length);
