@@ -1,6 +1,9 @@
 /** Does every backend really answer? One tiny request to each, the cost said first. */
+
+import { Authorizations } from "../proxy/authorization/authorizations.ts";
 import { readProviderError } from "../proxy/dialects/provider-error.ts";
 import { Connections } from "../proxy/upstream/connections.ts";
+import type { WholeAnswer } from "../proxy/upstream/whole-answer.ts";
 import { ANY_MODEL, type Candidate, candidates } from "../routing/choose.ts";
 import { type Credentials, describeSecret } from "../routing/secrets.ts";
 import type { Route, RoutingTable } from "../routing/table.ts";
@@ -10,7 +13,7 @@ import { type Command, CommandError, type Given } from "./command.ts";
 import { type Compiled, compiled, PEPPER, SOURCE_OPTIONS } from "./compiled.ts";
 import { readSettings } from "./settings-file.ts";
 import { linesOf, printable, tell } from "./tell.ts";
-import { type Answer, ask, INPUT_TOKENS, OUTPUT_TOKENS } from "./tiny-request.ts";
+import { ask, INPUT_TOKENS, OUTPUT_TOKENS } from "./tiny-request.ts";
 
 const TOKENS_PER_PRICE = 1_000_000;
 /** A request of a few tokens costs far less than a cent. */
@@ -48,7 +51,9 @@ async function runCheck(given: Given): Promise<number> {
     all.loaded.secrets.flatMap((secret) => describeSecret(secret, PEPPER).credentials),
   );
   const connections = new Connections({ egress, connectTo, env: given.env });
-  const ok = await askAll({ connections, credentials }, probes);
+  const authorizations = new Authorizations({ connections, env: given.env });
+  const ok = await askAll({ connections, credentials, authorizations }, probes);
+  authorizations.close();
   await connections.destroy();
   process.stdout.write(`${ok} of ${probes.length} backends answer\n`);
   return ok === probes.length ? 0 : 1;
@@ -56,7 +61,7 @@ async function runCheck(given: Given): Promise<number> {
 
 /** How many answered. One after the other: the latencies are those of a quiet moment. */
 async function askAll(line: Parameters<typeof ask>[0], probes: readonly Probe[]): Promise<number> {
-  const answers = new Map<string, Answer>();
+  const answers = new Map<string, WholeAnswer>();
   let ok = 0;
   for (const probe of probes) {
     const answer = answers.get(targetOf(probe)) ?? (await ask(line, probe));
@@ -126,23 +131,27 @@ const FIXES: Readonly<Record<number, string>> = {
   404: "check spec.models[].deployment (or name), spec.endpoint and spec.apiVersion",
   429: "the key is right, and the quota is used up for now",
 };
+/** Where they differ for a provider with Entra ID. */
+const ENTRA_FIXES: Readonly<Record<number, string>> = {
+  401: "the token is refused: check spec.auth.entraID.scope and the application's role on the resource",
+};
 /** Its message may show parts of the key. */
 const WRONG_KEY = 401;
 /** The model began to think and had no tokens left for words: it is there and the key is right. */
 const CUT_SHORT = /max_tokens or model output limit/i;
 
 /** One clause, or undefined when all is well. */
-function faultOf(probe: Probe, { status, body, failure }: Answer): string | undefined {
+function faultOf(probe: Probe, { status, body, failure }: WholeAnswer): string | undefined {
   if (failure !== undefined) return `${describe(probe)}: ${failure}`;
   if (status === 200) return undefined;
   const { code, message } = readProviderError(status, body);
   if (status === 400 && CUT_SHORT.test(message)) return undefined;
   const said = status === WRONG_KEY ? "" : ` ${message}`;
-  const fix = FIXES[status];
+  const fix = (probe.provider.auth.kind === "EntraID" ? ENTRA_FIXES[status] : undefined) ?? FIXES[status];
   return `${describe(probe)}: ${status}${code === null ? "" : ` ${code}`}${said}${fix ? ` (${fix})` : ""}`;
 }
 
-function success(probe: Probe, { body, headers, took }: Answer): string {
+function success(probe: Probe, { body, headers, took }: WholeAnswer): string {
   const region = headers["x-ms-region"];
   const where = region === undefined ? "" : ` in ${region}`;
   return `${describe(probe)}: answered by ${modelIn(body) ?? probe.upstreamModel}${where} in ${Math.round(took)} ms`;

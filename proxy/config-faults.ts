@@ -15,6 +15,11 @@ const FIXES: Readonly<Record<number, string>> = {
   404: "the provider does not know the model or deployment: check spec.models[].deployment and spec.apiVersion",
 };
 
+/** Where they differ for a provider with Entra ID. */
+const ENTRA_FIXES: Readonly<Record<number, string>> = {
+  401: "the provider refuses the token: check auth.entraID.scope and the application's role on the resource (docs/entra-id.md)",
+};
+
 /** Kept for the operator, who tells the owners. */
 const KEPT = 50;
 
@@ -45,11 +50,12 @@ export class ConfigFaults {
     if (now - (this.#told.get(fault) ?? 0) < TOLD_AGAIN) return;
     if (this.#told.size >= MOST_FAULTS) this.#told.clear();
     this.#told.set(fault, now);
-    const { key: provider } = target.provider;
+    const { key: provider, auth } = target.provider;
+    const fix = (auth.kind === "EntraID" ? ENTRA_FIXES[status] : undefined) ?? FIXES[status];
     const fact = { provider, model: target.upstreamModel, status, code: failure.detail };
     this.#last.push({ ...fact, at: new Date(now).toISOString(), requestID: requestID ?? null });
     if (this.#last.length > KEPT) this.#last.shift();
-    this.#log.error({ ...fact, provider_request_id: requestID }, FIXES[status] ?? "the provider refuses the call");
+    this.#log.error({ ...fact, provider_request_id: requestID }, fix ?? "the provider refuses the call");
   }
 
   /** Oldest first. */

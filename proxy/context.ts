@@ -52,6 +52,8 @@ export interface RequestContext {
 
   // attempt
   target: Target | undefined;
+  /** The gateway's key or token that was sent last, which must not come back. */
+  sentKey: string | undefined;
   call: UpstreamCall | undefined;
   /** Of the attempt whose answer flows: given back when it has ended. */
   ticket: number;

@@ -8,19 +8,19 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { indexing, type TableIndex } from "../routing/lookup.ts";
 import { atOnce, type Pieces } from "../routing/pieces.ts";
 import { type Published, TableError } from "../routing/published.ts";
-import type { Credentials, Redacted } from "../routing/secrets.ts";
-import type { Provider } from "../routing/table.ts";
+import type { Redacted } from "../routing/secrets.ts";
 import { TableReader } from "../routing/table-reader.ts";
 import { type Address, listen, urlOf } from "./address.ts";
 import { createAdmin } from "./admin.ts";
+import { logFailedFetch } from "./authorization/token-log.ts";
 import { ReplayPool } from "./body/replay-pool.ts";
 import { ConfigFaults } from "./config-faults.ts";
-import { dialectOf } from "./dialects/dialects.ts";
 import { type DrainOptions, drain } from "./drain.ts";
 import { Finder } from "./ids/finder.ts";
 import { createListener } from "./listener.ts";
 import { createPassthrough } from "./passthrough.ts";
 import { serve } from "./pipeline.ts";
+import { probeOf } from "./probe.ts";
 import type { Services } from "./services.ts";
 import type { GatewaySettings } from "./settings.ts";
 import { inSlices } from "./sliced.ts";
@@ -203,7 +203,8 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     connectTo: options.connectTo,
     env: options.env,
     onTransition: (transition) => telemetry.onTransition(transition),
-    probe: (provider, credentials) => probeOf(provider, credentials),
+    onTokenFailure: (failed) => logFailedFetch(telemetry.log, failed),
+    probe: (provider, credentials) => probeOf(provider, upstreams.authorizationOf(provider, credentials)),
   });
   const telemetry = new Telemetry({
     log: options.log,
@@ -238,16 +239,11 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     allowAnonymous: options.allowAnonymous,
     load: { inFlight: 0 },
     draining: () => parts.draining,
-    onConfigFault: (target, failure, id) => parts.faults.report(target, failure, id),
+    onConfigFault: (target, failure, id) => {
+      if (failure.status === 401) target.authorization.refused();
+      parts.faults.report(target, failure, id);
+    },
   };
-}
-
-function probeOf(provider: Provider, credentials: Credentials) {
-  const key = credentials.get(provider.auth.credential);
-  if (!key || !provider.health) return undefined;
-  const dialect = dialectOf(provider);
-  const [name, value] = dialect.auth(key);
-  return { path: dialect.apiPath(provider, provider.health.path), headers: { [name]: value } };
 }
 
 function readiness(parts: Parts): { ok: true } | { ok: false; reason: string } {

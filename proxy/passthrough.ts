@@ -17,12 +17,14 @@ import { PipedCall } from "./piped-call.ts";
 
 export interface PassthroughCall {
   readonly provider: Provider;
-  /** Where the provider's CA is found; `headers` hold its key already. */
+  /** Where the provider's CA is found; `headers` hold its key or token already. */
   readonly credentials: Credentials;
   /** Path and query on the provider's host. */
   readonly path: string;
   /** What the sender adds to the caller's allowed headers: auth, trace context. Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The gateway's key or token among `headers`, which must not come back. */
+  readonly key?: string | undefined;
   readonly exchange: Exchange;
   /** In `exchange.attempts` already. */
   readonly attempt: AttemptRecord;

@@ -127,12 +127,6 @@ export class PipedCall {
     else this.#fail("reset", code, unreachable(name));
   }
 
-  /** The provider's key, which must not come back. */
-  get #key(): string | undefined {
-    const { credentials, provider } = this.#call;
-    return credentials.get(provider.auth.credential)?.reveal();
-  }
-
   #relay(status: number, answer: IncomingMessage): void {
     const { translate } = this.#call;
     answer.on("error", () => this.#cut(BROKEN));
@@ -153,7 +147,7 @@ export class PipedCall {
   #pass(status: number, answer: IncomingMessage, translator: Transform | undefined): void {
     if (this.#settle === undefined) return;
     const { exchange, provider, answerHeaders } = this.#call;
-    const headers = responseHeaders(answer.headers, this.#key);
+    const headers = responseHeaders(answer.headers, this.#call.key);
     if (translator) for (const name of OF_THE_BYTES) delete headers[name];
     if (typeof headers.location === "string") headers.location = ownLocation(headers.location, provider.endpoint);
     exchange.status = status;
@@ -202,7 +196,7 @@ export class PipedCall {
     const { exchange, answerHeaders } = this.#call;
     if (this.#settle === undefined) return;
     const outcome = outcomeOf(status);
-    const error = readProviderError(status, body, this.#key);
+    const error = readProviderError(status, body, this.#call.key);
     // The provider refused the gateway's key: to the caller, whose own key is right, that is not a 401.
     if (status === 401 || status === 403) {
       this.#fail(outcome, error.code ?? `HTTP ${status}`, credentialsRefused(status, error.code));
@@ -215,7 +209,7 @@ export class PipedCall {
     exchange.errorOrigin = "provider";
     exchange.firstByteAt = performance.now();
     exchange.responseBytes = length;
-    this.#response.writeHead(status, answerHeaders(errorHeaders(answer, length, this.#key)));
+    this.#response.writeHead(status, answerHeaders(errorHeaders(answer, length, this.#call.key)));
     this.#response.end(this.#request.method === "HEAD" ? undefined : error.body);
     this.#end(outcome, error.code ?? `HTTP ${status}`);
   }

@@ -91,6 +91,7 @@ function begin(
     stored: false,
     order: [],
     target: undefined,
+    sentKey: undefined,
     call: undefined,
     ticket: 0,
     closed: false,

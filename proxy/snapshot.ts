@@ -9,6 +9,7 @@ import { findRoute, modelsOfDeployment, type TableIndex } from "../routing/looku
 import type { Credentials, Redacted } from "../routing/secrets.ts";
 import { hmacOf } from "../routing/secrets.ts";
 import type { Client, Provider, Route, RoutingTable, StickyKey } from "../routing/table.ts";
+import type { Authorization } from "./authorization/authorization.ts";
 import type { Call, Dialect } from "./dialects/dialect.ts";
 import { dialectOf } from "./dialects/dialects.ts";
 import type { Operation } from "./dialects/operations.ts";
@@ -28,8 +29,8 @@ export interface Target extends Candidate {
   readonly availability: AvailabilityHandle;
   readonly origin: string;
   readonly host: string;
-  /** Name and value; undefined when the credential is gone, which makes the target unusable. */
-  readonly auth: readonly [string, string] | undefined;
+  /** Its `header` is read for each request: a token does not last as long as a snapshot. */
+  readonly authorization: Authorization;
   /** The upstream's name as JSON text, to put into bodies. */
   readonly modelJSON: Buffer;
   /** Where an operation has the deployment in its path, the body's `model` is ignored. */
@@ -40,11 +41,6 @@ export interface Target extends Candidate {
   readonly idleTimeout: number;
   /** By operation: the path of calls without a query of their own. */
   readonly paths: Map<Operation, string | undefined>;
-}
-
-/** The provider's key as text, to keep it out of what goes back to the caller. */
-export function keyOf(target: Target | undefined): string | undefined {
-  return target?.auth?.[1].replace(/^Bearer /, "");
 }
 
 /** What a route makes of a model name, the same for every request of this snapshot. */
@@ -160,7 +156,6 @@ export class Snapshot {
     const { provider, model } = candidate;
     const dialect = dialectOf(provider);
     const url = new URL(provider.endpoint);
-    const key = this.credentials.get(provider.auth.credential);
     const timeouts = { ...provider.timeouts, ...model.timeouts };
     return {
       ...candidate,
@@ -169,7 +164,7 @@ export class Snapshot {
       availability: this.#upstreams.availability.handle(provider, candidate.modelName),
       origin: url.origin,
       host: url.host,
-      auth: key && dialect.auth(key),
+      authorization: this.#upstreams.authorizationOf(provider, this.credentials),
       modelJSON: Buffer.from(JSON.stringify(candidate.upstreamModel)),
       modelInPath: dialect.modelInPath(provider, model),
       requestTimeout: timeouts.request,

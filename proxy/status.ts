@@ -15,6 +15,7 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     openStreams: telemetry.openStreams,
     keptBodies: { bytes: replayPool.used, capacity: replayPool.capacity },
     providers: upstreams.availability.snapshot(),
+    tokens: upstreams.authorizations.status(),
     routes: snapshot?.table.routes.map(describeRoute) ?? [],
     clients: snapshot?.table.clients.length ?? 0,
     latencies: telemetry.latencies(),

@@ -6,7 +6,7 @@
  */
 import { createHash, createHmac } from "node:crypto";
 import { type Credentials, Redacted } from "./secrets.ts";
-import type { CredentialVersion, RoutingTable } from "./table.ts";
+import type { CredentialVersion, ProviderAuth, RoutingTable } from "./table.ts";
 
 const PEPPER = "pepper";
 const ADMIN_TOKEN = "admin-token";
@@ -71,10 +71,15 @@ export function credentialsIn(secret: StoredSecret | undefined): Credentials {
   );
 }
 
-/** The versions that proxies need to run this table: providers' keys and authorities. Callers' keys stand in it as HMACs. */
+/** The versions that proxies need to run this table: providers' keys, client secrets and authorities. Callers' keys stand in it as HMACs. */
 export function versionsNeeded(table: RoutingTable): readonly CredentialVersion[] {
   const providers = Object.values(table.providers);
-  return [...new Set(providers.flatMap(({ auth, tls }) => [auth.credential, ...(tls ? [tls.ca] : [])]))];
+  return [...new Set(providers.flatMap(({ auth, tls }) => [...versionsOf(auth), ...(tls ? [tls.ca] : [])]))];
+}
+
+function versionsOf(auth: ProviderAuth): readonly CredentialVersion[] {
+  if (auth.kind === "ApiKey") return [auth.credential];
+  return auth.clientSecret === undefined ? [] : [auth.clientSecret];
 }
 
 /** Whether the second holds no other keys for ids, and no other value for any of these versions, than the first. */

@@ -11,7 +11,7 @@ export interface PendingField {
   readonly kind: Kind;
   /** Below `spec`; `[]` stands for every item of a list. */
   readonly path: string;
-  readonly effect: "Protects" | "Authenticates" | "Tunes";
+  readonly effect: "Protects" | "Tunes";
   /** When given, only these values count. */
   readonly values?: readonly string[];
   /** When given, these values do not count. */
@@ -26,7 +26,6 @@ export const PENDING_FIELDS: readonly PendingField[] = [
   { kind: "AIClient", path: "residency", effect: "Protects", instead: "no residency is enforced" },
   { kind: "AIClient", path: "limits", effect: "Protects", instead: "no limit is enforced" },
   { kind: "AIClient", path: "budget", effect: "Protects", instead: "no budget is enforced" },
-  { kind: "AIProvider", path: "auth.entraID", effect: "Authenticates", instead: "the provider cannot authenticate" },
 
   { kind: "AIRoute", path: "shadow", effect: "Tunes", instead: "no copies are sent" },
   { kind: "AIRoute", path: "rollout", effect: "Tunes", instead: "it stays at stable 100 %, candidate 0 %" },

@@ -90,6 +90,21 @@ const stickyKey: Check = (value, path) =>
     ? undefined
     : `${path} has neither header nor bodyField`;
 
+const apiKeyAuth = object({ kind: oneOf("ApiKey"), credential: text });
+
+const entraAuth = object({
+  kind: oneOf("EntraID"),
+  tenantID: text,
+  clientID: text,
+  authority: address,
+  scope: text,
+  "clientSecret?": text,
+  "workloadIdentity?": flag,
+});
+
+const auth: Check = (value, path) =>
+  isRecord(value) && value.kind === "EntraID" ? entraAuth(value, path) : apiKeyAuth(value, path);
+
 const provider = object({
   key: text,
   namespace: text,
@@ -98,7 +113,7 @@ const provider = object({
   endpoint: address,
   "apiVersion?": text,
   "region?": text,
-  auth: object({ kind: oneOf("ApiKey"), credential: text }),
+  auth,
   "tls?": object({ ca: text }),
   models: record(
     object({

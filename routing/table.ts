@@ -37,7 +37,7 @@ export interface Provider {
   /** Azure only: `v1`, or a dated version such as `2024-10-21`. */
   readonly apiVersion?: string;
   readonly region?: string;
-  readonly auth: { readonly kind: "ApiKey"; readonly credential: CredentialVersion };
+  readonly auth: ProviderAuth;
   readonly tls?: { readonly ca: CredentialVersion };
   /** By the gateway's name for the model. */
   readonly models: Readonly<Record<string, Model>>;
@@ -48,6 +48,27 @@ export interface Provider {
   readonly breaker?: Breaker;
   /** Providers with the same group share what is known of rate limits. */
   readonly rateLimitGroup: string;
+}
+
+export type ProviderAuth = ApiKeyAuth | EntraAuth;
+
+export interface ApiKeyAuth {
+  readonly kind: "ApiKey";
+  readonly credential: CredentialVersion;
+}
+
+/** A token of Microsoft Entra ID. Exactly one of `clientSecret` and `workloadIdentity` proves the application. */
+export interface EntraAuth {
+  readonly kind: "EntraID";
+  /** A UUID or a domain name. */
+  readonly tenantID: string;
+  readonly clientID: string;
+  /** Origin of the token service, no trailing slash. */
+  readonly authority: string;
+  readonly scope: string;
+  readonly clientSecret?: CredentialVersion;
+  /** The proxy's own service account token, where `AZURE_FEDERATED_TOKEN_FILE` says. */
+  readonly workloadIdentity?: true;
 }
 
 export interface Model {

@@ -1,10 +1,16 @@
 /** How are the simulated providers started, together or alone? */
 
 import { type FaultOrder, readOrder } from "./control.ts";
+import { type EntraOptions, type RunningEntra, startEntra } from "./entra/simulator.ts";
 import type { SimulatorOptions } from "./options.ts";
 import { Simulator } from "./simulator.ts";
 
 export type { FaultOrder } from "./control.ts";
+export type { TokenRequestRecord } from "./entra/answers.ts";
+export type { EntraFaultOrder } from "./entra/faults.ts";
+export type { Application, FederatedCredential } from "./entra/grant.ts";
+export type { EntraOptions, RunningEntra } from "./entra/simulator.ts";
+export { DEMO_APPLICATION, startEntra } from "./entra/simulator.ts";
 export type { SimulatorOptions } from "./options.ts";
 export { DEMO_LATENCY, NO_LATENCY } from "./options.ts";
 
@@ -55,6 +61,8 @@ export interface RecordedRequest {
 export interface SimulatorsOptions {
   readonly openai?: ListenOptions;
   readonly azure?: ListenOptions;
+  /** The token service; without it there is none. */
+  readonly entra?: EntraOptions;
   /** For both; what `openai` and `azure` say themselves goes first. */
   readonly options?: SimulatorOptions;
 }
@@ -62,6 +70,7 @@ export interface SimulatorsOptions {
 export interface RunningSimulators {
   readonly openai: RunningSimulator;
   readonly azure: RunningSimulator;
+  readonly entra: RunningEntra | undefined;
   readonly openaiUrl: string;
   readonly azureUrl: string;
   close(): Promise<void>;
@@ -76,20 +85,24 @@ export function startAzure(options: ListenOptions = {}): Promise<RunningSimulato
 }
 
 export async function startSimulators(options: SimulatorsOptions = {}): Promise<RunningSimulators> {
-  const openai = await startOpenAI({ ...options.options, ...options.openai });
-  const azure = await startAzure({ ...options.options, ...options.azure }).catch(async (error: unknown) => {
-    await openai.close();
-    throw error;
-  });
-  return {
-    openai,
-    azure,
-    openaiUrl: openai.url,
-    azureUrl: azure.url,
-    close: async () => {
-      await Promise.all([openai.close(), azure.close()]);
-    },
+  const begun: { close(): Promise<void> }[] = [];
+  const close = async () => {
+    await Promise.all(begun.map((one) => one.close()));
   };
+  const begin = async <T extends { close(): Promise<void> }>(starting: Promise<T>): Promise<T> => {
+    const one = await starting;
+    begun.push(one);
+    return one;
+  };
+  try {
+    const openai = await begin(startOpenAI({ ...options.options, ...options.openai }));
+    const azure = await begin(startAzure({ ...options.options, ...options.azure }));
+    const entra = options.entra && (await begin(startEntra(options.entra)));
+    return { openai, azure, entra, openaiUrl: openai.url, azureUrl: azure.url, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 async function start(name: "openai" | "azure", options: ListenOptions): Promise<RunningSimulator> {

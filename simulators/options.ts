@@ -46,7 +46,7 @@ export interface RegionOption {
 export interface SimulatorOptions {
   /** Accepted keys, or `"any"` for any key that is not empty. */
   readonly keys?: readonly (string | AcceptedKey)[] | "any";
-  /** Entra ID tokens that Azure takes as Bearer; by default any that looks like a JWT. */
+  /** Entra ID tokens that Azure takes as Bearer; by default those that a simulated token service has issued for it. */
   readonly tokens?: readonly string[];
   /** Names of the models that exist; default all of `catalog.ts`. */
   readonly models?: readonly string[];

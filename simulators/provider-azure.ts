@@ -3,6 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Arrival, Call, Provider, Serving, Target } from "./call.ts";
 import { findModel, snapshotName } from "./catalog.ts";
+import { azureTakes } from "./entra/tokens.ts";
 import { AZURE_ERRORS, type Failure } from "./errors.ts";
 import { azureRateLimit, sceneOf } from "./fault-answers.ts";
 import { newUuid } from "./ids.ts";
@@ -80,7 +81,7 @@ function authenticate(settings: Settings, request: IncomingMessage, host: string
   if (token === "") return AZURE_ERRORS.wrongToken;
   // On v1 a plain OpenAI client may send Azure's key as its Bearer key.
   if (onV1 && takesKey(settings, token, host)) return token;
-  return takesToken(settings, token) ? token : AZURE_ERRORS.wrongToken;
+  return takesToken(settings, token, host, onV1) ? token : AZURE_ERRORS.wrongToken;
 }
 
 function takesKey(settings: Settings, key: string, host: string): boolean {
@@ -88,10 +89,9 @@ function takesKey(settings: Settings, key: string, host: string): boolean {
   return settings.keys.some((entry) => entry.key === key && servedAt(entry.hosts, host));
 }
 
-/** By default anything in the form of a JWT: three parts of base64url. */
-function takesToken(settings: Settings, token: string): boolean {
-  if (settings.tokens) return settings.tokens.includes(token);
-  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token);
+/** By default what the simulated token service has issued, for this cloud, and has not expired. */
+function takesToken(settings: Settings, token: string, host: string, onV1: boolean): boolean {
+  return settings.tokens ? settings.tokens.includes(token) : azureTakes(token, host, onV1);
 }
 
 function targetOnV1(settings: Settings, request: IncomingMessage): Target | Failure {

@@ -58,8 +58,11 @@ export class Finder {
 async function has(target: Target, name: string, id: string): Promise<boolean> {
   const operation = operationNamed("GET", name);
   const path = pathAt(target, operation, name.replace(/\{\w+\}/, encodeURIComponent(id)), "");
-  if (path === undefined || !target.auth) return false;
-  const headers = { host: target.host, [target.auth[0]]: target.auth[1] };
+  const { pending } = target.authorization;
+  if (pending) await pending;
+  const { header } = target.authorization;
+  if (path === undefined || !header) return false;
+  const headers = { host: target.host, [header[0]]: header[1] };
   return (await statusOf(target, path, headers)) === 200;
 }
 

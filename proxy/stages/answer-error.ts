@@ -2,7 +2,6 @@
 import type { RequestContext } from "../context.ts";
 import { GatewayError } from "../errors.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
-import { keyOf } from "../snapshot.ts";
 import { ProviderRefusal } from "./final-error.ts";
 import { ownHeaders } from "./relay.ts";
 
@@ -41,7 +40,7 @@ function answerRefusal(context: RequestContext, refusal: ProviderRefusal): void 
   exchange.outcome = "provider_error";
   exchange.errorCode = refusal.code ?? String(refusal.status);
   exchange.errorOrigin = "provider";
-  const headers = responseHeaders(refusal.headers, keyOf(context.target));
+  const headers = responseHeaders(refusal.headers, context.sentKey);
   delete headers["content-encoding"];
   headers["content-type"] = "application/json";
   headers["x-tandem-error-origin"] = "provider";

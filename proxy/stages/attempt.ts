@@ -91,8 +91,13 @@ export async function attempt(context: RequestContext): Promise<void> {
     const target = next instanceof Promise ? await next : next;
     if (context.closed) return;
     if (!target) break;
-    const ticket = target.availability.begin(target === walk.forced);
     walk.tried.push(target);
+    if (!target.authorization.header) {
+      // Its token ended while something else was waited for.
+      walk.skipped.set(target, target.authorization.missing);
+      continue;
+    }
+    const ticket = target.availability.begin(target === walk.forced);
     if (ticket === 0) {
       // Another request took the half-open breaker's one probe.
       walk.skipped.set(target, "circuit_open");
@@ -141,9 +146,21 @@ async function againOrNext(walk: Walk, target: Target): Promise<Target | undefin
 
 function otherTarget(walk: Walk): Target | undefined | Promise<Target | undefined> {
   for (const target of walk.context.order) {
-    if (!walk.tried.includes(target) && isEligible(walk, target)) return target;
+    if (walk.tried.includes(target)) continue;
+    const { pending } = target.authorization;
+    if (pending) return tokenOrNext(walk, target, pending);
+    if (isEligible(walk, target)) return target;
   }
   return walk.last?.failure.outcome === "client_error" ? undefined : waitForOne(walk);
+}
+
+/** A provider's first token is on its way: nothing is passed over before that is known, while there is time. */
+async function tokenOrNext(walk: Walk, target: Target, pending: Promise<void>): Promise<Target | undefined> {
+  await pause(walk, Math.max(0, walk.timeLeft), pending);
+  if (walk.context.closed) return undefined;
+  if (!walk.spent) return otherTarget(walk);
+  walk.skipped.set(target, target.authorization.missing);
+  return undefined;
 }
 
 async function mayRetry(walk: Walk, target: Target): Promise<boolean> {
@@ -168,7 +185,7 @@ function isEligible(walk: Walk, target: Target): boolean {
 function refusalOf(walk: Walk, target: Target): string | undefined {
   const { operation, path, query } = walk.context;
   if (!operation || pathAt(target, operation, path, query) === undefined) return "operation_not_offered";
-  if (!target.auth) return "credential_missing";
+  if (!target.authorization.header) return target.authorization.missing;
   if (walk.contextTokens !== undefined && !((target.model.contextTokens ?? 0) > walk.contextTokens)) {
     return "context_too_small";
   }
@@ -204,17 +221,19 @@ function soonest(walk: Walk): { target: Target; wait: number } | undefined {
   return best;
 }
 
-/** Waits; a caller who goes away ends it. */
-function pause(walk: Walk, milliseconds: number): Promise<void> {
+/** Waits; a caller who goes away ends it, and so does what comes `sooner`. */
+async function pause(walk: Walk, milliseconds: number, sooner?: Promise<void>): Promise<void> {
   const { context } = walk;
-  context.exchange.waited = (context.exchange.waited ?? 0) + milliseconds;
-  return new Promise((resolve) => {
+  const begun = performance.now();
+  await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
     context.wake = () => {
       clearTimeout(timer);
       resolve();
     };
+    void sooner?.then(context.wake);
   });
+  context.exchange.waited = (context.exchange.waited ?? 0) + performance.now() - begun;
 }
 
 /** One attempt. Undefined when it settled well, or when the caller went away. */

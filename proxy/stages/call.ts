@@ -7,7 +7,7 @@
 
 import { type ProviderError, readProviderError } from "../dialects/provider-error.ts";
 import type { AttemptOutcome, AttemptRecord } from "../exchange.ts";
-import { keyOf, type Target } from "../snapshot.ts";
+import type { Target } from "../snapshot.ts";
 import { EventReader, LARGEST_EVENT_BYTES, usageOf } from "../sse/reader.ts";
 import type { DispatchController, DispatchHandler } from "../upstream/connections.ts";
 import { transportFailure } from "../upstream/failure.ts";
@@ -66,6 +66,8 @@ export class UpstreamCall implements DispatchHandler {
   readonly settled: Promise<Settled>;
   status = 0;
   headers: ResponseHeaders = {};
+  /** The gateway's key or token that was sent, which must not come back. */
+  key: string | undefined;
   /** What of a plain answer was held; empty once it flows. */
   held: Buffer[] = [];
   /** The whole plain answer is in `held`. */
@@ -282,7 +284,7 @@ export class UpstreamCall implements DispatchHandler {
   }
 
   #failWithBody(): void {
-    const error = readProviderError(this.status, Buffer.concat(this.held), keyOf(this.#target));
+    const error = readProviderError(this.status, Buffer.concat(this.held), this.key);
     this.held = [];
     this.#fail(outcomeOf(this.status, this.#options.resource), error.code ?? `HTTP ${this.status}`, error);
   }

@@ -61,12 +61,20 @@ export function notOffered({ plan, operation }: RequestContext): GatewayError {
   return new GatewayError("operation_not_supported", message);
 }
 
+/** Entra ID gives no token for a provider, and nobody else could answer. */
+export function tokenUnavailable(): GatewayError {
+  const message =
+    "The gateway gets no access token from Microsoft Entra ID for the provider. The gateway's operator has to mend that.";
+  return new GatewayError("upstream_auth_failed", message);
+}
+
 function unattempted(context: RequestContext, wait: number | undefined): GatewayError {
   const { plan, operation } = context;
   if (wait !== undefined) {
     const message = "Every provider of this model is at its rate limit. Ask again after the time in Retry-After.";
     return new GatewayError("rate_limit_exceeded", message, { retryAfter: wait });
   }
+  if (context.exchange.excluded?.some(({ reason }) => reason === "token_unavailable")) return tokenUnavailable();
   const message = `No backend of the route '${plan?.route.name}' can take ${operation?.name} for '${plan?.model}' now.`;
   return new GatewayError("no_backend_available", message);
 }

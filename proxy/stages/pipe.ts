@@ -3,23 +3,29 @@
  *
  * Piped once and untouched, from the provider that has the resource.
  */
+import { keyIn } from "../authorization/authorization.ts";
 import type { RequestContext } from "../context.ts";
 import type { Operation } from "../dialects/operations.ts";
 import type { AttemptOutcome } from "../exchange.ts";
 import { BatchOutput, isBatchOutput } from "../ids/batch-output.ts";
 import { pathAt, type Target } from "../snapshot.ts";
 import { newAttempt } from "./attempt.ts";
-import { notOffered } from "./final-error.ts";
+import { notOffered, tokenUnavailable } from "./final-error.ts";
 import { ownHeaders } from "./relay.ts";
 
 export async function pipe(context: RequestContext): Promise<void> {
   const { request, response, services, exchange, snapshot } = context;
+  for (const { authorization } of context.order) {
+    const { pending } = authorization;
+    if (pending) await pending;
+  }
   const target = chosen(context);
+  const { header } = target.authorization;
+  if (!header) throw tokenUnavailable();
   const path = pathAt(target, context.operation as Operation, context.path, context.query) as string;
   const attempt = newAttempt(target);
   exchange.attempts.push(attempt);
   context.target = target;
-  const [name, value] = target.auth as readonly [string, string];
   const trace = services.telemetry.tracing.startAttempt(exchange, attempt, target.provider);
   const ticket = target.availability.begin(true);
   try {
@@ -27,7 +33,8 @@ export async function pipe(context: RequestContext): Promise<void> {
       provider: target.provider,
       credentials: snapshot.credentials,
       path,
-      headers: { ...trace, [name]: value },
+      headers: { ...trace, [header[0]]: header[1] },
+      key: keyIn(header),
       exchange,
       attempt,
       limit: services.limits.requestBytes,
@@ -41,12 +48,21 @@ export async function pipe(context: RequestContext): Promise<void> {
 
 function chosen(context: RequestContext): Target {
   const { order, operation, path, query, exchange } = context;
-  const able = order.filter((one) => one.auth && pathAt(one, operation as Operation, path, query) !== undefined);
+  const offered = order.filter((one) => pathAt(one, operation as Operation, path, query) !== undefined);
+  const able = offered.filter((one) => one.authorization.header);
   const target = able.find((one) => one.availability.usable().ok) ?? able[0];
-  if (!target) throw notOffered(context);
+  if (!target) {
+    if (offered.some((one) => one.authorization.missing === "token_unavailable")) throw tokenUnavailable();
+    throw notOffered(context);
+  }
   if (target !== order[0])
-    exchange.decision = able[0] === target ? "failover:operation_not_offered" : "failover:unavailable";
+    exchange.decision = able[0] === target ? `failover:${reasonOf(order[0], offered)}` : "failover:unavailable";
   return target;
+}
+
+/** Why the first choice was passed over. */
+function reasonOf(first: Target | undefined, offered: readonly Target[]): string {
+  return first && offered.includes(first) ? first.authorization.missing : "operation_not_offered";
 }
 
 function learn(target: Target, ticket: number, outcome: AttemptOutcome | undefined, detail: string, id?: string): void {

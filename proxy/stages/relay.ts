@@ -7,7 +7,6 @@ import { type Headers, responseHeaders } from "../headers.ts";
 import { StoredChatStream } from "../ids/chat-stream.ts";
 import { placesOf } from "../ids/paths.ts";
 import { tagIDs } from "../ids/tag-answer.ts";
-import { keyOf } from "../snapshot.ts";
 import { DONE_EVENT } from "../sse/reader.ts";
 import type { Sink, UpstreamCall } from "./call.ts";
 
@@ -42,7 +41,7 @@ export function ownHeaders(context: RequestContext, headers: Headers): Headers {
 }
 
 function answerHeaders(context: RequestContext, call: UpstreamCall): Headers {
-  const headers = ownHeaders(context, responseHeaders(call.headers, keyOf(context.target)));
+  const headers = ownHeaders(context, responseHeaders(call.headers, call.key));
   if (call.mode === "events") {
     delete headers["content-length"];
     // nginx and its like would hold the events back.

@@ -1,5 +1,6 @@
 /** What exactly goes to the provider? */
 import type { Readable } from "node:stream";
+import { keyIn } from "../authorization/authorization.ts";
 import { type Edit, edited } from "../body/edits.ts";
 import { fieldOf, settingField } from "../body/form.ts";
 import type { Received } from "../body/receive.ts";
@@ -24,13 +25,16 @@ export function send(context: RequestContext, target: Target, call: UpstreamCall
   const { path, query, body, exchange, request, services } = context;
   const operation = context.operation as Operation;
   const where = pathAt(target, operation, path, query);
-  if (where === undefined || !target.auth) throw new Error("an ineligible target was chosen");
+  const { header } = target.authorization;
+  if (where === undefined || !header) throw new Error("an ineligible target was chosen");
   const payload = payloadOf(context, operation, target);
   const headers = requestHeaders(request.headers, target.provider.type, exchange.id);
   if (body) headers["content-type"] = "application/json";
   else if (!payload) delete headers["content-type"];
   headers.host = target.host;
-  headers[target.auth[0]] = target.auth[1];
+  headers[header[0]] = header[1];
+  call.key = keyIn(header);
+  context.sentKey = call.key;
   Object.assign(headers, services.telemetry.tracing.startAttempt(exchange, record, target.provider));
   const length = lengthOf(context, payload);
   if (length !== undefined) headers["content-length"] = length;

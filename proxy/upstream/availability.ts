@@ -53,7 +53,7 @@ const REST = "*";
 
 /** What a provider's memory is about: another endpoint or key begins anew. */
 const identityOf = perProvider(({ key, type, endpoint, apiVersion, auth, tls }) =>
-  JSON.stringify([key, type, endpoint, apiVersion, auth.credential, tls?.ca]),
+  JSON.stringify([key, type, endpoint, apiVersion, auth, tls?.ca]),
 );
 
 /** What a model's memory is about: another deployment begins anew. */

@@ -6,17 +6,16 @@
 import { isIP } from "node:net";
 import type { SecureContext } from "node:tls";
 import type { Redacted } from "../../routing/secrets.ts";
-import type { Provider } from "../../routing/table.ts";
 import { type Backbone, ClientPool } from "./client-pool.ts";
 import { ConnectError } from "./connect-error.ts";
-import type { ConnectionsOptions, DispatchHandler, DispatchOptions } from "./connections.ts";
+import type { ConnectionsOptions, DispatchHandler, DispatchOptions, Endpoint } from "./connections.ts";
 import * as make from "./connectors.ts";
 import type { EgressGuard } from "./egress.ts";
 import { forwardProxyFor } from "./proxy-choice.ts";
 
 /** Connects nothing yet. What is wrong with the provider fails every request with a ConnectError. */
 export function makeBackbone(
-  provider: Provider,
+  provider: Endpoint,
   ca: Redacted | undefined,
   options: ConnectionsOptions,
   guard: EgressGuard,
@@ -64,7 +63,7 @@ function proxyFor(url: URL, { egress, env }: ConnectionsOptions): URL | undefine
   }
 }
 
-function trustOf(provider: Provider, ca: Redacted | undefined): SecureContext {
+function trustOf(provider: Endpoint, ca: Redacted | undefined): SecureContext {
   const source = `tls.caSecretRef of AIProvider ${provider.key}`;
   if (ca === undefined) throw new ConnectError("tls", "CA_MISSING", `${source} has no value`);
   return make.trusting(ca.reveal(), source);

@@ -6,7 +6,7 @@
  */
 import type { Dispatcher as Undici } from "undici";
 import type { Credentials } from "../../routing/secrets.ts";
-import type { Provider } from "../../routing/table.ts";
+import type { Provider, Timeouts } from "../../routing/table.ts";
 import type { EgressSettings } from "../settings.ts";
 import { makeBackbone } from "./backbone.ts";
 import type { Backbone } from "./client-pool.ts";
@@ -26,6 +26,11 @@ export type DispatchOptions = Undici.DispatchOptions;
 export type DispatchHandler = Undici.DispatchHandler;
 export type DispatchController = Undici.DispatchController;
 
+/** What connections are made to: a provider, or a token service. */
+export interface Endpoint extends Pick<Provider, "key" | "endpoint" | "tls"> {
+  readonly timeouts: Pick<Timeouts, "connect">;
+}
+
 export interface ConnectionsOptions {
   readonly egress: EgressSettings;
   /** From `host` or `host:port` to the URL that is connected to instead. */
@@ -39,7 +44,7 @@ export interface ConnectionsOptions {
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #guard: EgressGuard;
-  readonly #byProvider = new WeakMap<Provider, Link>();
+  readonly #byProvider = new WeakMap<Endpoint, Link>();
   readonly #links = new Map<string, Link>();
   /** Links that hold connections, also those that only requests of an older table still use. */
   readonly #open = new Set<Link>();
@@ -54,11 +59,11 @@ export class Connections {
    * One look-up once the provider object has been seen. Never throws for a provider of a valid table: what is wrong
    * with it (egress, CA, proxy) fails its requests with a ConnectError.
    */
-  dispatcherFor(provider: Provider, credentials: Credentials): Dispatcher {
+  dispatcherFor(provider: Endpoint, credentials: Credentials): Dispatcher {
     return this.#byProvider.get(provider) ?? this.#linkOf(provider, credentials);
   }
 
-  #linkOf(provider: Provider, credentials: Credentials): Link {
+  #linkOf(provider: Endpoint, credentials: Credentials): Link {
     const key = keyOf(provider);
     const ca = provider.tls && credentials.get(provider.tls.ca);
     const link =
@@ -95,7 +100,9 @@ export class Connections {
   }
 }
 
-const keyOf = perProvider(({ endpoint, tls, timeouts }) => `${endpoint}\n${tls?.ca ?? ""}\n${timeouts.connect}`);
+const keyOf = perProvider(
+  ({ endpoint, tls, timeouts }: Endpoint) => `${endpoint}\n${tls?.ca ?? ""}\n${timeouts.connect}`,
+);
 
 /** What a snapshot holds of a provider's connections. They come and go behind it. */
 class Link implements Dispatcher {

@@ -6,10 +6,11 @@
  * proves key and network, not that a deployment exists or has quota: it never touches a breaker.
  */
 import type { Credentials } from "../../routing/secrets.ts";
-import type { HealthCheck, Provider } from "../../routing/table.ts";
+import type { HealthCheck, ObjectKey, Provider } from "../../routing/table.ts";
 import type { Availability, Health } from "./availability.ts";
 import { ConnectError } from "./connect-error.ts";
 import type { Connections, DispatchController, Dispatcher } from "./connections.ts";
+import { UNKNOWN_HEALTH } from "./handle.ts";
 import { perProvider } from "./per-provider.ts";
 
 /** What a check sends: a GET of this path at the provider's origin with these headers (auth included). */
@@ -18,11 +19,19 @@ export interface ProbeRequest {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** Why a check cannot be made, which is a failed one. */
+export interface NoProbe {
+  readonly reason: string;
+  readonly detail: string;
+}
+
 export interface HealthOptions {
   readonly connections: Connections;
   readonly availability: Availability;
-  /** Undefined: the check cannot be made (the credential is gone), which is a failed one. */
-  readonly request: (provider: Provider, credentials: Credentials) => ProbeRequest | undefined;
+  readonly request: (
+    provider: Provider,
+    credentials: Credentials,
+  ) => ProbeRequest | NoProbe | Promise<ProbeRequest | NoProbe>;
   /** 0 ≤ x < 1. The first check comes within an interval, so that a fleet of proxies does not ask at once. */
   readonly rng: () => number;
 }
@@ -57,6 +66,11 @@ export class HealthChecks {
     }
   }
 
+  /** Checks these now: what kept them from being asked has gone. */
+  hurry(providers: readonly ObjectKey[]): void {
+    for (const check of this.#checks.values()) if (providers.includes(check.provider)) check.hurry();
+  }
+
   close(): void {
     for (const check of this.#checks.values()) check.stop();
     this.#checks.clear();
@@ -64,7 +78,7 @@ export class HealthChecks {
 }
 
 const identityOf = perProvider(({ key, type, endpoint, apiVersion, auth, tls, health, timeouts }) =>
-  JSON.stringify([key, type, endpoint, apiVersion, auth.credential, tls?.ca, health, timeouts.connect]),
+  JSON.stringify([key, type, endpoint, apiVersion, auth, tls?.ca, health, timeouts.connect]),
 );
 
 /** The checks of one provider: never two at a time. */
@@ -77,6 +91,7 @@ class Check {
   #timer: NodeJS.Timeout;
   #stopped = false;
   #abort: (() => void) | undefined;
+  #running = false;
 
   constructor(options: HealthOptions, provider: Provider, settings: HealthCheck, credentials: Credentials) {
     this.#options = options;
@@ -86,6 +101,16 @@ class Check {
     const first = options.rng() * Math.min(settings.interval, FIRST_CHECK_WITHIN_MS);
     this.#timer = setTimeout(() => void this.#run(), first);
     this.#timer.unref();
+  }
+
+  get provider(): ObjectKey {
+    return this.#provider.key;
+  }
+
+  hurry(): void {
+    if (this.#running || this.#stopped) return;
+    clearTimeout(this.#timer);
+    void this.#run();
   }
 
   /** The same check under a newer table. */
@@ -102,7 +127,9 @@ class Check {
 
   async #run(): Promise<void> {
     const startedAt = performance.now();
+    this.#running = true;
     const result = await this.#ask();
+    this.#running = false;
     if (this.#stopped) return;
     this.#judge(result);
     const wait = Math.max(0, this.#settings.interval - (performance.now() - startedAt));
@@ -116,9 +143,10 @@ class Check {
     this.#options.availability.setHealth(this.#provider, result);
   }
 
-  #ask(): Promise<Health> {
-    const request = this.#options.request(this.#provider, this.#credentials);
-    if (!request) return Promise.resolve(unhealthy("CredentialMissing", "the provider's key is missing"));
+  async #ask(): Promise<Health> {
+    const request = await this.#options.request(this.#provider, this.#credentials);
+    if ("reason" in request) return unhealthy(request.reason, request.detail);
+    if (this.#stopped) return UNKNOWN_HEALTH;
     const dispatcher = this.#options.connections.dispatcherFor(this.#provider, this.#credentials);
     // As the attempt loop sends it: undici would close a TLS connection whose Host header comes and goes.
     const headers = { ...request.headers, host: new URL(this.#provider.endpoint).host };

@@ -6,8 +6,8 @@
  */
 import type { Provider } from "../../routing/table.ts";
 
-export function perProvider<T>(of: (provider: Provider) => T): (provider: Provider) => T {
-  const known = new WeakMap<Provider, T>();
+export function perProvider<T, P extends object = Provider>(of: (provider: P) => T): (provider: P) => T {
+  const known = new WeakMap<P, T>();
   return (provider) => {
     const before = known.get(provider);
     if (before !== undefined) return before;

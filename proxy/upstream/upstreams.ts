@@ -1,9 +1,12 @@
 /** What does a proxy keep of its providers from one request, and one table, to the next? */
+
 import type { Credentials } from "../../routing/secrets.ts";
 import type { Provider } from "../../routing/table.ts";
+import type { Authorization } from "../authorization/authorization.ts";
+import { Authorizations, type FailedFetch } from "../authorization/authorizations.ts";
 import { Availability, type Handle, type Transition } from "./availability.ts";
 import { Connections, type ConnectionsOptions, type Dispatcher } from "./connections.ts";
-import { HealthChecks, type ProbeRequest } from "./health.ts";
+import { HealthChecks, type HealthOptions } from "./health.ts";
 
 export type AvailabilityHandle = Handle;
 
@@ -12,19 +15,29 @@ export interface UpstreamsOptions extends ConnectionsOptions {
   readonly now?: () => number;
   readonly rng?: () => number;
   readonly onTransition: (transition: Transition) => void;
-  /** What an active check sends; undefined when it cannot be made (the credential is gone). */
-  readonly probe: (provider: Provider, credentials: Credentials) => ProbeRequest | undefined;
+  /** Entra ID gave no token. */
+  readonly onTokenFailure?: (failed: FailedFetch) => void;
+  /** What an active check sends. */
+  readonly probe: HealthOptions["request"];
 }
 
 export class Upstreams {
   readonly connections: Connections;
   readonly availability: Availability;
+  readonly authorizations: Authorizations;
   readonly #checks: HealthChecks;
 
   constructor(options: UpstreamsOptions) {
     this.connections = new Connections(options);
     this.availability = new Availability(options.now ?? (() => performance.now()), options.onTransition);
-    const { probe, rng = Math.random } = options;
+    const { probe, onTokenFailure, env = process.env, rng = Math.random } = options;
+    this.authorizations = new Authorizations({
+      connections: this.connections,
+      env,
+      rng,
+      onRecovery: (providers) => this.#checks.hurry(providers),
+      ...(onTokenFailure && { onFailure: onTokenFailure }),
+    });
     this.#checks = new HealthChecks({
       connections: this.connections,
       availability: this.availability,
@@ -37,9 +50,14 @@ export class Upstreams {
     return this.connections.dispatcherFor(provider, credentials);
   }
 
+  authorizationOf(provider: Provider, credentials: Credentials): Authorization {
+    return this.authorizations.of(provider, credentials);
+  }
+
   /** Call when a snapshot with these providers has come into force. */
   adopt(providers: readonly Provider[], credentials: Credentials): void {
     this.availability.adopt(providers);
+    this.authorizations.adopt(providers, credentials);
     this.#checks.apply(providers, credentials);
     this.connections.retire(providers);
   }
@@ -47,6 +65,7 @@ export class Upstreams {
   /** Stops the checks and waits for requests in flight; `now: true` breaks them off. */
   async close(options: { now?: boolean } = {}): Promise<void> {
     this.#checks.close();
+    this.authorizations.close();
     await (options.now ? this.connections.destroy() : this.connections.close());
   }
 }

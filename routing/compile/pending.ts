@@ -16,7 +16,6 @@ export function judgePending(world: World): void {
     for (const use of ofEffect(uses, "Tunes"))
       draft.notes.push(`${pathsOf(use)} has no effect yet: ${use.field.instead}`);
     refuse(draft, ofEffect(uses, "Protects"), world.dev);
-    refuse(draft, ofEffect(uses, "Authenticates"), false);
   }
 }
 
@@ -36,14 +35,12 @@ function ofEffect(uses: readonly PendingUse[], effect: PendingField["effect"]): 
 }
 
 function refuse(draft: AnyDraft, uses: readonly PendingUse[], servedAnyway: boolean): void {
-  const [first] = uses;
-  if (first === undefined) return;
+  if (uses.length === 0) return;
   const fields = uses.map((use) => `${pathsOf(use)} (${use.field.instead})`).join(", ");
   const noun = NOUNS[draft.kind];
-  const way = first.field.effect === "Protects" ? "or try it without protection in dev mode" : "and use auth.apiKey";
   const consequence = servedAnyway
     ? `; the ${noun} is served all the same because of dev mode`
-    : `, so the ${noun} is not served; take ${uses.length === 1 ? "it" : "them"} out, ${way}`;
+    : `, so the ${noun} is not served; take ${uses.length === 1 ? "it" : "them"} out, or try it without protection in dev mode`;
   const message = `${fields} ${uses.length === 1 ? "has" : "have"} no effect yet${consequence}`;
   draft.rejected.push({ reason: "NotYetEffective", message, servedAnyway });
 }

@@ -2,8 +2,9 @@
  * Which providers can be used, and how is each reached?
  */
 import { milliseconds } from "../duration.ts";
-import type { Breaker, HealthCheck, Model, Provider, Timeouts } from "../table.ts";
+import type { Breaker, EntraAuth, HealthCheck, Model, Provider, ProviderAuth, Timeouts } from "../table.ts";
 import * as defaults from "./defaults.ts";
+import { authorityOf, type EntraSpec, entraFaults, scopeOf } from "./entra.ts";
 import { resolveSecret, type SecretUse } from "./secret-refs.ts";
 import type { ModelSpec, ProviderSpec, SecretKeyRef } from "./spec.ts";
 import { mayServe, type ProviderDraft, type World } from "./world.ts";
@@ -30,10 +31,21 @@ function checkEndpoint(draft: ProviderDraft, endpoint: string): void {
   draft.rejected.push({ reason: "Invalid", message });
 }
 
-/** The credential's version. Another kind of authentication has been refused before. */
-function authOf(world: World, draft: ProviderDraft, spec: ProviderSpec): string | undefined {
-  const ref = spec.auth.apiKey?.secretRef;
-  return ref && versionOf(world, draft, ref, "spec.auth.apiKey.secretRef");
+/** Undefined when its Secret does not resolve. */
+function authOf(world: World, draft: ProviderDraft, spec: ProviderSpec): ProviderAuth | undefined {
+  const { apiKey, entraID } = spec.auth;
+  if (entraID !== undefined) return entraOf(world, draft, entraID, endpointOf(spec));
+  const credential = apiKey && versionOf(world, draft, apiKey.secretRef, "spec.auth.apiKey.secretRef");
+  return credential === undefined ? undefined : { kind: "ApiKey", credential };
+}
+
+function entraOf(world: World, draft: ProviderDraft, spec: EntraSpec, endpoint: string): EntraAuth | undefined {
+  for (const message of entraFaults(spec, endpoint)) draft.rejected.push({ reason: "Invalid", message });
+  const { tenantID, clientID, clientSecret } = spec;
+  const settings = { tenantID, clientID, authority: authorityOf(spec, endpoint), scope: scopeOf(spec, endpoint) };
+  if (clientSecret === undefined) return { kind: "EntraID", ...settings, workloadIdentity: true };
+  const version = versionOf(world, draft, clientSecret.secretRef, "spec.auth.entraID.clientSecret.secretRef");
+  return version === undefined ? undefined : { kind: "EntraID", ...settings, clientSecret: version };
 }
 
 function caOf(world: World, draft: ProviderDraft, spec: ProviderSpec): string | undefined {
@@ -52,7 +64,7 @@ function endpointOf(spec: ProviderSpec): string {
   return (spec.endpoint ?? defaults.OPENAI_ENDPOINT).replace(/\/+$/, "");
 }
 
-function toProvider(draft: ProviderDraft, spec: ProviderSpec, credential: string, ca: string | undefined): Provider {
+function toProvider(draft: ProviderDraft, spec: ProviderSpec, auth: ProviderAuth, ca: string | undefined): Provider {
   const health = healthOf(spec);
   const breaker = breakerOf(spec);
   return {
@@ -63,7 +75,7 @@ function toProvider(draft: ProviderDraft, spec: ProviderSpec, credential: string
     endpoint: endpointOf(spec),
     ...(spec.type === "AzureOpenAI" && { apiVersion: spec.apiVersion ?? defaults.AZURE_API_VERSION }),
     ...(spec.region !== undefined && { region: spec.region }),
-    auth: { kind: "ApiKey", credential },
+    auth,
     ...(ca !== undefined && { tls: { ca } }),
     // Not by assignment: a model may be called __proto__.
     models: Object.fromEntries((spec.models ?? []).map((model) => [model.name, toModel(model)])),

@@ -9,7 +9,13 @@ import { type KubeObject, RELEASE, rendered } from "./rendered.ts";
 const PAGE = readFileSync(new URL("../../docs/kubernetes.md", import.meta.url), "utf8");
 const ROOT = new URL("../../", import.meta.url);
 /** Where reasons of conditions are given. */
-const GIVERS = ["routing/compile/", "operator/conditions.ts", "operator/faults.ts", "proxy/upstream/health.ts"];
+const GIVERS = [
+  "routing/compile/",
+  "operator/conditions.ts",
+  "operator/faults.ts",
+  "proxy/upstream/health.ts",
+  "proxy/probe.ts",
+];
 
 const HEADER = "| what | may |";
 

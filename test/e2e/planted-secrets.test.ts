@@ -12,6 +12,7 @@ import { createLogger, LogDestination } from "../../proxy/telemetry/log.ts";
 import { encodeTable } from "../../routing/codec.ts";
 import { compile } from "../../routing/compile.ts";
 import { describeSecret, Redacted } from "../../routing/secrets.ts";
+import { DEMO_APPLICATION, startEntra } from "../../simulators/main.ts";
 import { startGatewayCommand, tandem, temporaryFolder, waitFor } from "../cli/tandem.ts";
 import { objects } from "../proxy/harness.ts";
 
@@ -31,6 +32,8 @@ const SECRET = {
   unsendable: "planted-with-a\nline-end-0009",
   adminToken: "planted-admin-0010",
   pepper: "planted-pepper-0011",
+  clientSecret: "planted-client-secret-0012",
+  echoedSecret: "planted-echoed-secret-0013",
 } as const;
 
 /** Everything that came out, with the place it came from. */
@@ -78,6 +81,23 @@ function answerWithKey(model: string, key: string, response: ServerResponse): vo
   }
 }
 
+const entra = await startEntra({ applications: [{ ...DEMO_APPLICATION, secrets: [SECRET.clientSecret] }] });
+after(() => entra.close());
+
+/** A token service that repeats all that it was sent, in its refusals. */
+const entraEcho = await listening(async (request, response) => {
+  let body = "";
+  for await (const chunk of request) body += chunk;
+  const base = `https://${request.headers.host}/${DEMO_APPLICATION.tenant}`;
+  const endpoints = { token_endpoint: `${base}/oauth2/v2.0/token`, authorization_endpoint: base, issuer: base };
+  response.setHeader("content-type", "application/json");
+  if (request.method === "GET") return response.end(JSON.stringify({ ...endpoints, jwks_uri: base }));
+  const sent = decodeURIComponent(body);
+  keysSeen.add(new URLSearchParams(body).get("client_secret") ?? "");
+  response.statusCode = 401;
+  return response.end(JSON.stringify({ error: sent, error_description: `AADSTS1: ${sent}`, trace_id: sent }));
+});
+
 /** Refuses every CONNECT, and says what it was sent. */
 const forwardProxy = await listening(
   (_request, response) => response.writeHead(407).end(),
@@ -122,6 +142,11 @@ const route = (name: string, models: readonly string[], providers: readonly stri
 });
 const auth = (name: string) => ({ apiKey: { secretRef: { name, key: "key" } } });
 
+const entraID = (name: string, settings: object = {}) => {
+  const { tenant: tenantID, clientID } = DEMO_APPLICATION;
+  return { entraID: { tenantID, clientID, clientSecret: { secretRef: { name, key: "key" } }, ...settings } };
+};
+
 /** Expanded by `tandem run`. */
 const variable = (name: string) => `$\{${name}}`;
 
@@ -130,6 +155,8 @@ const MANIFESTS: readonly object[] = [
   secret("openai", "key", variable("PLANTED_OPENAI")),
   secret("azure", "key", SECRET.azure),
   secret("client", "key", SECRET.client),
+  secret("entra", "key", SECRET.clientSecret),
+  secret("entra-echo", "key", SECRET.echoedSecret),
   secret("unsendable", "key", SECRET.unsendable),
   secret("placeholder", "key", variable("NOT_SET")),
   provider("openai", { type: "OpenAI", auth: auth("openai"), models: MODELS.map((name) => ({ name })) }),
@@ -145,6 +172,16 @@ const MANIFESTS: readonly object[] = [
     auth: auth("openai"),
     models: [{ name: "proxied" }],
   }),
+  provider("entra", {
+    ...AZURE,
+    auth: entraID("entra"),
+    models: MODELS.map((name) => ({ name: `entra-${name}`, deployment: name })),
+  }),
+  provider("entra-echo", {
+    ...AZURE,
+    auth: entraID("entra-echo", { authority: "https://login.echo.example" }),
+    models: [{ name: "no-token", deployment: "echo-200" }],
+  }),
   provider("unsendable", { type: "OpenAI", auth: auth("unsendable"), models: [{ name: "unsendable" }] }),
   provider("placeholder", { type: "OpenAI", auth: auth("placeholder"), models: [{ name: "placeholder" }] }),
   route("openai", MODELS, ["openai"]),
@@ -153,6 +190,12 @@ const MANIFESTS: readonly object[] = [
     MODELS.map((name) => `azure-${name}`),
     ["azure-echo"],
   ),
+  route(
+    "entra",
+    MODELS.map((name) => `entra-${name}`),
+    ["entra"],
+  ),
+  route("entra-echo", ["no-token"], ["entra-echo"]),
   route("proxied", ["proxied"], ["proxied"]),
   route("unsendable", ["unsendable"], ["unsendable"]),
   route("placeholder", ["placeholder"], ["placeholder"]),
@@ -187,12 +230,16 @@ test("no secret comes out of any process", { timeout: 90_000 }, async () => {
     OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
     OTEL_EXPORTER_OTLP_HEADERS: `authorization=${SECRET.collector}`,
     OTEL_BSP_SCHEDULE_DELAY: "50",
+    // Even where somebody wants to see what @azure/identity does.
+    AZURE_LOG_LEVEL: "verbose",
   };
   const echoURL = `http://127.0.0.1:${echo.port}`;
-  const connectTo = ["api.openai.com", "contoso-sweden.openai.azure.com"].flatMap((host) => [
-    "--connect-to",
-    `${host}=${echoURL}`,
-  ]);
+  const connectTo = [
+    `api.openai.com=${echoURL}`,
+    `contoso-sweden.openai.azure.com=${echoURL}`,
+    `login.microsoftonline.com=${entra.url}`,
+    `login.echo.example=http://127.0.0.1:${entraEcho.port}`,
+  ].flatMap((target) => ["--connect-to", target]);
   const running = await startGatewayCommand(["--manifests", manifests, "--dev", ...connectTo], env);
   await askEverything(running.url);
   await breakManifests(manifests, running);
@@ -204,7 +251,8 @@ test("no secret comes out of any process", { timeout: 90_000 }, async () => {
   await otherCommands(folder, manifests, env, connectTo);
   assert.ok(stdout.split("\n").length > 60, "the access log is empty");
   assertNothing();
-  for (const used of [SECRET.openai, SECRET.azure, SECRET.collector, `someone:${SECRET.proxyPassword}`]) {
+  const sent = [SECRET.openai, SECRET.azure, SECRET.collector, SECRET.echoedSecret, ...entra.tokens()];
+  for (const used of [...sent, `someone:${SECRET.proxyPassword}`]) {
     assert.ok(keysSeen.has(used), `${used} was never sent, so this test proves nothing`);
   }
 });
@@ -225,7 +273,16 @@ async function askEverything(url: string): Promise<void> {
   const post = (path: string, body: object, headers: Record<string, string> = JSON_HEADERS) =>
     ask(url, path, { method: "POST", headers, body: JSON.stringify(body) });
   const messages = [{ role: "user", content: "very-private question" }];
-  const names = [...MODELS, ...MODELS.map((name) => `azure-${name}`), "proxied", "unsendable", "placeholder", "none"];
+  const names = [
+    ...MODELS,
+    ...MODELS.map((name) => `azure-${name}`),
+    ...MODELS.map((name) => `entra-${name}`),
+    "no-token",
+    "proxied",
+    "unsendable",
+    "placeholder",
+    "none",
+  ];
   for (const model of names) {
     await post("/v1/chat/completions", { model, messages });
     await post("/v1/chat/completions", { model, messages, stream: true });
@@ -297,7 +354,7 @@ async function otherCommands(
 
 /** The names of variables and the manifests' own text about them are no secrets; their values are. */
 function assertNothing(): void {
-  const values = Object.values(SECRET).map((value) => value.split("\n")[0] as string);
+  const values = [...Object.values(SECRET).map((value) => value.split("\n")[0] as string), ...entra.tokens()];
   for (const { place, text, answer } of outputs) {
     for (const value of values) assert.ok(!text.includes(value), `${value} in ${place}:\n${text.slice(0, 4000)}`);
     const base64 = values.find((value) => text.includes(Buffer.from(value).toString("base64").slice(0, -3)));

@@ -18,7 +18,6 @@ const PENDING: Readonly<Record<string, { readonly object: string; readonly serve
   "08-residency.yaml": { object: "AIRoute ai/gpt-4o", servedInDev: true },
   "09-clients.yaml": { object: "AIClient ai/billing-app", servedInDev: true },
   "10-content-policy.yaml": { object: "AIRoute ai/gpt-4o", servedInDev: true },
-  "11-entra-id.yaml": { object: "AIProvider ai/azure-keyless", servedInDev: false },
 };
 
 async function compiled(paths: readonly string[], dev = false) {

@@ -2,7 +2,16 @@
 
 import { type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import { after } from "node:test";
-import { type ListenOptions, type RunningSimulator, startAzure, startOpenAI } from "../../simulators/main.ts";
+import {
+  DEMO_APPLICATION,
+  type EntraOptions,
+  type ListenOptions,
+  type RunningEntra,
+  type RunningSimulator,
+  startAzure,
+  startEntra,
+  startOpenAI,
+} from "../../simulators/main.ts";
 
 export const OPENAI_KEY = "sk-demo-openai";
 export const AZURE_KEY = "demo-azure-key";
@@ -20,6 +29,42 @@ export async function azure(options: ListenOptions = {}): Promise<RunningSimulat
   const simulator = await startAzure(options);
   after(() => simulator.close());
   return simulator;
+}
+
+export async function entra(options: EntraOptions = {}): Promise<RunningEntra> {
+  const simulator = await startEntra(options);
+  after(() => simulator.close());
+  return simulator;
+}
+
+/** A token request that deserves a token, but for what is changed; undefined leaves a field out. */
+export function askToken(
+  simulator: RunningEntra,
+  change: Readonly<Record<string, string | undefined>> = {},
+  tenant = DEMO_APPLICATION.tenant,
+): Promise<Answer> {
+  const fields = {
+    grant_type: "client_credentials",
+    client_id: DEMO_APPLICATION.clientID,
+    client_secret: DEMO_APPLICATION.secrets[0],
+    scope: "https://cognitiveservices.azure.com/.default",
+    ...change,
+  };
+  const given = Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined);
+  return ask(`${simulator.url}/${tenant}/oauth2/v2.0/token`, {
+    body: new URLSearchParams(given).toString(),
+    headers: { "content-type": "application/x-www-form-urlencoded" },
+    patienceMs: 300,
+  });
+}
+
+/** The token of such a request. */
+export async function tokenOf(
+  simulator: RunningEntra,
+  change: Readonly<Record<string, string | undefined>> = {},
+): Promise<string> {
+  const { access_token: token } = JSON.parse((await askToken(simulator, change)).text) as { access_token: string };
+  return token;
 }
 
 export interface Answer {

@@ -2,7 +2,20 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Answer, AZURE_KEY, ask, askAzure, askOpenai, azure, CHAT, DATED, OPENAI_KEY, openai } from "./ask.ts";
+import {
+  type Answer,
+  AZURE_KEY,
+  ask,
+  askAzure,
+  askOpenai,
+  azure,
+  CHAT,
+  DATED,
+  entra,
+  OPENAI_KEY,
+  openai,
+  tokenOf,
+} from "./ask.ts";
 
 const openaiServer = await openai();
 const azureServer = await azure({
@@ -62,8 +75,8 @@ test("Azure's dated routes take api-key or a token, v1 also the key as Bearer", 
     (await ask(azureServer.url + V1, { body: { ...CHAT, model: "gpt-4o-prod" }, headers: bearer })).status,
     200,
   );
-  const token = { authorization: "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ0ZXN0In0.c2ln" };
-  assert.equal((await ask(azureServer.url + DATED, { body: CHAT, headers: token })).status, 200);
+  const authorized = { authorization: `Bearer ${await tokenOf(await entra())}` };
+  assert.equal((await ask(azureServer.url + DATED, { body: CHAT, headers: authorized })).status, 200);
   assert.equal((await ask(azureServer.url + DATED, { body: CHAT, headers: { "x-api-key": AZURE_KEY } })).status, 401);
   assert.equal((await ask(`${azureServer.url}${DATED}&api-key=${AZURE_KEY}`, { body: CHAT })).status, 401);
 });

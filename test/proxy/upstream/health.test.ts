@@ -184,7 +184,7 @@ test("a missing credential is a failed check", async () => {
     env: {},
     rng: () => 0,
     onTransition: (transition) => transitions.push(transition),
-    probe: () => undefined,
+    probe: () => ({ reason: "CredentialMissing", detail: "its key is missing" }),
   });
   const health = { path: "/models", interval: 20, timeout: 60, failureThreshold: 1 };
   upstreams.adopt([provider({ endpoint: "https://api.openai.com/v1", health })], new Map());
