@@ -8,12 +8,22 @@
 
 export type FieldKind = "string" | "literal" | "nested";
 
-/** A value's place in the body, in bytes from its start. */
+/** A value's place in the body, in bytes from its start, and what stands around it. */
 export interface Field {
   readonly kind: FieldKind;
   readonly start: number;
   readonly end: number;
+  /** The key's text, quotes included. */
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  /** The comma before the key; `NONE` for the first field. */
+  readonly commaBefore: number;
+  /** The comma behind the value; `NONE` for the last field, and until it has been read. */
+  readonly commaAfter: number;
 }
+
+/** There is no such byte. */
+export const NONE = -1;
 
 export type ScanProblem =
   | { readonly code: "invalid_json"; readonly offset: number }
@@ -67,8 +77,8 @@ export class BodyScan {
   problem: ScanProblem | undefined;
   /** Just behind the opening brace: where a field can be put in. */
   firstKeyAt = 0;
-  /** Whether the object has any field. */
-  empty = true;
+  /** Fields of the object, read ones and others, as far as it was scanned. */
+  size = 0;
 
   readonly #wanted: ReadonlySet<string>;
   #state: State = "start";
@@ -79,6 +89,11 @@ export class BodyScan {
   /** The chunk under way as a string, made when it is first searched: a string's search costs half of a buffer's. */
   #text: string | undefined;
   #field: string | undefined;
+  #keyStart = 0;
+  #keyEnd = 0;
+  #lastComma = NONE;
+  /** The field that was found last, while what stands behind it is not known. */
+  #open: { -readonly [Part in keyof Field]: Field[Part] } | undefined;
   /** The last chunks that were passed on, for keys that span them. */
   readonly #window: Buffer[] = [];
   #windowStart = 0;
@@ -191,7 +206,7 @@ export class BodyScan {
         if (byte === QUOTE) {
           this.#state = "inKey";
           this.#tokenStart = at + 1;
-          this.empty = false;
+          this.size++;
           return i + 1;
         }
         if (byte !== CLOSE_BRACE || this.#state === "key") return this.#broken(at, chunk);
@@ -205,11 +220,20 @@ export class BodyScan {
         return this.#value(byte, i, at, chunk);
       case "afterValue":
         if (byte !== COMMA && byte !== CLOSE_BRACE) return this.#broken(at, chunk);
-        this.#state = byte === COMMA ? "key" : "done";
+        if (byte === CLOSE_BRACE) this.#state = "done";
+        else this.#comma(at);
         return i + 1;
       default:
         return this.#broken(at, chunk);
     }
+  }
+
+  #comma(at: number): void {
+    this.#state = "key";
+    this.#lastComma = at;
+    if (this.#open === undefined) return;
+    this.#open.commaAfter = at;
+    this.#open = undefined;
   }
 
   #value(byte: number, i: number, at: number, chunk: Buffer): number {
@@ -316,12 +340,18 @@ export class BodyScan {
     } else if (this.#wanted.has(name)) {
       if (this.fields.has(name)) this.problem ??= { code: "duplicate_field", field: name };
       this.#field = name;
+      this.#keyStart = start - 1;
+      this.#keyEnd = end + 1;
     }
   }
 
   #found(kind: FieldKind, end: number): void {
     if (this.#field === undefined) return;
-    this.fields.set(this.#field, { kind, start: this.#tokenStart, end });
+    const keyStart = this.#keyStart;
+    const keyEnd = this.#keyEnd;
+    const commaBefore = this.#lastComma;
+    this.#open = { kind, start: this.#tokenStart, end, keyStart, keyEnd, commaBefore, commaAfter: NONE };
+    this.fields.set(this.#field, this.#open);
     this.#field = undefined;
   }
 
