@@ -37,6 +37,13 @@ export interface AIProviderSpec {
   readonly endpoint?: string;
   /** AzureOpenAI only: v1 (the default), which needs no api-version, or a dated version such as 2024-10-21 or 2025-04-01-preview. */
   readonly apiVersion?: string;
+  /** AzureOpenAI only. How this resource behaves where Microsoft's own documents and what resources do disagree. */
+  readonly compatibility?: {
+    /** What is sent as api-version with apiVersion v1. Left out, Omit: none, since some resources refuse it. Preview sends api-version=preview, which others need for operations in preview. */
+    readonly apiVersionOnV1?: "Omit" | "Preview";
+    /** How a batch names its operation. Left out, Short: /chat/completions, as Azure's documents do. Versioned: /v1/chat/completions, as OpenAI does. */
+    readonly batchEndpoint?: "Short" | "Versioned";
+  };
   /** AzureOpenAI only: the Azure region of the resource, such as swedencentral. With each model's deploymentType it decides where data may be processed; without it no residency is satisfied. */
   readonly region?: string;
   /** OpenAI only: the zones in which this provider's project stores and processes data, such as [EU] for an EU project on the EU endpoint. Left out, it satisfies no residency. */
@@ -93,6 +100,8 @@ export interface AIProviderSpec {
     readonly name: string;
     /** AzureOpenAI only. The deployment that serves the model; by default the one with the model's name. */
     readonly deployment?: string;
+    /** Which model it really is, such as gpt-5-mini, where its name does not say: it decides which fields of a request are renamed for it. By default the name, on OpenAI the provider's. */
+    readonly baseModel?: string;
     /** The model's version, such as 2024-11-20. For people; nothing is decided by it. */
     readonly version?: string;
     /** The size of the context in tokens. A request that was too long for one backend is tried again only where this is larger. */

@@ -67,6 +67,12 @@ export const SCHEMA_TEXTS = {
      "message": "is for type AzureOpenAI: OpenAI has no api-version"
     },
     {
+     "rule": "self.type != 'OpenAI' || !has(self.compatibility)",
+     "fieldPath": ".compatibility",
+     "reason": "FieldValueForbidden",
+     "message": "is for type AzureOpenAI: OpenAI has one form"
+    },
+    {
      "rule": "self.type != 'OpenAI' || !has(self.region)",
      "fieldPath": ".region",
      "reason": "FieldValueForbidden",
@@ -118,6 +124,26 @@ export const SCHEMA_TEXTS = {
        "message": "must be v1 or a dated version such as 2024-10-21 or 2025-04-01-preview"
       }
      ]
+    },
+    "compatibility": {
+     "type": "object",
+     "minProperties": 1,
+     "properties": {
+      "apiVersionOnV1": {
+       "type": "string",
+       "enum": [
+        "Omit",
+        "Preview"
+       ]
+      },
+      "batchEndpoint": {
+       "type": "string",
+       "enum": [
+        "Short",
+        "Versioned"
+       ]
+      }
+     }
     },
     "region": {
      "type": "string",
@@ -321,6 +347,17 @@ export const SCHEMA_TEXTS = {
          {
           "rule": "self.matches('^[A-Za-z0-9][A-Za-z0-9._-]*$')",
           "message": "must begin with a letter or digit and hold only letters, digits and . _ -"
+         }
+        ]
+       },
+       "baseModel": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 128,
+        "x-kubernetes-validations": [
+         {
+          "rule": "self.matches('^[A-Za-z0-9][A-Za-z0-9._:/@-]*$')",
+          "message": "must begin with a letter or digit and hold only letters, digits and . _ : / @ -"
          }
         ]
        },

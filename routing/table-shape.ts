@@ -112,12 +112,17 @@ const provider = object({
   type: oneOf("OpenAI", "AzureOpenAI"),
   endpoint: address,
   "apiVersion?": text,
+  "compatibility?": object({
+    "apiVersionOnV1?": oneOf("Omit", "Preview"),
+    "batchEndpoint?": oneOf("Short", "Versioned"),
+  }),
   "region?": text,
   auth,
   "tls?": object({ ca: text }),
   models: record(
     object({
       upstream: text,
+      "baseModel?": text,
       "contextTokens?": integer,
       "deploymentType?": text,
       "apiVersion?": text,

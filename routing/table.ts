@@ -36,6 +36,8 @@ export interface Provider {
   readonly endpoint: string;
   /** Azure only: `v1`, or a dated version such as `2024-10-21`. */
   readonly apiVersion?: string;
+  /** Azure only; absent where nothing was said. */
+  readonly compatibility?: Compatibility;
   readonly region?: string;
   readonly auth: ProviderAuth;
   readonly tls?: { readonly ca: CredentialVersion };
@@ -71,9 +73,19 @@ export interface EntraAuth {
   readonly workloadIdentity?: true;
 }
 
+/** How an Azure resource behaves where its documents leave it open. Absent means the first of each. */
+export interface Compatibility {
+  /** What goes as `api-version` with v1: nothing, or `preview`. */
+  readonly apiVersionOnV1?: "Omit" | "Preview";
+  /** How a batch names its operation: `/chat/completions` or `/v1/chat/completions`. */
+  readonly batchEndpoint?: "Short" | "Versioned";
+}
+
 export interface Model {
   /** What the provider calls it: the deployment on Azure, the model name on OpenAI. */
   readonly upstream: string;
+  /** Which model it really is; absent: the one that its name says. */
+  readonly baseModel?: string;
   readonly contextTokens?: number;
   readonly deploymentType?: string;
   readonly apiVersion?: string;

@@ -14,13 +14,14 @@ export const azureOpenAI: Dialect = {
     const version = versionOf(provider, call.model);
     if (version === V1) {
       if (!call.operation.azureV1) return undefined;
-      return `/openai/v1/${call.path}${withApiVersion(call.query, undefined)}`;
+      return `/openai/v1/${call.path}${withApiVersion(call.query, versionOnV1(provider))}`;
     }
     return datedPath(call, version);
   },
   apiPath(provider, path) {
     const version = versionOf(provider, undefined);
-    return version === V1 ? `/openai/v1${path}` : `/openai${path}?api-version=${encodeURIComponent(version)}`;
+    if (version === V1) return `/openai/v1${path}${withApiVersion("", versionOnV1(provider))}`;
+    return `/openai${path}${withApiVersion("", version)}`;
   },
   auth: (key) => ["api-key", key.reveal()],
   modelInPath: (provider, model) => versionOf(provider, model) !== V1,
@@ -43,7 +44,15 @@ function versionOf(provider: Provider, model: Model | undefined): string {
   return model?.apiVersion ?? provider.apiVersion ?? V1;
 }
 
-/** The caller's query with this backend's api-version in place of any other; v1 takes none. */
+/**
+ * v1 needs no api-version, and some resources answer 400 to one; others have operations in preview only under
+ * `api-version=preview` (api-version-lifecycle.md and reference-preview-latest of Azure's documentation disagree).
+ */
+function versionOnV1({ compatibility }: Provider): string | undefined {
+  return compatibility?.apiVersionOnV1 === "Preview" ? "preview" : undefined;
+}
+
+/** The caller's query with this backend's api-version in place of any other; without a version none goes. */
 function withApiVersion(query: string, version: string | undefined): string {
   if (query === "") return version === undefined ? "" : `?api-version=${encodeURIComponent(version)}`;
   const parameters = new URLSearchParams(query);

@@ -74,6 +74,7 @@ function toProvider(draft: ProviderDraft, spec: ProviderSpec, auth: ProviderAuth
     type: spec.type,
     endpoint: endpointOf(spec),
     ...(spec.type === "AzureOpenAI" && { apiVersion: spec.apiVersion ?? defaults.AZURE_API_VERSION }),
+    ...(spec.compatibility !== undefined && { compatibility: spec.compatibility }),
     ...(spec.region !== undefined && { region: spec.region }),
     auth,
     ...(ca !== undefined && { tls: { ca } }),
@@ -90,6 +91,7 @@ function toModel(model: ModelSpec): Model {
   const timeouts = someTimeouts(model.timeouts);
   return {
     upstream: model.deployment ?? model.name,
+    ...(model.baseModel !== undefined && { baseModel: model.baseModel }),
     ...(model.contextTokens !== undefined && { contextTokens: model.contextTokens }),
     ...(model.deploymentType !== undefined && { deploymentType: model.deploymentType }),
     ...(model.apiVersion !== undefined && { apiVersion: model.apiVersion }),

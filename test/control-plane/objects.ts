@@ -171,6 +171,26 @@ export const BAD_PROVIDERS: readonly BadObject[] = [
     'spec.apiVersion: Invalid value: "latest": must be v1 or a dated version such as 2024-10-21 or 2025-04-01-preview',
   ),
   bad(
+    "OpenAI with compatibility",
+    openai({ compatibility: { batchEndpoint: "Short" } }),
+    "spec.compatibility: Forbidden: is for type AzureOpenAI: OpenAI has one form",
+  ),
+  bad(
+    "compatibility of nothing",
+    azure({ compatibility: {} }),
+    "spec.compatibility: Invalid value: 0: spec.compatibility in body should have at least 1 properties",
+  ),
+  bad(
+    "an api-version on v1 by its value",
+    azure({ compatibility: { apiVersionOnV1: "preview" } }),
+    'spec.compatibility.apiVersionOnV1: Unsupported value: "preview": supported values: "Omit", "Preview"',
+  ),
+  bad(
+    "a batch endpoint by its path",
+    azure({ compatibility: { batchEndpoint: "/v1" } }),
+    'spec.compatibility.batchEndpoint: Unsupported value: "/v1": supported values: "Short", "Versioned"',
+  ),
+  bad(
     "a region as people say it",
     azure({ region: "Sweden Central" }),
     'spec.region: Invalid value: "Sweden Central": must be an Azure region in lower case without spaces, such as swedencentral',
@@ -206,6 +226,16 @@ export const BAD_PROVIDERS: readonly BadObject[] = [
     "a model name with a space",
     openai({ models: [{ name: "gpt 4o" }] }),
     'spec.models[0].name: Invalid value: "gpt 4o": must begin with a letter or digit and hold only letters, digits and . _ : / @ -',
+  ),
+  bad(
+    "a base model with a space",
+    azureModel({ baseModel: "gpt 5" }),
+    'spec.models[0].baseModel: Invalid value: "gpt 5": must begin with a letter or digit and hold only letters, digits and . _ : / @ -',
+  ),
+  bad(
+    "an empty base model",
+    openaiModel({ baseModel: "" }),
+    'spec.models[0].baseModel: Invalid value: "": spec.models[0].baseModel in body should be at least 1 chars long',
   ),
   bad(
     "too many models",
@@ -744,6 +774,13 @@ export const GOOD_OBJECTS: readonly GoodObject[] = [
           authority: "https://login.microsoftonline.us",
         },
       },
+    }),
+  },
+  {
+    name: "a resource that wants its preview named, and a base model",
+    object: azure({
+      compatibility: { apiVersionOnV1: "Preview", batchEndpoint: "Versioned" },
+      models: [{ name: "fast", deployment: "prod", baseModel: "gpt-5-mini-2025-08-07" }],
     }),
   },
   {
