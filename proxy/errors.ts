@@ -29,6 +29,7 @@ export const ERRORS = {
   duplicate_field: { status: 400, type: "invalid_request_error", retry: false },
   missing_field: { status: 400, type: "invalid_request_error", retry: false },
   invalid_field: { status: 400, type: "invalid_request_error", retry: false },
+  unsupported_parameter: { status: 400, type: "invalid_request_error", retry: false },
   bad_request: { status: 400, type: "invalid_request_error", retry: false },
   unsupported_media_type: { status: 415, type: "invalid_request_error", retry: false },
   request_too_large: { status: 413, type: "invalid_request_error", retry: false },

@@ -43,6 +43,8 @@ export interface AttemptRecord {
   detail: string | undefined;
   /** The provider's own ids (`x-request-id`, `apim-request-id`). */
   providerRequestID: string | undefined;
+  /** Fields of the body that this provider got under another name or not at all: `store=dropped`. */
+  changed?: string | undefined;
 }
 
 export interface Usage {

@@ -12,6 +12,7 @@ import type { Client, Provider, Route, RoutingTable, StickyKey } from "../routin
 import type { Authorization } from "./authorization/authorization.ts";
 import type { Call, Dialect } from "./dialects/dialect.ts";
 import { dialectOf } from "./dialects/dialects.ts";
+import { type FieldRules, fieldRulesFor } from "./dialects/fields.ts";
 import type { Operation } from "./dialects/operations.ts";
 import { Affinity, homeOf } from "./ids/affinity.ts";
 import type { Dispatcher } from "./upstream/connections.ts";
@@ -41,6 +42,8 @@ export interface Target extends Candidate {
   readonly idleTimeout: number;
   /** By operation: the path of calls without a query of their own. */
   readonly paths: Map<Operation, string | undefined>;
+  /** By operation: what happens to fields of its requests. */
+  readonly fieldRules: Map<Operation, FieldRules | undefined>;
 }
 
 /** What a route makes of a model name, the same for every request of this snapshot. */
@@ -172,6 +175,7 @@ export class Snapshot {
       firstTokenTimeout: timeouts.firstToken,
       idleTimeout: timeouts.idle,
       paths: new Map(),
+      fieldRules: new Map(),
     };
   }
 }
@@ -189,4 +193,12 @@ export function pathAt(target: Target, operation: Operation, path: string, query
   const known = target.dialect.path(target.provider, call);
   target.paths.set(operation, known);
   return known;
+}
+
+/** What happens to fields of an operation's requests at a target; undefined where nothing can. */
+export function fieldRulesAt(target: Target, operation: Operation): FieldRules | undefined {
+  if (target.fieldRules.has(operation)) return target.fieldRules.get(operation);
+  const rules = fieldRulesFor(operation.name, target);
+  target.fieldRules.set(operation, rules);
+  return rules;
 }

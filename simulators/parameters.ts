@@ -30,16 +30,9 @@ const SINCE: Readonly<Record<string, string>> = {
 const AZURE_ONLY = ["data_sources", "user_security_context"];
 
 /** Documented for Azure's v1 in 2026 though its published specification does not have them yet. */
-const ON_AZURE_V1_ONLY = ["service_tier", "verbosity"];
+const ON_AZURE_V1_ONLY = ["prompt_cache_key", "prompt_cache_retention", "service_tier", "verbosity"];
 
-const ON_OPENAI_ONLY = [
-  "moderation",
-  "prompt_cache_key",
-  "prompt_cache_options",
-  "prompt_cache_retention",
-  "safety_identifier",
-  "web_search_options",
-];
+const ON_OPENAI_ONLY = ["moderation", "prompt_cache_options", "safety_identifier", "web_search_options"];
 
 /** Reasoning models draw their own samples. */
 const NOT_FOR_REASONING = [

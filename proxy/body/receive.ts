@@ -165,6 +165,11 @@ function problemOf(scan: Arriving, ended: boolean): GatewayError | undefined {
     const message = `The field '${problem.field}' stands more than once in the body. Send it once.`;
     return new GatewayError("duplicate_field", message, { param: problem.field });
   }
+  if (problem?.code === "late_field") {
+    // Not a 400: with room in the pool the same body would have been served.
+    const message = `The gateway holds as many request bodies as it may, so the field '${problem.field}' came too late to be changed for its provider. Ask again in a moment.`;
+    return new GatewayError("overloaded", message, { param: problem.field, retryAfter: POOL_RETRY_AFTER });
+  }
   if (problem) {
     return new GatewayError(
       "invalid_json",

@@ -27,7 +27,8 @@ export const NONE = -1;
 
 export type ScanProblem =
   | { readonly code: "invalid_json"; readonly offset: number }
-  | { readonly code: "duplicate_field"; readonly field: string };
+  | { readonly code: "duplicate_field"; readonly field: string }
+  | { readonly code: "late_field"; readonly field: string };
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -75,6 +76,8 @@ export class BodyScan {
   length = 0;
   readonly fields = new Map<string, Field>();
   problem: ScanProblem | undefined;
+  /** Fields that are a problem from now on. */
+  tooLate: ReadonlySet<string> | undefined;
   /** Just behind the opening brace: where a field can be put in. */
   firstKeyAt = 0;
   /** Fields of the object, read ones and others, as far as it was scanned. */
@@ -339,6 +342,7 @@ export class BodyScan {
       this.#state = "broken";
     } else if (this.#wanted.has(name)) {
       if (this.fields.has(name)) this.problem ??= { code: "duplicate_field", field: name };
+      if (this.tooLate?.has(name)) this.problem ??= { code: "late_field", field: name };
       this.#field = name;
       this.#keyStart = start - 1;
       this.#keyEnd = end + 1;

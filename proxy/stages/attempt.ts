@@ -5,9 +5,10 @@
  * ON_FAILURE; budgets are the route's `failover`. Nothing here runs after a byte has been passed on.
  */
 import type { RequestContext } from "../context.ts";
+import { refusedField } from "../dialects/fields.ts";
 import type { Operation } from "../dialects/operations.ts";
 import type { AttemptRecord } from "../exchange.ts";
-import { pathAt, type Target } from "../snapshot.ts";
+import { fieldRulesAt, pathAt, type Target } from "../snapshot.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
 import { type CallOptions, type Failure, UpstreamCall } from "./call.ts";
 import { finalError, isSpent, notOffered } from "./final-error.ts";
@@ -42,6 +43,9 @@ const COUNTS_FOR_NOTHING = new Set<Failure["outcome"]>(["client_error", "config_
 
 /** Failures after which a provider may have done what it was asked for. */
 const MAY_HAVE_HAPPENED = new Set<Failure["outcome"]>(["reset", "server_error", "malformed", "cut", "timeout"]);
+
+/** Reasons to pass a backend over that no waiting changes. */
+const LASTING = new Set(["operation_not_offered", "field_not_supported", "credential_missing", "context_too_small"]);
 
 interface Failed {
   readonly target: Target;
@@ -185,6 +189,9 @@ function isEligible(walk: Walk, target: Target): boolean {
 function refusalOf(walk: Walk, target: Target): string | undefined {
   const { operation, path, query } = walk.context;
   if (!operation || pathAt(target, operation, path, query) === undefined) return "operation_not_offered";
+  if (walk.context.body && refusedField(fieldRulesAt(target, operation), walk.context.body.scan)) {
+    return "field_not_supported";
+  }
   if (!target.authorization.header) return target.authorization.missing;
   if (walk.contextTokens !== undefined && !((target.model.contextTokens ?? 0) > walk.contextTokens)) {
     return "context_too_small";
@@ -213,6 +220,7 @@ function soonest(walk: Walk): { target: Target; wait: number } | undefined {
   let best: { target: Target; wait: number } | undefined;
   for (const target of walk.context.order) {
     if (walk.failures.some((failed) => failed.target === target && isSpent(failed.failure))) continue;
+    if (LASTING.has(walk.skipped.get(target) ?? "")) continue;
     const usability = target.availability.usable();
     if (usability.ok || usability.reason !== "rate_limited" || usability.until === undefined) continue;
     const wait = Math.max(0, usability.until - performance.now());

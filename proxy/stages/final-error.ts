@@ -1,6 +1,8 @@
 /** What does the caller see when nobody answered? */
 import type { RequestContext } from "../context.ts";
+import { refusedField } from "../dialects/fields.ts";
 import { credentialsRefused, GatewayError } from "../errors.ts";
+import { fieldRulesAt } from "../snapshot.ts";
 import type { Failure, ResponseHeaders } from "./call.ts";
 
 /** The provider's own error, to be passed on in OpenAI's shape. */
@@ -75,6 +77,25 @@ function unattempted(context: RequestContext, wait: number | undefined): Gateway
     return new GatewayError("rate_limit_exceeded", message, { retryAfter: wait });
   }
   if (context.exchange.excluded?.some(({ reason }) => reason === "token_unavailable")) return tokenUnavailable();
+  const refused = fieldRefused(context);
+  if (refused) return refused;
   const message = `No backend of the route '${plan?.route.name}' can take ${operation?.name} for '${plan?.model}' now.`;
   return new GatewayError("no_backend_available", message);
+}
+
+/** Each backend that there is refuses some field: the caller's own request is what has to change. */
+export function fieldRefused({ plan, operation, order, body }: RequestContext): GatewayError | undefined {
+  if (!operation || !body) return undefined;
+  const refusals = new Map<string, string>();
+  let param: string | undefined;
+  for (const target of order) {
+    const refused = refusedField(fieldRulesAt(target, operation), body.scan);
+    if (!refused) continue;
+    param ??= refused.field;
+    refusals.set(target.provider.name, `${target.provider.name} not '${refused.field}': ${refused.because}`);
+  }
+  if (param === undefined) return undefined;
+  const why = [...refusals.values()].join("; ");
+  const message = `No provider of the route '${plan?.route.name}' takes all fields of this request (${why}). Leave the field out, or ask for a model of a provider that takes it.`;
+  return new GatewayError("unsupported_parameter", message, { param });
 }

@@ -11,6 +11,7 @@ import { BodyScan } from "../body/scan.ts";
 import { scalarOf } from "../body/splice.ts";
 import type { RequestContext } from "../context.ts";
 import { type BatchLine, batchLines } from "../dialects/batch.ts";
+import { RULED_FIELDS } from "../dialects/fields.ts";
 import { type Operation, operationsAt } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
 
@@ -23,6 +24,8 @@ const MOST_CHOICES = 128;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 /** Fields that routing reads of every body. */
 const READ_FIELDS = ["model", "stream", "n", "store", "endpoint"];
+/** Of a JSON body also those that some provider cannot take. */
+const JSON_FIELDS = [...READ_FIELDS, ...RULED_FIELDS];
 /** Fields of forms that Tandem reads; `purpose` and `stream` decide what becomes of the rest. */
 const FORM_FIELDS: ReadonlySet<string> = new Set([...READ_FIELDS, "purpose"]);
 
@@ -80,7 +83,7 @@ function kindOf(operation: Operation, headers: IncomingHttpHeaders): "json" | "f
 
 async function readJsonBody(context: RequestContext): Promise<void> {
   const { request, services, exchange, operation } = context;
-  const scan = new BodyScan(context.snapshot.bodyFields(READ_FIELDS));
+  const scan = new BodyScan(context.snapshot.bodyFields(JSON_FIELDS));
   const { requestBytes } = services.limits;
   // Only what is asked for with every second request of the world may go on without being kept.
   const need = operation?.handling === "inference" && operation.model === "required" ? "model" : "whole";

@@ -37,6 +37,8 @@ export function ownHeaders(context: RequestContext, headers: Headers): Headers {
   headers["x-tandem-backend"] = target.backend.name;
   if (target.upstreamModel !== "") headers["x-tandem-model"] = target.upstreamModel;
   if (exchange.decision !== undefined) headers["x-tandem-decision"] = exchange.decision;
+  const changed = exchange.attempts.at(-1)?.changed;
+  if (changed !== undefined) headers["x-tandem-changed"] = changed;
   return headers;
 }
 

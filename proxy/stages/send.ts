@@ -4,13 +4,14 @@ import { keyIn } from "../authorization/authorization.ts";
 import { type Edit, edited } from "../body/edits.ts";
 import { fieldOf, settingField } from "../body/form.ts";
 import type { Received } from "../body/receive.ts";
-import { type Payload, scalarOf, withModel } from "../body/splice.ts";
+import { type Payload, placed, scalarOf, withModel } from "../body/splice.ts";
 import type { RequestContext } from "../context.ts";
 import { batchEdits, endpointAt } from "../dialects/batch.ts";
+import { type Changes, changesFor, tooLateFields } from "../dialects/fields.ts";
 import type { Operation } from "../dialects/operations.ts";
 import type { AttemptRecord } from "../exchange.ts";
 import { requestHeaders } from "../headers.ts";
-import { bodyModelAt, pathAt, type Target } from "../snapshot.ts";
+import { bodyModelAt, fieldRulesAt, pathAt, type Target } from "../snapshot.ts";
 import type { UpstreamCall } from "./call.ts";
 import { upstreamIn } from "./plan.ts";
 
@@ -27,7 +28,9 @@ export function send(context: RequestContext, target: Target, call: UpstreamCall
   const where = pathAt(target, operation, path, query);
   const { header } = target.authorization;
   if (where === undefined || !header) throw new Error("an ineligible target was chosen");
-  const payload = payloadOf(context, operation, target);
+  const changes = changesOf(context, operation, target);
+  record.changed = changes?.note;
+  const payload = payloadOf(context, operation, target, changes);
   const headers = requestHeaders(request.headers, target.provider.type, exchange.id);
   if (body) headers["content-type"] = "application/json";
   else if (!payload) delete headers["content-type"];
@@ -46,14 +49,28 @@ export function send(context: RequestContext, target: Target, call: UpstreamCall
   }
 }
 
-/** The body as it came, or with the upstream's name of the model and the provider's own ids in it. */
-function payloadOf(context: RequestContext, operation: Operation, target: Target): Payload | undefined {
+/** What this provider cannot take of the body, as far as it has been read. */
+function changesOf({ body }: RequestContext, operation: Operation, target: Target): Changes | undefined {
+  const rules = body && fieldRulesAt(target, operation);
+  if (!rules) return undefined;
+  if (body.rest) body.scan.tooLate = tooLateFields(rules, body.scan);
+  return changesFor(rules, body.scan);
+}
+
+/** The body as it came, or with the upstream's name of the model, the provider's own ids and only fields it takes. */
+function payloadOf(
+  context: RequestContext,
+  operation: Operation,
+  target: Target,
+  changes: Changes | undefined,
+): Payload | undefined {
   if (context.form) return formPayload(context, operation, target);
   if (!context.body) return undefined;
   const { scan, rest } = context.body;
   if (!rest && scan.length <= JOINED_BODY_BYTES) scan.join();
   const model = modelFor(context, operation, target);
   const edits = [...(context.ids?.edits ?? []), ...endpointEdit(context, operation, target)];
+  if (changes) edits.push(...placed(scan, changes.edits));
   if (edits.length === 0) return model ? withModel(scan, model) : scan;
   const field = scan.fields.get("model");
   if (model && field) edits.push({ ...field, replacement: model });

@@ -75,6 +75,7 @@ function attemptEntry(attempt: AttemptRecord): object {
     status: attempt.status,
     outcome: attempt.outcome,
     detail: attempt.detail === undefined ? undefined : cut(attempt.detail),
+    changed: attempt.changed,
     response_ms: since(attempt.startedAt, attempt.respondedAt),
     duration_ms: since(attempt.startedAt, attempt.endedAt),
     request_id: attempt.providerRequestID,

@@ -179,6 +179,7 @@ function attemptAttributes(exchange: Exchange, attempt: AttemptRecord, provider:
     "tandem.provider.request_id": attempt.providerRequestID,
     // The registry's name for the id that Azure's support asks for.
     "azure.service.request.id": azure ? attempt.providerRequestID : undefined,
+    "tandem.attempt.changed": attempt.changed,
     "tandem.attempt.detail": attempt.detail === undefined ? undefined : cut(attempt.detail),
   });
 }

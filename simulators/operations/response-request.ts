@@ -16,15 +16,20 @@ const TOKENS_PER_ATTACHMENT = 85;
 // biome-ignore format: a list of names
 const ON_BOTH = [
   "background", "include", "input", "instructions", "max_output_tokens", "max_tool_calls", "metadata", "model",
-  "parallel_tool_calls", "previous_response_id", "prompt", "reasoning", "service_tier", "store", "stream", "temperature",
-  "text", "tool_choice", "tools", "top_logprobs", "top_p", "truncation", "user",
+  "parallel_tool_calls", "previous_response_id", "prompt", "reasoning", "store", "stream", "temperature", "text",
+  "tool_choice", "tools", "top_logprobs", "top_p", "truncation", "user",
 ];
+/** Documented for Azure's v1 in 2026 though its published specification does not have them yet. */
+const ON_OPENAI_AND_V1 = ["prompt_cache_key", "prompt_cache_retention", "service_tier"];
 // biome-ignore format: a list of names
 const ON_OPENAI = [
-  "context_management", "conversation", "moderation", "prompt_cache_key", "prompt_cache_options",
-  "prompt_cache_retention", "safety_identifier", "stream_options",
+  "context_management", "conversation", "moderation", "prompt_cache_options", "safety_identifier", "stream_options",
 ];
-const KNOWN = { azure: new Set(ON_BOTH), openai: new Set([...ON_BOTH, ...ON_OPENAI]) };
+const KNOWN = {
+  azureDated: new Set(ON_BOTH),
+  azureV1: new Set([...ON_BOTH, ...ON_OPENAI_AND_V1]),
+  openai: new Set([...ON_BOTH, ...ON_OPENAI_AND_V1, ...ON_OPENAI]),
+};
 
 const INCLUDABLE = [
   "file_search_call.results",
@@ -51,7 +56,9 @@ export function responseFailure(call: Call, body: JsonObject, desk: Desk): Failu
 }
 
 function unknownName(call: Call, body: JsonObject): Failure | undefined {
-  const unknown = Object.keys(body).find((name) => !KNOWN[call.provider].has(name));
+  const azure = call.target.apiVersion === undefined ? "azureV1" : "azureDated";
+  const known = KNOWN[call.provider === "azure" ? azure : "openai"];
+  const unknown = Object.keys(body).find((name) => !known.has(name));
   return unknown === undefined
     ? undefined
     : invalidRequest(`Unknown parameter: '${unknown}'.`, unknown, "unknown_parameter");

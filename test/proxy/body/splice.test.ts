@@ -7,8 +7,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { edited } from "../../../proxy/body/edits.ts";
 import { BodyScan } from "../../../proxy/body/scan.ts";
-import { type Edit, spliced, withModel } from "../../../proxy/body/splice.ts";
+import { type FieldEdit, type Payload, placed, withModel } from "../../../proxy/body/splice.ts";
 
 const NAMES = ["model", "max_tokens", "user", "é", "store"];
 const READ = new Set(NAMES);
@@ -48,7 +49,7 @@ const cuts = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength
 const edit = fc
   .constantFrom(...NAMES)
   .chain((name) =>
-    fc.constantFrom<Edit>(
+    fc.constantFrom<FieldEdit>(
       { field: name, action: "remove" },
       { field: name, action: "rename", to: Buffer.from('"renamed"') },
       { field: name, action: "set", value: Buffer.from('{"set":true}') },
@@ -85,8 +86,12 @@ function scanned(body: string, sizes: readonly number[]): BodyScan {
   return scan;
 }
 
+function spliced(body: BodyScan, all: readonly FieldEdit[]): Payload {
+  return edited(body.chunks, placed(body, all));
+}
+
 /** The same edits on a list of fields. */
-function plainly(list: readonly Written[], all: readonly Edit[]): string {
+function plainly(list: readonly Written[], all: readonly FieldEdit[]): string {
   const front: string[] = [];
   let kept = [...list];
   for (const one of all) {
@@ -136,8 +141,8 @@ test("setting the model is the same by either way", () => {
 });
 
 test("the commas of fields that go side by side", () => {
-  const remove = (...names: string[]): Edit[] => names.map((name) => ({ field: name, action: "remove" }));
-  const cases: readonly [body: string, edits: Edit[], sent: string][] = [
+  const remove = (...names: string[]): FieldEdit[] => names.map((name) => ({ field: name, action: "remove" }));
+  const cases: readonly [body: string, edits: FieldEdit[], sent: string][] = [
     ['{"user":1}', remove("user"), "{}"],
     ['{"user":1,"store":2,"x":3}', remove("user", "store"), '{"x":3}'],
     ['{"user":1,"x":3,"store":2}', remove("store", "user"), '{"x":3}'],
