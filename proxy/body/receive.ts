@@ -62,6 +62,8 @@ export class BodyReceiver {
   readonly #body: Arriving;
   readonly #need: "model" | "whole";
   #taken = 0;
+  /** What was found wrong in a part that was only passed on: the provider's connection was broken for it. */
+  refusal: GatewayError | undefined;
 
   /** `need`: what a body must have before the rest may stream through when the pool is full. */
   constructor(
@@ -143,12 +145,12 @@ export class BodyReceiver {
   async *#remaining(): AsyncGenerator<Buffer> {
     for await (const chunk of this.#request as AsyncIterable<Buffer>) {
       this.#body.pass(chunk);
-      const refusal = this.#refusal();
-      if (refusal) throw refusal;
+      this.refusal = this.#refusal();
+      if (this.refusal) throw this.refusal;
       yield chunk;
     }
-    const problem = problemOf(this.#body, true);
-    if (problem) throw problem;
+    this.refusal = problemOf(this.#body, true);
+    if (this.refusal) throw this.refusal;
   }
 }
 

@@ -277,9 +277,17 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
     return undefined;
   }
   const { failure } = settled;
+  context.call = undefined;
+  const refusal = context.receiver?.refusal;
+  if (refusal) {
+    // The body broke off for what is wrong with itself: no fault of the provider's.
+    record.outcome = "client_error";
+    record.detail = refusal.code;
+    target.availability.released(ticket);
+    throw refusal;
+  }
   record.outcome = failure.outcome;
   record.detail = failure.detail;
-  context.call = undefined;
   judge(context, target, ticket, failure, record.providerRequestID);
   return failure;
 }
