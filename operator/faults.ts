@@ -1,8 +1,8 @@
 /**
  * Which providers refuse the gateway's configuration?
  *
- * A 401, 403 or 404 from a provider falls over and must be mended by somebody: its owner is told by an event, not more
- * often than is useful.
+ * A refused key, an unknown deployment, an account without money: another provider may answer, and somebody must mend it.
+ * The owner is told by an event, not more often than is useful.
  */
 import type { KubeObject } from "../kube/objects.ts";
 import type { Events } from "./events.ts";
@@ -16,6 +16,7 @@ const REASONS: Readonly<Record<number, string>> = {
   401: "CredentialsRefused",
   403: "AccessDenied",
   404: "ModelNotFound",
+  429: "QuotaExhausted",
 };
 
 export class ConfigurationFaults {
@@ -51,5 +52,9 @@ export class ConfigurationFaults {
 function noteOf({ model, status, code, requestID }: Fault, pod: string): string {
   const what = code ? `${status} ${code}` : String(status);
   const id = requestID ? `, the provider's request id ${requestID}` : "";
-  return `The provider answered ${what} for model ${model} (seen by ${pod}${id}): check its Secret, its deployments and its rights.`;
+  return `The provider answered ${what} for model ${model} (seen by ${pod}${id}): ${adviceFor(status)}.`;
+}
+
+function adviceFor(status: number): string {
+  return status === 429 ? "its account has no money left" : "check its Secret, its deployments and its rights";
 }

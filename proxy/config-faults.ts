@@ -9,13 +9,7 @@ const TOLD_AGAIN = 60_000;
 /** More faults than this at once are one big fault. */
 const MOST_FAULTS = 1000;
 
-const FIXES: Readonly<Record<number, string>> = {
-  401: "the provider refuses the key: check spec.auth and its Secret",
-  403: "the provider forbids the call: check the key's rights and the network rules of the resource",
-  404: "the provider does not know the model or deployment: check spec.models[].deployment and spec.apiVersion",
-};
-
-/** Where they differ for a provider with Entra ID. */
+/** Where the fix of dialects/failure-rules.ts is another for a provider with Entra ID. */
 const ENTRA_FIXES: Readonly<Record<number, string>> = {
   401: "the provider refuses the token: check auth.entraID.scope and the application's role on the resource (docs/entra-id.md)",
 };
@@ -51,11 +45,11 @@ export class ConfigFaults {
     if (this.#told.size >= MOST_FAULTS) this.#told.clear();
     this.#told.set(fault, now);
     const { key: provider, auth } = target.provider;
-    const fix = (auth.kind === "EntraID" ? ENTRA_FIXES[status] : undefined) ?? FIXES[status];
+    const fix = (auth.kind === "EntraID" ? ENTRA_FIXES[status] : undefined) ?? failure.error?.rule.fix;
     const fact = { provider, model: target.upstreamModel, status, code: failure.detail };
     this.#last.push({ ...fact, at: new Date(now).toISOString(), requestID: requestID ?? null });
     if (this.#last.length > KEPT) this.#last.shift();
-    this.#log.error({ ...fact, provider_request_id: requestID }, fix ?? "the provider refuses the call");
+    this.#log.error({ ...fact, provider_request_id: requestID }, fix);
   }
 
   /** Oldest first. */

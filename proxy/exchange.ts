@@ -20,7 +20,7 @@ export type AttemptOutcome =
   | "timeout"
   | "rate_limited" // 429
   | "server_error" // 408 and 5xx
-  | "config_error" // 401, 403, 404 of a deployment or model
+  | "config_error" // 401, 403, 404 of a deployment or model…: the operator's fault (dialects/failure-rules.ts)
   | "client_error" // other 4xx: the caller's fault
   | "malformed" // an answer that is not what it says
   | "cut" // broke after bytes had been passed on

@@ -9,12 +9,12 @@ import type { Socket } from "node:net";
 import type { Readable, Transform } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { readProviderError } from "./dialects/provider-error.ts";
-import { credentialsRefused, GatewayError } from "./errors.ts";
+import { GatewayError, insteadOf } from "./errors.ts";
 import type { AttemptOutcome } from "./exchange.ts";
 import { responseHeaders } from "./headers.ts";
 import type { PassthroughCall, PassthroughOptions } from "./passthrough.ts";
 import type { Way } from "./passthrough-agents.ts";
-import { errorHeaders, idOf, invalid, outcomeOf, tooLarge, unreachable } from "./piped-errors.ts";
+import { errorHeaders, idOf, invalid, tooLarge, unreachable } from "./piped-errors.ts";
 import { hasBody, metered, ownLocation, sentHeaders, targetOf } from "./piped-request.ts";
 import { EgressError } from "./upstream/connect-error.ts";
 
@@ -195,23 +195,25 @@ export class PipedCall {
   #refuse(status: number, answer: IncomingMessage, body: Buffer): void {
     const { exchange, answerHeaders } = this.#call;
     if (this.#settle === undefined) return;
-    const outcome = outcomeOf(status);
-    const error = readProviderError(status, body, this.#call.key);
-    // The provider refused the gateway's key: to the caller, whose own key is right, that is not a 401.
-    if (status === 401 || status === 403) {
-      this.#fail(outcome, error.code ?? `HTTP ${status}`, credentialsRefused(status, error.code));
+    const error = readProviderError(status, body, { key: this.#call.key, resource: true });
+    const { rule, shown } = error;
+    const detail = error.code ?? `HTTP ${status}`;
+    if (rule.instead) {
+      this.#fail(rule.outcome, detail, insteadOf(rule.instead, status, error.code));
       return;
     }
-    const length = Buffer.byteLength(error.body);
-    exchange.status = status;
+    const length = Buffer.byteLength(shown.body);
+    exchange.status = shown.status;
     exchange.outcome = "provider_error";
-    exchange.errorCode = error.code ?? String(status);
+    exchange.errorCode = shown.code ?? String(shown.status);
     exchange.errorOrigin = "provider";
     exchange.firstByteAt = performance.now();
     exchange.responseBytes = length;
-    this.#response.writeHead(status, answerHeaders(errorHeaders(answer, length, this.#call.key)));
-    this.#response.end(this.#request.method === "HEAD" ? undefined : error.body);
-    this.#end(outcome, error.code ?? `HTTP ${status}`);
+    const headers = errorHeaders(answer, length, this.#call.key);
+    if (rule.retry === "never") headers["x-should-retry"] = "false";
+    this.#response.writeHead(shown.status, answerHeaders(headers));
+    this.#response.end(this.#request.method === "HEAD" ? undefined : shown.body);
+    this.#end(rule.outcome, detail);
   }
 
   #expire(what: string): void {

@@ -1,14 +1,7 @@
 /** How does a failure of a piped request look in the records and to the caller? */
 import type { IncomingMessage } from "node:http";
 import { GatewayError } from "./errors.ts";
-import type { AttemptOutcome } from "./exchange.ts";
 import { type Headers, responseHeaders } from "./headers.ts";
-
-export function outcomeOf(status: number): AttemptOutcome {
-  if (status === 429) return "rate_limited";
-  if (status === 408 || status >= 500) return "server_error";
-  return status === 401 || status === 403 ? "config_error" : "client_error";
-}
 
 /** OpenAI's `x-request-id`; Azure's `apim-request-id`, which its support asks for. */
 export function idOf(answer: IncomingMessage): string | undefined {

@@ -4,43 +4,52 @@
  * OpenAI sends `{"error":{message,type,param,code}}`; Azure often only `code` and `message`, sometimes no envelope
  * (`{"statusCode":401,"message":…}`), and whatever stands before either may answer HTML or nothing. The caller always
  * gets OpenAI's four fields; whatever else the provider put into the envelope (Azure's `innererror`, filter results)
- * stays as it is.
+ * stays as it is. What an error means stands in failure-rules.ts.
  */
 
+import { type FailureRule, failureRuleFor } from "./failure-rules.ts";
+
 export interface ProviderError {
+  /** The provider's own code, for logs. */
   readonly code: string | null;
   readonly type: string;
   readonly message: string;
-  /** OpenAI-shaped JSON. */
-  readonly body: string;
+  /** What it means. */
+  readonly rule: FailureRule;
+  /** What the caller gets. */
+  readonly shown: { readonly status: number; readonly code: string | null; readonly body: string };
 }
 
 /** Longest message taken from a body that is not JSON. */
 const EXCERPT_CHARACTERS = 200;
 
-/** Types by status, where the provider says none. */
-const TYPES: Readonly<Record<number, string>> = {
-  401: "invalid_request_error",
-  403: "invalid_request_error",
-  404: "invalid_request_error",
-  408: "timeout",
-  409: "conflict_error",
-  429: "rate_limit_error",
-  503: "service_unavailable_error",
-};
-
 type Json = Record<string, unknown>;
 
-/** `key`: the gateway's own at this provider, which an error that repeats the request must not carry to the caller. */
-export function readProviderError(status: number, body: Buffer, key?: string | undefined): ProviderError {
+interface Options {
+  /** The gateway's own at this provider, which an error that repeats the request must not carry to the caller. */
+  readonly key?: string | undefined;
+  /** The call named a thing at the provider (a file, a response). */
+  readonly resource?: boolean;
+}
+
+export function readProviderError(
+  status: number,
+  body: Buffer,
+  { key, resource = false }: Options = {},
+): ProviderError {
   const text = withoutKey(body.toString("utf8"), key);
   const envelope = envelopeOf(text);
   const message = textOf(envelope?.message) ?? plainMessage(status, envelope ? "" : text);
-  const type = textOf(envelope?.type) ?? TYPES[status] ?? (status >= 500 ? "server_error" : "invalid_request_error");
   const code = textOf(envelope?.code) ?? null;
   const param = textOf(envelope?.param) ?? null;
-  const error = { ...envelope, message, type, param, code };
-  return { code, type, message, body: JSON.stringify({ error }) };
+  const rule = failureRuleFor({ status, code, message, param, enveloped: envelope !== undefined, resource });
+  const type = textOf(envelope?.type) ?? rule.type;
+  const shownCode = rule.shown?.code === undefined ? code : rule.shown.code;
+  const shown = { ...envelope, message, type, param: param ?? rule.shown?.param ?? null, code: shownCode };
+  // What the provider said stays to be seen where OpenAI's word stands in its place.
+  const error = shownCode === code || code === String(status) ? shown : { ...shown, provider_code: code };
+  const answer = { status: rule.shown?.status ?? status, code: shownCode, body: JSON.stringify({ error }) };
+  return { code, type, message, rule, shown: answer };
 }
 
 function withoutKey(text: string, key: string | undefined): string {

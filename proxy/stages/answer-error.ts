@@ -1,6 +1,6 @@
 /** How does a failure look to the caller? */
 import type { RequestContext } from "../context.ts";
-import { GatewayError } from "../errors.ts";
+import { GatewayError, retryAfterHeaders } from "../errors.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
 import { ProviderRefusal } from "./final-error.ts";
 import { ownHeaders } from "./relay.ts";
@@ -45,6 +45,7 @@ function answerRefusal(context: RequestContext, refusal: ProviderRefusal): void 
   headers["content-type"] = "application/json";
   headers["x-tandem-error-origin"] = "provider";
   if (refusal.retry !== undefined) headers["x-should-retry"] = String(refusal.retry);
+  Object.assign(headers, retryAfterHeaders(refusal.retryAfter));
   write(context, refusal.status, headers, refusal.body);
 }
 

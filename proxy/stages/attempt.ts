@@ -11,7 +11,7 @@ import type { AttemptRecord } from "../exchange.ts";
 import { fieldRulesAt, pathAt, type Target } from "../snapshot.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
 import { type CallOptions, type Failure, UpstreamCall } from "./call.ts";
-import { finalError, isSpent, notOffered } from "./final-error.ts";
+import { finalError, isSpent, mayHaveHappened, notOffered } from "./final-error.ts";
 import { answerPlaces } from "./relay.ts";
 import { send } from "./send.ts";
 
@@ -40,9 +40,6 @@ const ON_FAILURE: Readonly<Record<Failure["outcome"], Step>> = {
 const COUNTS_FOR_PROVIDER = new Set<Failure["outcome"]>(["connect_error"]);
 /** Neither fault of the model nor of the provider's health. */
 const COUNTS_FOR_NOTHING = new Set<Failure["outcome"]>(["client_error", "config_error"]);
-
-/** Failures after which a provider may have done what it was asked for. */
-const MAY_HAVE_HAPPENED = new Set<Failure["outcome"]>(["reset", "server_error", "malformed", "cut", "timeout"]);
 
 /** Reasons to pass a backend over that no waiting changes. */
 const LASTING = new Set(["operation_not_offered", "field_not_supported", "credential_missing", "context_too_small"]);
@@ -132,11 +129,6 @@ function goesOn(walk: Walk, target: Target, failure: Failure): boolean {
     return true;
   }
   return ON_FAILURE[failure.outcome] !== "stop";
-}
-
-/** What makes a thing is not asked for twice: the first may have been made, and nobody would know of it. */
-function mayHaveHappened({ operation }: RequestContext, failure: Failure): boolean {
-  return operation?.handling === "resource" && operation.method === "POST" && MAY_HAVE_HAPPENED.has(failure.outcome);
 }
 
 function nextTarget(walk: Walk): Target | undefined | Promise<Target | undefined> {
@@ -315,11 +307,11 @@ function judge(
   id: string | undefined,
 ): void {
   const { availability } = target;
+  if (failure.error?.rule.fix !== undefined) context.services.onConfigFault(target, failure, id);
   if (failure.outcome === "rate_limited") {
     const wait = retryAfter(failure.headers, failure.error?.message, Date.now());
     availability.rateLimited(ticket, wait, id);
   } else if (COUNTS_FOR_NOTHING.has(failure.outcome)) {
-    if (failure.outcome === "config_error") context.services.onConfigFault(target, failure, id);
     availability.succeeded(ticket);
   } else {
     const scope = COUNTS_FOR_PROVIDER.has(failure.outcome) ? "provider" : "model";

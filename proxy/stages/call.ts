@@ -284,9 +284,12 @@ export class UpstreamCall implements DispatchHandler {
   }
 
   #failWithBody(): void {
-    const error = readProviderError(this.status, Buffer.concat(this.held), this.key);
+    const error = readProviderError(this.status, Buffer.concat(this.held), {
+      key: this.key,
+      resource: this.#options.resource,
+    });
     this.held = [];
-    this.#fail(outcomeOf(this.status, this.#options.resource), error.code ?? `HTTP ${this.status}`, error);
+    this.#fail(error.rule.outcome, error.code ?? `HTTP ${this.status}`, error);
   }
 
   #fail(outcome: Failure["outcome"], detail: string, error?: ProviderError): void {
@@ -334,14 +337,6 @@ function contentTypeOf(headers: ResponseHeaders): string {
 
 function isJson(headers: ResponseHeaders): boolean {
   return contentTypeOf(headers).includes("json");
-}
-
-/** What a status means for the attempt loop (decisions on failover: product.md, "Meanings"). */
-function outcomeOf(status: number, resource: boolean): Failure["outcome"] {
-  if (status === 429) return "rate_limited";
-  if (status === 408 || status >= 500) return "server_error";
-  if (status === 401 || status === 403) return "config_error";
-  return status === 404 && !resource ? "config_error" : "client_error";
 }
 
 /** OpenAI's `x-request-id`; Azure's `apim-request-id`, which its support asks for. */

@@ -1,7 +1,8 @@
 /** What does the caller see when nobody answered? */
 import type { RequestContext } from "../context.ts";
 import { refusedField } from "../dialects/fields.ts";
-import { credentialsRefused, GatewayError } from "../errors.ts";
+import type { ProviderError } from "../dialects/provider-error.ts";
+import { GatewayError, insteadOf, LONGEST_CLIENT_WAIT } from "../errors.ts";
 import { fieldRulesAt } from "../snapshot.ts";
 import type { Failure, ResponseHeaders } from "./call.ts";
 
@@ -13,48 +14,69 @@ export class ProviderRefusal extends Error {
   readonly code: string | null;
   readonly headers: ResponseHeaders;
   /** For `x-should-retry`; undefined leaves it to the client. */
-  readonly retry: boolean | undefined;
+  readonly retry: false | undefined;
+  /** Milliseconds after which another backend or the same one can take it. */
+  readonly retryAfter: number | undefined;
 
-  constructor(failure: Failure & { error: NonNullable<Failure["error"]>; status: number }, retry: boolean | undefined) {
-    super(failure.error.message);
-    this.status = failure.status;
-    this.body = failure.error.body;
-    this.code = failure.error.code;
-    this.headers = failure.headers;
+  constructor(
+    error: ProviderError,
+    headers: ResponseHeaders,
+    retry: false | undefined,
+    retryAfter: number | undefined,
+  ) {
+    super(error.message);
+    this.status = error.shown.status;
+    this.body = error.shown.body;
+    this.code = error.shown.code;
+    this.headers = headers;
     this.retry = retry;
+    this.retryAfter = retryAfter;
   }
 }
 
-const SPENT = new Set(["insufficient_quota", "credit_balance_exhausted"]);
-
 /** Spent money comes back by paying, not by waiting and asking again. */
 export function isSpent({ error }: Failure): boolean {
-  return error?.code !== undefined && error.code !== null && SPENT.has(error.code);
+  return error?.rule.outcome === "rate_limited" && error.rule.retry === "never";
 }
 
+/** Failures after which a provider may have done what it was asked for. */
+const MAY_HAVE_HAPPENED = new Set<Failure["outcome"]>(["reset", "server_error", "malformed", "cut", "timeout"]);
+
+/** What makes a thing is not asked for twice: the first may have been made, and nobody would know of it. */
+export function mayHaveHappened({ operation }: RequestContext, failure: Failure): boolean {
+  return operation?.handling === "resource" && operation.method === "POST" && MAY_HAVE_HAPPENED.has(failure.outcome);
+}
+
+/** `wait`: milliseconds until the first rate limit has passed. */
 export function finalError(
   context: RequestContext,
   last: Failure | undefined,
   wait: number | undefined,
 ): GatewayError | ProviderRefusal {
   if (!last) return unattempted(context, wait);
-  const { error, status } = last;
-  if (status === 401 || status === 403) return credentialsRefused(status, error?.code ?? null);
-  if (error && status !== undefined) return new ProviderRefusal({ ...last, error, status }, retryOf(context, last));
+  const { error, status, headers } = last;
+  if (error && status !== undefined) {
+    const { instead, retry } = error.rule;
+    if (instead) return insteadOf(instead, status, error.code);
+    const later = retry === "later" ? wait : undefined;
+    const mayRetry = mayAsk(context, error, later) && !mayHaveHappened(context, last);
+    return new ProviderRefusal(error, headers, mayRetry ? undefined : false, later);
+  }
+  // Tandem has tried several times already: the official SDKs would only multiply that.
+  const options = context.exchange.attempts.length > 1 || mayHaveHappened(context, last) ? { retry: false } : {};
   if (last.outcome === "timeout") {
-    return new GatewayError("upstream_timeout", `No provider answered in time: ${last.detail}.`);
+    return new GatewayError("upstream_timeout", `No provider answered in time: ${last.detail}.`, options);
   }
   if (last.outcome === "malformed") {
-    return new GatewayError("upstream_invalid", `The provider's answer cannot be used: it ${last.detail}.`);
+    return new GatewayError("upstream_invalid", `The provider's answer cannot be used: it ${last.detail}.`, options);
   }
-  return new GatewayError("upstream_unreachable", "No provider could be reached. Ask again in a moment.");
+  return new GatewayError("upstream_unreachable", "No provider could be reached. Ask again in a moment.", options);
 }
 
-/** Tandem has tried several times already: the official SDKs would only multiply that. */
-function retryOf(context: RequestContext, last: Failure): boolean | undefined {
-  if (isSpent(last)) return false;
-  if (last.outcome === "server_error" && context.exchange.attempts.length > 1) return false;
-  return undefined;
+/** Whether the client may ask again by itself. */
+function mayAsk(context: RequestContext, { rule }: ProviderError, wait: number | undefined): boolean {
+  if (rule.retry === "later") return (wait ?? 0) <= LONGEST_CLIENT_WAIT;
+  return rule.retry === "once" && context.exchange.attempts.length <= 1;
 }
 
 export function notOffered({ plan, operation }: RequestContext): GatewayError {

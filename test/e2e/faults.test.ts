@@ -37,7 +37,7 @@ const refused = (status: number, code: string | null): { refused: readonly [numb
 
 const CASES: readonly Case[] = [
   { fault: "400", expect: refused(400, null) },
-  { fault: "400;form=api-version", at: "azure", expect: refused(400, "BadRequest") },
+  { fault: "400;form=api-version", at: "azure", expect: over("config_error") },
   { fault: "401", expect: over("config_error") },
   { fault: "401;form=token", at: "azure", expect: over("config_error") },
   { fault: "401;form=role", at: "azure", expect: over("config_error") },

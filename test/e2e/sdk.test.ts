@@ -230,14 +230,13 @@ const REFUSALS: readonly Refused[] = [
     fault: "429;retry-after=30",
     error: OpenAI.RateLimitError,
     code: "rate_limit_exceeded",
-    azure: "429",
     check: (error) => assert.equal(error.headers?.get("retry-after"), "30"),
   },
   { fault: "500", error: OpenAI.InternalServerError, code: null, azure: "InternalServerError" },
   { fault: "503", error: OpenAI.InternalServerError, code: "server_is_overloaded", azure: "ServiceUnavailable" },
   { fault: "503-html", error: OpenAI.InternalServerError, code: null },
   { fault: "401", error: OpenAI.InternalServerError, code: "upstream_auth_failed" },
-  { fault: "404", error: OpenAI.NotFoundError, code: "model_not_found", azure: "DeploymentNotFound" },
+  { fault: "404", error: OpenAI.NotFoundError, code: "model_not_found" },
 ];
 
 for (const form of FORMS) {

@@ -178,8 +178,12 @@ test("context_length_exceeded goes only to a model with a larger context", async
 });
 
 test("a refused key or unknown deployment falls over, and is never the caller's 401", async () => {
-  for (const status of [401, 403, 404]) {
-    openai.answer = errorAnswer(status, "some_fault");
+  for (const [status, code] of [
+    [401, "some_fault"],
+    [403, "some_fault"],
+    [404, "model_not_found"],
+  ] as const) {
+    openai.answer = errorAnswer(status, code);
     assert.equal(await content(await harness.chat()), "from azure");
   }
   openai.answer = errorAnswer(401, "invalid_api_key");
