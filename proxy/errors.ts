@@ -66,7 +66,7 @@ export const ERRORS = {
     status: 502,
     type: "server_error",
     retry: false,
-    when: "the provider refused the gateway's key or rights (its 401 or 403): the operator's to mend",
+    when: "the provider refused the gateway's key or rights (its 401 or 403), or there is no token for it: the operator's to mend",
   },
   upstream_misconfigured: {
     status: 502,

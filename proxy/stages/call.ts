@@ -16,6 +16,8 @@ import { transportFailure } from "../upstream/failure.ts";
 export const HELD_ANSWER_BYTES = 1024 * 1024;
 /** One whose ids have to be translated is held whole, and refused when it is larger: images in base64 fit. */
 const TRANSLATED_ANSWER_BYTES = 64 * 1024 * 1024;
+/** An error inside an answer that began well counts as this status. */
+const ERROR_INSIDE = 500;
 /** As much of an error's body is read. */
 const ERROR_BODY_BYTES = 256 * 1024;
 /** The tail of a plain answer in which `usage` is looked for: it follows the content. */
@@ -246,9 +248,8 @@ export class UpstreamCall implements DispatchHandler {
     this.complete = this.#settle !== undefined;
     if (this.complete && isJson(this.headers) && !isJsonObject(this.held)) {
       this.#fail("malformed", `answered ${this.status} with a body that is not JSON`);
-    } else if (this.complete && isError(this.held)) {
-      this.#fail("server_error", `sent an error inside a ${this.status}`);
-    } else this.#end(undefined);
+    } else if (this.complete && isError(this.held)) this.#failWithBody(ERROR_INSIDE);
+    else this.#end(undefined);
   }
 
   #emit(chunk: Buffer): void {
@@ -283,13 +284,14 @@ export class UpstreamCall implements DispatchHandler {
     this.#settle = undefined;
   }
 
-  #failWithBody(): void {
-    const error = readProviderError(this.status, Buffer.concat(this.held), {
+  #failWithBody(status = this.status): void {
+    const error = readProviderError(status, Buffer.concat(this.held), {
       key: this.key,
       resource: this.#options.resource,
     });
     this.held = [];
-    this.#fail(error.rule.outcome, error.code ?? `HTTP ${this.status}`, error);
+    const detail = status === this.status ? `HTTP ${status}` : `sent an error inside a ${this.status}`;
+    this.#fail(error.rule.outcome, error.code ?? detail, error);
   }
 
   #fail(outcome: Failure["outcome"], detail: string, error?: ProviderError): void {

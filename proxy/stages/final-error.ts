@@ -47,6 +47,9 @@ export function mayHaveHappened({ operation }: RequestContext, failure: Failure)
   return operation?.handling === "resource" && operation.method === "POST" && MAY_HAVE_HAPPENED.has(failure.outcome);
 }
 
+/** There was an answer, but nothing that can be passed on. */
+const UNUSABLE = new Set<Failure["outcome"]>(["malformed", "server_error", "cut"]);
+
 /** `wait`: milliseconds until the first rate limit has passed. */
 export function finalError(
   context: RequestContext,
@@ -67,7 +70,7 @@ export function finalError(
   if (last.outcome === "timeout") {
     return new GatewayError("upstream_timeout", `No provider answered in time: ${last.detail}.`, options);
   }
-  if (last.outcome === "malformed") {
+  if (UNUSABLE.has(last.outcome)) {
     return new GatewayError("upstream_invalid", `The provider's answer cannot be used: it ${last.detail}.`, options);
   }
   return new GatewayError("upstream_unreachable", "No provider could be reached. Ask again in a moment.", options);

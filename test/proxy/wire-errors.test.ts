@@ -62,6 +62,18 @@ const MORE: readonly Sample[] = [
     body: { error: { code: "NoCapacity", message: "No capacity." } },
   },
   {
+    provider: "azure",
+    name: "capacity inside a 200",
+    status: 200,
+    body: { error: { message: "The system is currently experiencing high demand.", code: "no_capacity" } },
+  },
+  {
+    provider: "openai",
+    name: "an error inside a 200",
+    status: 200,
+    body: { error: { message: "Broken.", code: null } },
+  },
+  {
     provider: "openai",
     name: "404 not a chat model",
     status: 404,

@@ -113,6 +113,7 @@ test("a failover is one server span and two attempts, found by one id", async ()
     model: "gpt-4o",
     startedAt: 1051,
     providerRequestID: "apim-1",
+    changed: "store=dropped",
   });
   const one = exchange({ attempts: [failed, answered], decision: "failover:rate_limited" });
   tracing.startServer({ traceparent: PARENT, tracestate: "vendor=1" }, one);
@@ -169,6 +170,7 @@ test("a failover is one server span and two attempts, found by one id", async ()
     "tandem.backend": "azure",
     "tandem.deployment": "gpt-4o-prod",
     "tandem.provider.request_id": "apim-1",
+    "tandem.attempt.changed": "store=dropped",
     "azure.service.request.id": "apim-1",
   });
   // Times come from the records: the second attempt ran from 51 to 102 ms after the request's start.
