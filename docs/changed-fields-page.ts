@@ -22,7 +22,7 @@ export function changedFieldsPage(): string {
     ...FIELD_RULES.map(row),
     "",
     "Of a body that is larger than Tandem can keep (`limits.replayBytes`), such a field must come in the part that was read before it is sent; else",
-    "the answer is 503 `overloaded`, to be asked again.",
+    "the answer is 503 `overloaded`, to be asked again. The requests in a batch's file and the fields of forms go as they are.",
     "",
   ].join("\n");
 }

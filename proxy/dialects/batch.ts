@@ -2,7 +2,8 @@
  * What do batches look like at each provider?
  *
  * A batch is a file with a request a line, and an order that names the file and one endpoint for all. OpenAI writes
- * endpoints `/v1/chat/completions`, Azure `/chat/completions`; each line's model is a deployment at Azure.
+ * endpoints `/v1/chat/completions`, Azure `/chat/completions` (whether its v1 takes OpenAI's form as well is not settled:
+ * `spec.compatibility.batchEndpoint`); each line's model is a deployment at Azure.
  */
 
 import type { Provider } from "../../routing/table.ts";
@@ -103,7 +104,8 @@ export function batchEdits(
 /** As this provider writes it. */
 export function endpointAt(provider: Provider, endpoint: string): string {
   const short = endpoint.replace(/^\/v1(?=\/)/, "");
-  return provider.type === "OpenAI" ? `/v1${short}` : short;
+  const versioned = provider.type === "OpenAI" || provider.compatibility?.batchEndpoint === "Versioned";
+  return versioned ? `/v1${short}` : short;
 }
 
 /** A batch as callers get it: its endpoint is written as OpenAI does. */
