@@ -24,7 +24,7 @@ interface Node {
 
 export interface JsonPaths {
   readonly root: Node;
-  /** The last keys of all paths: a text with none of them holds nothing to find. */
+  /** The last keys of all paths that say anything: a text with none of them holds nothing to find. */
   readonly lastKeys: readonly string[];
 }
 
@@ -56,7 +56,8 @@ export function jsonPaths(paths: readonly JsonPath[]): JsonPaths {
       at = next;
     }
     at.ends = true;
-    lastKeys.add(steps.findLast((step) => step !== "*") as string);
+    const key = steps.findLast((step) => step !== "*" && step !== "id");
+    if (key !== undefined) lastKeys.add(key);
   }
   return { root, lastKeys: [...lastKeys] };
 }

@@ -18,6 +18,8 @@ export interface Arriving {
   readonly complete: boolean;
   readonly problem: ScanProblem | undefined;
   readonly fields: BodyScan["fields"];
+  /** It may name ids, which have to be translated. */
+  readonly mentions: boolean;
   push(chunk: Buffer): void;
   /** Of a chunk that is passed on and not kept. */
   pass(chunk: Buffer): void;
@@ -39,6 +41,7 @@ export class KeptBody implements Arriving {
   readonly complete = true;
   readonly problem = undefined;
   readonly fields = new Map<string, never>();
+  readonly mentions = false;
   length = 0;
 
   push(chunk: Buffer): void {
@@ -134,24 +137,30 @@ export class BodyReceiver {
   }
 
   #withoutReplay(resolve: (rest: Rest) => void, reject: (error: Error) => void): void {
-    if (this.#need === "model" && this.#body.fields.has("model")) resolve(this.#remaining());
-    else {
-      const message = "The gateway holds as many request bodies as it may. Ask again in a moment.";
-      reject(new GatewayError("overloaded", message, { retryAfter: POOL_RETRY_AFTER }));
-    }
+    if (this.#need === "model" && this.#body.fields.has("model") && !this.#body.mentions) resolve(this.#remaining());
+    else reject(poolIsFull(""));
+  }
+
+  #untranslated(): GatewayError | undefined {
+    return this.#body.mentions ? poolIsFull(", and this one names ids") : undefined;
   }
 
   /** The rest, still scanned: a second `model` further on ends the request. */
   async *#remaining(): AsyncGenerator<Buffer> {
     for await (const chunk of this.#request as AsyncIterable<Buffer>) {
       this.#body.pass(chunk);
-      this.refusal = this.#refusal();
+      this.refusal = this.#refusal() ?? this.#untranslated();
       if (this.refusal) throw this.refusal;
       yield chunk;
     }
     this.refusal = problemOf(this.#body, true);
     if (this.refusal) throw this.refusal;
   }
+}
+
+function poolIsFull(what: string): GatewayError {
+  const message = `The gateway holds as many request bodies as it may${what}. Ask again in a moment.`;
+  return new GatewayError("overloaded", message, { retryAfter: POOL_RETRY_AFTER });
 }
 
 function tooLarge(limit: number): GatewayError {

@@ -66,6 +66,32 @@ type State =
   | "done"
   | "broken";
 
+/** Keys to be noticed, wherever they stand. */
+export interface WatchedKeys {
+  readonly names: ReadonlySet<string>;
+  readonly bySize: ReadonlyMap<number, readonly Buffer[]>;
+  /** Bytes of the shortest. */
+  readonly shortest: number;
+}
+
+export function watchedKeys(names: readonly string[]): WatchedKeys {
+  const bySize = new Map<number, Buffer[]>();
+  for (const name of names) bySize.set(name.length, [...(bySize.get(name.length) ?? []), Buffer.from(name)]);
+  return { names: new Set(names), bySize, shortest: Math.min(...bySize.keys()) };
+}
+
+const UNKNOWN = -1;
+
+function stands(chunk: Buffer, at: number, word: Buffer): boolean {
+  for (let i = 0; i < word.length; i++) if (chunk[at + i] !== word[i]) return false;
+  return true;
+}
+
+function includesBackslash(chunk: Buffer, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (chunk[i] === BACKSLASH) return true;
+  return false;
+}
+
 function isSpace(byte: number): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
@@ -102,8 +128,16 @@ export class BodyScan {
   #windowStart = 0;
   #windowBytes = 0;
 
-  constructor(wanted: ReadonlySet<string>) {
+  /** A key that is watched for may stand in the body, at whatever depth and in whatever spelling. */
+  mentions = false;
+  readonly #watched: WatchedKeys | undefined;
+  /** Of the last string inside a nested value, as far as it stands in this chunk. */
+  #stringStart = UNKNOWN;
+  #stringEnd = UNKNOWN;
+
+  constructor(wanted: ReadonlySet<string>, watched?: WatchedKeys) {
     this.#wanted = wanted;
+    this.#watched = watched;
   }
 
   /** True when the body is one whole JSON object as far as this scan can tell. */
@@ -136,6 +170,7 @@ export class BodyScan {
     const base = this.length;
     this.length += chunk.length;
     this.#text = undefined;
+    this.#stringStart = UNKNOWN;
     let i = 0;
     while (i < chunk.length && this.#state !== "broken") i = this.#step(chunk, i, base);
   }
@@ -269,7 +304,11 @@ export class BodyScan {
           this.#state = "inNestedString";
           return end;
         }
+        this.#stringStart = i;
+        this.#stringEnd = next - 1;
         i = next;
+      } else if (byte === COLON) {
+        if (this.#watched && !this.mentions) this.mentions = this.#isWatched(this.#watched, chunk);
       } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
         this.#depth++;
       } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
@@ -282,6 +321,16 @@ export class BodyScan {
       }
     }
     return i;
+  }
+
+  /** A key that spans chunks is not looked at: it might be one of them. */
+  #isWatched(watched: WatchedKeys, chunk: Buffer): boolean {
+    const start = this.#stringStart;
+    if (start === UNKNOWN) return true;
+    const size = this.#stringEnd - start;
+    if (watched.bySize.get(size)?.some((key) => stands(chunk, start, key))) return true;
+    // An escaped letter takes six bytes.
+    return size >= watched.shortest + 5 && includesBackslash(chunk, start, this.#stringEnd);
   }
 
   #literal(chunk: Buffer, from: number, base: number): number {
@@ -340,7 +389,10 @@ export class BodyScan {
     if (name === undefined) {
       this.problem ??= { code: "invalid_json", offset: this.#tokenStart };
       this.#state = "broken";
-    } else if (this.#wanted.has(name)) {
+      return;
+    }
+    if (this.#watched?.names.has(name)) this.mentions = true;
+    if (this.#wanted.has(name)) {
       if (this.fields.has(name)) this.problem ??= { code: "duplicate_field", field: name };
       if (this.tooLate?.has(name)) this.problem ??= { code: "late_field", field: name };
       this.#field = name;

@@ -5,6 +5,7 @@
  * mean something below the id that they are parts of, and pass as they are.
  */
 import { type JsonPath, type JsonPaths, jsonPaths } from "../body/json-strings.ts";
+import { type WatchedKeys, watchedKeys } from "../body/scan.ts";
 import type { Operation } from "../dialects/operations.ts";
 
 const ITEM: readonly JsonPath[] = [
@@ -134,16 +135,19 @@ function list(paths: readonly JsonPath[]): readonly JsonPath[] {
 
 interface Compiled {
   readonly request: JsonPaths | undefined;
+  /** Keys of the request without which it names no id. */
+  readonly watched: WatchedKeys | undefined;
   readonly answer: JsonPaths | undefined;
 }
 
-const NONE: Compiled = { request: undefined, answer: undefined };
+const NONE: Compiled = { request: undefined, watched: undefined, answer: undefined };
 
 const COMPILED: ReadonlyMap<string, Compiled> = new Map(
-  Object.entries(PLACES).map(([name, { request, answer }]) => [
-    name,
-    { request: request && jsonPaths(request), answer: answer && jsonPaths(answer) },
-  ]),
+  Object.entries(PLACES).map(([name, places]) => {
+    const request = places.request && jsonPaths(places.request);
+    const answer = places.answer && jsonPaths(places.answer);
+    return [name, { request, watched: request && watchedKeys(request.lastKeys), answer }];
+  }),
 );
 
 /** Ids that every event with a whole response of the Responses API carries. */

@@ -25,10 +25,6 @@ export interface Identified {
 
 /** Longest id that is looked at. */
 const LONGEST_ID = 512;
-/** Escaped letters of a key begin so: a text with them is looked into whatever it seems to hold. */
-const ESCAPED_ASCII = "\\u00";
-/** Bytes around the border of two chunks in which a needle may stand. */
-const BORDER_BYTES = 32;
 const MARK_IN_QUERY = "_tdm";
 
 export function identify(context: RequestContext): void {
@@ -75,14 +71,8 @@ function readQueryIDs(context: RequestContext, identified: Identified): void {
 }
 
 function readBodyIDs(context: RequestContext, paths: JsonPaths, identified: Identified): void {
-  const { scan, rest } = context.body as NonNullable<RequestContext["body"]>;
-  if (!mentions(scan.chunks, [...paths.lastKeys.filter((key) => key !== "id"), ESCAPED_ASCII])) return;
-  if (rest) {
-    // What is passed on unread cannot be translated.
-    const message =
-      "The gateway holds as many request bodies as it may, and this one names ids. Ask again in a moment.";
-    throw new GatewayError("overloaded", message, { retryAfter: 1000 });
-  }
+  const { scan } = context.body as NonNullable<RequestContext["body"]>;
+  if (!scan.mentions) return;
   scan.join();
   const [bytes] = scan.chunks as [Buffer];
   const ranges = stringsAt(bytes, paths);
@@ -108,18 +98,6 @@ function readLineIDs(context: RequestContext, body: TextRange, url: string, iden
     const replacement = Buffer.from(JSON.stringify(id).slice(1, -1));
     identified.edits.push({ start: body.start + start, end: body.start + end, replacement });
   }
-}
-
-/** Whether one of the words may stand in the body: a native search, much cheaper than a look at every byte. */
-function mentions(chunks: readonly Buffer[], words: readonly string[]): boolean {
-  for (const [i, chunk] of chunks.entries()) {
-    if (words.some((word) => chunk.includes(word))) return true;
-    const next = chunks[i + 1];
-    if (!next) continue;
-    const border = Buffer.concat([chunk.subarray(-BORDER_BYTES), next.subarray(0, BORDER_BYTES)]);
-    if (words.some((word) => border.includes(word))) return true;
-  }
-  return false;
 }
 
 /** The provider's own id. */

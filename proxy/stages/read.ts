@@ -14,6 +14,7 @@ import { type BatchLine, batchLines } from "../dialects/batch.ts";
 import { RULED_FIELDS } from "../dialects/fields.ts";
 import { type Operation, operationsAt } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
+import { placesOf } from "../ids/paths.ts";
 
 const DEPLOYMENT_PATH = /^\/openai\/deployments\/([^/]+)\/(.+)$/;
 /** Longest model name that is read, in bytes of JSON text. */
@@ -83,7 +84,7 @@ function kindOf(operation: Operation, headers: IncomingHttpHeaders): "json" | "f
 
 async function readJsonBody(context: RequestContext): Promise<void> {
   const { request, services, exchange, operation } = context;
-  const scan = new BodyScan(context.snapshot.bodyFields(JSON_FIELDS));
+  const scan = new BodyScan(context.snapshot.bodyFields(JSON_FIELDS), placesOf(operation as Operation).watched);
   const { requestBytes } = services.limits;
   // Only what is asked for with every second request of the world may go on without being kept.
   const need = operation?.handling === "inference" && operation.model === "required" ? "model" : "whole";

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { BodyScan } from "../../../proxy/body/scan.ts";
+import { BodyScan, watchedKeys } from "../../../proxy/body/scan.ts";
 import { scalarOf, withModel } from "../../../proxy/body/splice.ts";
 
 const READ = new Set(["model", "stream", "user"]);
@@ -145,4 +145,28 @@ test("values that are nested or too long are not read", () => {
   assert.equal(scalarOf(scan, scan.fields.get("model"), 1000), undefined);
   assert.equal(scalarOf(scan, scan.fields.get("user"), 50), undefined);
   assert.equal(scalarOf(scan, scan.fields.get("user"), 200), "x".repeat(100));
+});
+
+test("a watched key is noticed at any depth, in any spelling and however it is cut, and texts are not keys", () => {
+  const watched = watchedKeys(["file_id", "container"]);
+  const mentions = (text: string, size: number) => {
+    const scan = new BodyScan(READ, watched);
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length; at += size) scan.push(bytes.subarray(at, at + size));
+    return scan.mentions;
+  };
+  const naming = [
+    '{"messages":[{"content":[{"file":{"file_id":"x"}}]}]}',
+    '{"messages":[{"file_id" : "x"}]}',
+    '{"a":{"f\\u0069le_id":1}}',
+    '{"container":"x"}',
+    '{"a":[{"file\\u005fid"\n:1}]}',
+  ];
+  for (const text of naming)
+    for (const size of [1, 2, 3, 5, 7, 1000]) assert.ok(mentions(text, size), `${size} ${text}`);
+  const others = [
+    '{"messages":[{"content":"file_id: \\"file_id\\": x"}],"user":"container"}',
+    '{"a":["file_id","container"],"b":{"content":"file_id","xfile_id":1,"file_idx":2}}',
+  ];
+  for (const text of others) assert.equal(mentions(text, 1000), false, text);
 });
