@@ -28,6 +28,8 @@ const TOKEN_KINDS = {
   cachedInput: "cached_input",
   output: "output",
   reasoning: "reasoning",
+  audioInput: "audio_input",
+  audioOutput: "audio_output",
 } as const satisfies Record<keyof Usage, string>;
 
 type Family = readonly [name: string, help: string, collect: () => Sample[]];
