@@ -20,6 +20,7 @@ import type { Snapshot, Target } from "../snapshot.ts";
 import { admitWith } from "../stages/admit.ts";
 import { answerError } from "../stages/answer-error.ts";
 import { ownHeaders } from "../stages/relay.ts";
+import { accept } from "./accept.ts";
 import { type Ask, readAsk } from "./ask.ts";
 import { isContent, SERVICE_RESTART } from "./close-codes.ts";
 import { dial } from "./dial.ts";
@@ -56,9 +57,9 @@ export async function serveUpgrade(
     const callID = route(context, ask);
     context.exchange.bodyAt = performance.now();
     const { stopping } = services.realtime;
-    const provider = await open(context, ask, callID, AbortSignal.any([gone.signal, stopping.signal]));
-    if (context.closed || stopping.signal.aborted) provider?.terminate();
-    if (stopping.signal.aborted) throw goingAway();
+    const provider = await open(context, ask, callID, AbortSignal.any([gone.signal, stopping]));
+    if (context.closed || stopping.aborted) provider?.terminate();
+    if (stopping.aborted) throw goingAway();
     if (provider && !context.closed) {
       unwatch();
       await serveSession(context, ask, provider, { socket, head });
@@ -160,13 +161,11 @@ async function serveSession(
 ): Promise<void> {
   const { services, exchange, request } = context;
   const { realtime, telemetry } = services;
-  realtime.setHeaders(request, ownHeaders(context, {}));
   exchange.status = 101;
   exchange.stream = true;
   exchange.firstByteAt = performance.now();
-  const client = await new Promise<WebSocket>((resolve) => {
-    realtime.server.handleUpgrade(request, socket, head, resolve);
-  });
+  const { frameBytes } = realtime.limits;
+  const client = await accept({ request, socket, head, headers: ownHeaders(context, {}), frameBytes });
   const transcribesOnly = ask.intent === "transcription";
   const tally = new Tally(transcribesOnly);
   const naming = {
@@ -177,6 +176,7 @@ async function serveSession(
   };
   const session = new RealtimeSession({ client, provider, naming, tally, limits: realtime.limits });
   realtime.sessions.add(session);
+  if (realtime.stopping.aborted) session.close();
   telemetry.streamOpened();
   const record = await session.ended;
   telemetry.streamClosed();

@@ -261,6 +261,21 @@ test("a session's own model is translated in session.update, another one is refu
   await peer.close();
 });
 
+test("an application of Azure's names its deployment", async () => {
+  const { url } = gatewayOf("Azure, v1");
+  const peer = await Peer.open(`${url}/openai/v1/realtime?model=${DEPLOYMENT}`);
+  const { session } = await peer.until("session.created");
+  peer.send({ type: "session.update", session: { ...(session as object), model: DEPLOYMENT } });
+  await peer.until("session.updated");
+  assert.equal(peer.headers["x-tandem-model"], DEPLOYMENT);
+  await peer.close();
+  const preview = `/openai/realtime?api-version=2025-04-01-preview&deployment=${DEPLOYMENT}`;
+  const dated = await Peer.open(gatewayOf("Azure, dated").url + preview);
+  await dated.until("session.created");
+  await dated.close();
+  assert.equal((await refused(`${url}/v1/realtime?model=${DEPLOYMENT}`)).error.code, "model_not_found");
+});
+
 test("a session that transcribes takes its route without a model, and names one that its client may use", async () => {
   const harness = await gatewayOver(simulators, [
     azure("v1"),
