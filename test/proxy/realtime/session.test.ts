@@ -16,7 +16,6 @@ const MEBIBYTE = 1024 ** 2;
 const folder = await mkdtemp(join(tmpdir(), "tandem-realtime-"));
 after(() => rm(folder, { recursive: true, force: true }));
 const provider = await new FakeRealtime().start();
-let logs = 0;
 
 interface World extends Harness {
   readonly at: string;
@@ -29,10 +28,9 @@ interface Line {
   readonly realtime?: Record<string, unknown>;
 }
 
-async function start(limits: Partial<RealtimeLimits> = {}, url = provider.url): Promise<World> {
-  const file = join(folder, `${logs++}.log`);
+async function start(limits: Partial<RealtimeLimits> = {}, url = provider.url, file = "/dev/null"): Promise<World> {
   const objects = [openai(), route(["openai"]), client()];
-  const accessLog = new LogDestination(file);
+  const accessLog = file === "/dev/null" ? undefined : new LogDestination(file);
   const harness = await startHarness({ openai: url, azure: url, objects, realtime: limits, accessLog });
   const lines = async () => (await readFile(file, "utf8").catch(() => "")).trim().split("\n").filter(Boolean);
   return Object.assign(harness, {
@@ -69,7 +67,7 @@ const usage = (input: number, output: number) => ({
 });
 
 /** The one for all tests that change nothing. */
-const shared = await start();
+const shared = await start({}, provider.url, join(folder, "access.log"));
 
 test("frames pass both ways byte for byte", async () => {
   const heard: string[] = [];
