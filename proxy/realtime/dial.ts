@@ -10,7 +10,6 @@ import type { AttemptRecord } from "../exchange.ts";
 import type { Way } from "../passthrough-agents.ts";
 import { targetOf } from "../piped-request.ts";
 import type { Target } from "../snapshot.ts";
-import type { EphemeralKey } from "./ephemeral.ts";
 import { bodyOf, brokenBy, failure, noteAnswer, onConnected, refusedBy } from "./provider-request.ts";
 import type { Tried } from "./walk.ts";
 
@@ -20,7 +19,8 @@ export interface Dial {
   readonly way: Way;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly ephemeral: EphemeralKey | undefined;
+  /** The secret in the headers, which must not come back. */
+  readonly sentKey: string | undefined;
   readonly frameBytes: number;
   /** The caller went away. */
   readonly gone: AbortSignal;
@@ -78,10 +78,10 @@ class Dialling {
   }
 
   async #refuse(answer: IncomingMessage): Promise<void> {
-    const { target, record, ephemeral } = this.#dial;
+    const { record, sentKey } = this.#dial;
     noteAnswer(record, answer);
     const body = await bodyOf(answer);
-    this.#end({ ok: false, failure: refusedBy(target, answer, body, ephemeral) });
+    this.#end({ ok: false, failure: refusedBy(answer, body, sentKey) });
   }
 
   #fail(error: NodeJS.ErrnoException): void {

@@ -8,7 +8,7 @@ import type { RequestContext } from "../context.ts";
 import type { Operation } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
-import { keyOf, type Target } from "../snapshot.ts";
+import type { Target } from "../snapshot.ts";
 import { ownHeaders } from "../stages/relay.ts";
 import { JsonProblem, withEdits } from "./json-places.ts";
 import { pathOf } from "./places.ts";
@@ -31,7 +31,7 @@ export function ask(context: RequestContext, bodyFor: (target: Target) => Buffer
   return firstOf(context, {
     refusal(target) {
       if (pathOf(target, operation, path, parameters) === undefined) return "operation_not_offered";
-      return target.auth || ephemeral ? undefined : "credential_missing";
+      return target.authorization.header || ephemeral ? undefined : target.authorization.missing;
     },
     attempt: (target, record) =>
       post({
@@ -40,16 +40,16 @@ export function ask(context: RequestContext, bodyFor: (target: Target) => Buffer
         way: services.realtime.wayTo(target.provider, snapshot.credentials),
         path: pathOf(target, operation, path, parameters) as string,
         headers: headersTo(context, target, record, ephemeral),
+        sentKey: context.sentKey,
         body: bodyFor(target),
-        ephemeral,
         gone: gone.signal,
       }),
   });
 }
 
 export function respond(context: RequestContext, answer: Whole, body: Buffer, more: Headers = {}): void {
-  const { exchange, response, target, ephemeral } = context;
-  const { location: _location, ...headers } = responseHeaders(answer.headers, ephemeral?.secret ?? keyOf(target));
+  const { exchange, response, sentKey } = context;
+  const { location: _location, ...headers } = responseHeaders(answer.headers, sentKey);
   headers["content-length"] = String(body.length);
   exchange.status = answer.status;
   exchange.outcome = "ok";

@@ -6,7 +6,6 @@ import type { Way } from "../passthrough-agents.ts";
 import { targetOf } from "../piped-request.ts";
 import type { Target } from "../snapshot.ts";
 import type { Failure } from "../stages/call.ts";
-import type { EphemeralKey } from "./ephemeral.ts";
 import { ANSWER_BYTES, bodyOf, brokenBy, failure, noteAnswer, onConnected, refusedBy } from "./provider-request.ts";
 import type { Tried } from "./walk.ts";
 
@@ -17,7 +16,8 @@ export interface Posted {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
-  readonly ephemeral: EphemeralKey | undefined;
+  /** The secret in the headers, which must not come back. */
+  readonly sentKey: string | undefined;
   /** The caller went away. */
   readonly gone: AbortSignal;
 }
@@ -64,7 +64,7 @@ export function post(posted: Posted): Promise<Tried<Whole>> {
       const read = await bodyOf(answer);
       const { statusCode: status = 0 } = answer;
       if (!answer.complete) fail(failure("reset", "the provider's connection broke"));
-      else if (status < 200 || status >= 300) fail(refusedBy(target, answer, read, posted.ephemeral));
+      else if (status < 200 || status >= 300) fail(refusedBy(answer, read, posted.sentKey));
       else if (read.length > ANSWER_BYTES) fail(failure("malformed", `is larger than ${ANSWER_BYTES} bytes`));
       else settle({ ok: true, value: { status, headers: answer.headers, body: read } });
     });

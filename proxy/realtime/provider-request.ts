@@ -4,12 +4,13 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { keyIn } from "../authorization/authorization.ts";
 import type { RequestContext } from "../context.ts";
 import { readProviderError } from "../dialects/provider-error.ts";
 import type { AttemptRecord } from "../exchange.ts";
 import { requestHeaders } from "../headers.ts";
 import { idOf } from "../piped-errors.ts";
-import { keyOf, type Target } from "../snapshot.ts";
+import type { Target } from "../snapshot.ts";
 import type { Failure } from "../stages/call.ts";
 import { connectErrorOf } from "../upstream/connect-error.ts";
 import type { EphemeralKey } from "./ephemeral.ts";
@@ -27,15 +28,17 @@ export function headersTo(
   const { request, exchange, services } = context;
   const headers = requestHeaders(request.headers, target.provider.type, exchange.id);
   headers.host = target.host;
+  const { header } = target.authorization;
   if (ephemeral) headers.authorization = `Bearer ${ephemeral.secret}`;
-  else if (target.auth) headers[target.auth[0]] = target.auth[1];
+  else if (header) headers[header[0]] = header[1];
+  context.sentKey = ephemeral?.secret ?? keyIn(header);
   return Object.assign(headers, services.telemetry.tracing.startAttempt(exchange, record, target.provider));
 }
 
 /** Of a status that is no success. The body has been read. */
-export function refusedBy(target: Target, answer: IncomingMessage, body: Buffer, ephemeral?: EphemeralKey): Failure {
+export function refusedBy(answer: IncomingMessage, body: Buffer, sentKey: string | undefined): Failure {
   const status = answer.statusCode ?? 0;
-  const error = readProviderError(status, body, ephemeral?.secret ?? keyOf(target));
+  const error = readProviderError(status, body, sentKey);
   const { headers } = answer;
   return { outcome: outcomeOf(status), detail: error.code ?? `HTTP ${status}`, status, headers, error };
 }

@@ -121,7 +121,7 @@ function open(
   return firstOf(context, {
     refusal(target) {
       if (!speaks(target, ask.form) || socketPath(target, ask, callID) === undefined) return "operation_not_offered";
-      return target.auth || ephemeral ? undefined : "credential_missing";
+      return target.authorization.header || ephemeral ? undefined : target.authorization.missing;
     },
     attempt: (target, record) =>
       dial({
@@ -130,7 +130,7 @@ function open(
         way: realtime.wayTo(target.provider, snapshot.credentials),
         path: socketPath(target, ask, callID) as string,
         headers: { ...headersTo(context, target, record, ephemeral), ...formHeaders(target, ask.form) },
-        ephemeral,
+        sentKey: context.sentKey,
         frameBytes: realtime.limits.frameBytes,
         gone,
       }),

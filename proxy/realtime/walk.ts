@@ -7,6 +7,7 @@
 import type { RequestContext } from "../context.ts";
 import type { AttemptRecord } from "../exchange.ts";
 import type { Target } from "../snapshot.ts";
+import { unauthorised } from "../stages/admit.ts";
 import { newAttempt } from "../stages/attempt.ts";
 import type { Failure } from "../stages/call.ts";
 import { finalError } from "../stages/final-error.ts";
@@ -28,6 +29,10 @@ export interface Walkable<T> {
 /** Undefined: the caller went away. Throws GatewayError or ProviderRefusal. */
 export async function firstOf<T>(context: RequestContext, walkable: Walkable<T>): Promise<T | undefined> {
   const { exchange, plan, order } = context;
+  for (const { authorization } of order) {
+    // A first token of Entra ID is on its way.
+    if (authorization.pending) await authorization.pending;
+  }
   const skipped = new Map<Target, string>();
   const able = order.filter((target) => {
     const reason = walkable.refusal(target);
@@ -72,6 +77,7 @@ export async function firstOf<T>(context: RequestContext, walkable: Walkable<T>)
     const excluded = [...skipped].map(([target, reason]) => ({ backend: target.backend.name, reason }));
     exchange.excluded = [...(exchange.excluded ?? []), ...excluded];
   }
+  if (context.ephemeral && last?.status === 401) throw unauthorised("The provider takes the ephemeral key no more.");
   throw finalError(context, last, last ? undefined : limitOf(able));
 }
 
@@ -111,8 +117,10 @@ function learn(context: RequestContext, target: Target, ticket: number, failure:
       availability.rateLimited(ticket, retryAfter(failure.headers, failure.error?.message, Date.now()), id);
       return;
     case "config_error":
-      context.services.onConfigFault(target, failure, id);
       availability.succeeded(ticket);
+      // The caller's ephemeral key is no part of the configuration.
+      if (context.ephemeral) return;
+      context.services.onConfigFault(target, failure, id);
       return;
     case "client_error":
       availability.succeeded(ticket);
