@@ -35,19 +35,20 @@ export function headersTo(
   return Object.assign(headers, services.telemetry.tracing.startAttempt(exchange, record, target.provider));
 }
 
-/** Of a status that is no success. The body has been read. */
+/** Of a status that is not what was asked for. The body has been read. */
 export function refusedBy(answer: IncomingMessage, body: Buffer, sentKey: string | undefined): Failure {
   const status = answer.statusCode ?? 0;
-  const error = readProviderError(status, body, sentKey);
   const { headers } = answer;
+  if (status < 400)
+    return { outcome: "malformed", detail: `has the status ${status}`, status, headers, error: undefined };
+  const error = readProviderError(status, body, sentKey);
   return { outcome: outcomeOf(status), detail: error.code ?? `HTTP ${status}`, status, headers, error };
 }
 
 function outcomeOf(status: number): Failure["outcome"] {
   if (status === 429) return "rate_limited";
   if (status === 408 || status >= 500) return "server_error";
-  if (status === 401 || status === 403 || status === 404) return "config_error";
-  return status < 400 ? "malformed" : "client_error";
+  return status === 401 || status === 403 || status === 404 ? "config_error" : "client_error";
 }
 
 export function noteAnswer(record: AttemptRecord, answer: IncomingMessage): void {

@@ -103,6 +103,27 @@ test("what the provider sends with its 101 is not lost", async () => {
   assert.equal(peer.frames.length, 50);
 });
 
+test("an answer that is no 101, and an address that is not allowed, are nobody's session", async () => {
+  provider.intercept = (socket) => {
+    socket.end("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+    return true;
+  };
+  const plain = await refused(shared.at);
+  provider.intercept = (socket) => {
+    socket.end("HTTP/1.1 101 Hm\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: wrong\r\n\r\n");
+    return true;
+  };
+  const wrong = await refused(shared.at);
+  provider.intercept = undefined;
+  for (const answer of [plain, wrong]) assert.deepEqual([answer.status, answer.error.code], [502, "upstream_invalid"]);
+  const world = await start({}, provider.url, join(folder, "denied.log"));
+  world.apply([openai("openai", { endpoint: "https://localhost:9/v1" }), route(["openai"]), client()]);
+  const denied = await refused(world.at);
+  assert.deepEqual([denied.status, denied.error.code], [502, "upstream_unreachable"]);
+  const { attempts } = await world.line(() => true);
+  assert.match(JSON.stringify(attempts), /"outcome":"connect_error","detail":"[^"]*loopback/);
+});
+
 test("close codes pass both ways", async () => {
   provider.greet = () => undefined;
   for (const [code, reason] of [
