@@ -81,7 +81,7 @@ class Dialling {
     const { record, sentKey } = this.#dial;
     noteAnswer(record, answer);
     const body = await bodyOf(answer);
-    this.#end({ ok: false, failure: refusedBy(answer, body, sentKey) });
+    this.#end({ ok: false, failure: refusedBy(answer, body, { sentKey }) });
   }
 
   #fail(error: NodeJS.ErrnoException): void {

@@ -42,6 +42,7 @@ export function ask(context: RequestContext, bodyFor: (target: Target) => Buffer
         headers: headersTo(context, target, record, ephemeral),
         sentKey: context.sentKey,
         body: bodyFor(target),
+        resource: operation.name.includes("{"),
         gone: gone.signal,
       }),
   });

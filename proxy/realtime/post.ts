@@ -16,6 +16,8 @@ export interface Posted {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
+  /** The call names a thing at the provider. */
+  readonly resource: boolean;
   /** The secret in the headers, which must not come back. */
   readonly sentKey: string | undefined;
   /** The caller went away. */
@@ -64,7 +66,7 @@ export function post(posted: Posted): Promise<Tried<Whole>> {
       const read = await bodyOf(answer);
       const { statusCode: status = 0 } = answer;
       if (!answer.complete) fail(failure("reset", "the provider's connection broke"));
-      else if (status < 200 || status >= 300) fail(refusedBy(answer, read, posted.sentKey));
+      else if (status < 200 || status >= 300) fail(refusedBy(answer, read, posted));
       else if (read.length > ANSWER_BYTES) fail(failure("malformed", `is larger than ${ANSWER_BYTES} bytes`));
       else settle({ ok: true, value: { status, headers: answer.headers, body: read } });
     });

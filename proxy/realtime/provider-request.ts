@@ -35,20 +35,18 @@ export function headersTo(
   return Object.assign(headers, services.telemetry.tracing.startAttempt(exchange, record, target.provider));
 }
 
-/** Of a status that is not what was asked for. The body has been read. */
-export function refusedBy(answer: IncomingMessage, body: Buffer, sentKey: string | undefined): Failure {
+/** Of a status that is not what was asked for. The body has been read. `resource`: the call named a thing there. */
+export function refusedBy(
+  answer: IncomingMessage,
+  body: Buffer,
+  { sentKey, resource = false }: { sentKey: string | undefined; resource?: boolean },
+): Failure {
   const status = answer.statusCode ?? 0;
   const { headers } = answer;
   if (status < 400)
     return { outcome: "malformed", detail: `has the status ${status}`, status, headers, error: undefined };
-  const error = readProviderError(status, body, sentKey);
-  return { outcome: outcomeOf(status), detail: error.code ?? `HTTP ${status}`, status, headers, error };
-}
-
-function outcomeOf(status: number): Failure["outcome"] {
-  if (status === 429) return "rate_limited";
-  if (status === 408 || status >= 500) return "server_error";
-  return status === 401 || status === 403 || status === 404 ? "config_error" : "client_error";
+  const error = readProviderError(status, body, { key: sentKey, resource });
+  return { outcome: error.rule.outcome, detail: error.code ?? `HTTP ${status}`, status, headers, error };
 }
 
 export function noteAnswer(record: AttemptRecord, answer: IncomingMessage): void {

@@ -10,7 +10,7 @@ import type { Target } from "../snapshot.ts";
 import { unauthorised } from "../stages/admit.ts";
 import { newAttempt } from "../stages/attempt.ts";
 import type { Failure } from "../stages/call.ts";
-import { finalError } from "../stages/final-error.ts";
+import { finalError, notOffered } from "../stages/final-error.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
 
 /** Undefined: the caller went away. */
@@ -78,26 +78,34 @@ export async function firstOf<T>(context: RequestContext, walkable: Walkable<T>)
     exchange.excluded = [...(exchange.excluded ?? []), ...excluded];
   }
   if (context.ephemeral && last?.status === 401) throw unauthorised("The provider takes the ephemeral key no more.");
-  throw finalError(context, last, last ? undefined : limitOf(able));
+  if (able.length === 0 && [...skipped.values()].every((reason) => reason === "operation_not_offered")) {
+    throw notOffered(context);
+  }
+  throw finalError(context, last, limitOf(able));
 }
 
 /** Those that can be asked now. When none can, the first of those whose breaker is open: better than nobody. */
 function ready(able: readonly Target[], skipped: Map<Target, string>): readonly Target[] {
-  const usable = able.filter(({ availability }) => availability.usable().ok);
-  if (usable.length > 0) return usable;
-  const shut = able.find(({ availability }) => {
-    const usability = availability.usable();
-    return !usability.ok && usability.reason !== "rate_limited";
-  });
-  for (const target of able) if (target !== shut) skipped.set(target, "rate_limited");
-  return shut ? [shut] : [];
+  const usable: Target[] = [];
+  let shut: Target | undefined;
+  for (const target of able) {
+    const usability = target.availability.usable();
+    if (usability.ok) usable.push(target);
+    else {
+      skipped.set(target, usability.reason);
+      if (usability.reason !== "rate_limited") shut ??= target;
+    }
+  }
+  return usable.length > 0 || !shut ? usable : [shut];
 }
 
 /** Milliseconds until the first rate limit is over. */
 function limitOf(able: readonly Target[]): number | undefined {
   const waits = able.flatMap(({ availability }) => {
     const usability = availability.usable();
-    return usability.ok || usability.until === undefined ? [] : [usability.until - performance.now()];
+    return usability.ok || usability.reason !== "rate_limited" || usability.until === undefined
+      ? []
+      : [usability.until - performance.now()];
   });
   return waits.length === 0 ? undefined : Math.max(0, Math.min(...waits));
 }
@@ -112,16 +120,15 @@ function note(record: AttemptRecord, outcome: AttemptRecord["outcome"], detail?:
 function learn(context: RequestContext, target: Target, ticket: number, failure: Failure, record: AttemptRecord): void {
   const { availability } = target;
   const id = record.providerRequestID;
+  // The caller's ephemeral key is no part of the configuration.
+  if (failure.error?.rule.fix !== undefined && !context.ephemeral) {
+    context.services.onConfigFault(target, failure, id);
+  }
   switch (failure.outcome) {
     case "rate_limited":
       availability.rateLimited(ticket, retryAfter(failure.headers, failure.error?.message, Date.now()), id);
       return;
     case "config_error":
-      availability.succeeded(ticket);
-      // The caller's ephemeral key is no part of the configuration.
-      if (context.ephemeral) return;
-      context.services.onConfigFault(target, failure, id);
-      return;
     case "client_error":
       availability.succeeded(ticket);
       return;

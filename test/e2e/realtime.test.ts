@@ -194,6 +194,33 @@ test("a caller is not given events of the form that it does not speak", async ()
   assert.equal(ga.error.code, "operation_not_supported");
 });
 
+test("what no provider of the route has is refused clearly", async () => {
+  const { url } = gatewayOf("Azure, v1");
+  const translation = await refused(`${url}/v1/realtime/translations?model=${MODEL}`);
+  assert.deepEqual([translation.status, translation.error.code], [404, "operation_not_supported"]);
+  const session = await fetch(`${url}/v1/realtime/sessions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: MODEL }),
+  });
+  assert.equal(session.status, 404);
+});
+
+test("Azure's preview makes sessions under a name of its own", async () => {
+  const { url } = gatewayOf("Azure, dated");
+  const answer = await fetch(`${url}/openai/realtimeapi/sessions?api-version=2025-04-01-preview`, {
+    method: "POST",
+    headers: { "api-key": KEY, "content-type": "application/json" },
+    body: JSON.stringify({ model: MODEL }),
+  });
+  const { client_secret } = (await answer.json()) as { client_secret: { value: string } };
+  assert.equal(lastOf("Azure, dated").url, "/openai/realtimeapi/sessions?api-version=2025-04-01-preview");
+  const preview = `/openai/realtime?api-version=2025-04-01-preview&deployment=${MODEL}`;
+  const peer = await Peer.open(url + preview, { authorization: `Bearer ${client_secret.value}` });
+  await peer.until("session.created");
+  await peer.close();
+});
+
 test("a client may only open the models that it has", async () => {
   const own = await gatewayOver(simulators, [openai(), route(["openai"]), client({ models: ["gpt-4o-transcribe"] })]);
   const answer = await refused(`${own.url}/v1/realtime?model=${MODEL}`);
