@@ -243,6 +243,22 @@ test("before the provider's 101 the next backend is asked, with the reason told"
   reset();
 });
 
+test("a session that the provider breaks or closes ends so for the caller", async () => {
+  const { url } = gatewayOf("OpenAI");
+  const endOf = async (fault: string) => {
+    simulators.openai.fault({ match: { operation: "realtime" }, fault, times: 1 });
+    const peer = await Peer.open(`${url}/v1/realtime?model=${MODEL}`);
+    await peer.until("session.created");
+    peer.say("hello");
+    const { code, reason } = await peer.closed;
+    return [peer.events.length, code, reason];
+  };
+  assert.deepEqual(await endOf("close;after=3;code=1008;reason=enough"), [3, 1008, "enough"]);
+  assert.deepEqual(await endOf("close;after=2;code=4321"), [2, 4321, ""]);
+  assert.deepEqual(await endOf("cut;after=4"), [4, 1011, "the provider's connection broke"]);
+  reset();
+});
+
 test("when everybody refuses, the last provider's refusal is the answer", async () => {
   const harness = await gatewayOver(simulators, [openai(), azure("v1"), route(["openai", "azure"]), client()]);
   simulators.openai.fault({ match: {}, fault: "500" });
