@@ -283,12 +283,12 @@ test("a frame that is too large ends the session with 1009 for who sent it", asy
 
 test("a side that has fallen silent is gone", async () => {
   const mute = await new FakeRealtime({ autoPong: false }).start();
-  const world = await start({ pingEvery: 60 }, mute.url);
+  const world = await start({ pingEvery: 250 }, mute.url);
   const peer = await Peer.open(world.at);
   assert.deepEqual(await peer.closed, { code: 1011, reason: "the provider fell silent" });
-  const own = await start({ pingEvery: 60 });
+  const own = await start({ pingEvery: 250 });
   const quiet = await Peer.open(own.at);
-  await sleep(400);
+  await sleep(1500);
   assert.equal(quiet.socket.readyState, quiet.socket.OPEN, "pongs are signs of life");
   const end = provider.closed();
   // Its pings are not read, and so not answered.
