@@ -6,6 +6,7 @@ import type { BodyReceiver, Received } from "./body/receive.ts";
 import type { BatchLine } from "./dialects/batch.ts";
 import type { Operation } from "./dialects/operations.ts";
 import type { Exchange } from "./exchange.ts";
+import type { EphemeralKey } from "./realtime/ephemeral.ts";
 import type { Services } from "./services.ts";
 import type { Plan, Snapshot, Target } from "./snapshot.ts";
 import type { UpstreamCall } from "./stages/call.ts";
@@ -22,6 +23,8 @@ export interface RequestContext {
   // admit
   client: Client | undefined;
   namespace: string;
+  /** The ephemeral key of realtime that the caller came with. */
+  ephemeral?: EphemeralKey | undefined;
 
   // read
   operation: Operation | undefined;

@@ -29,6 +29,7 @@ export const ERRORS = {
   model_not_found: refusal(404, "no route offers the model, or not to this caller"),
   unknown_url: refusal(404, "there is no such path"),
   method_not_allowed: refusal(405, "the path has other methods: they stand in `allow`"),
+  upgrade_required: refusal(426, "the path is a WebSocket's"),
   operation_not_supported: refusal(404, "no provider of the route has the operation"),
   listing_not_allowed: refusal(403, "a list of what stays with a provider would show everybody's"),
   resource_not_found: refusal(404, "what an id names is not there, or not this caller's"),
@@ -126,6 +127,7 @@ export class GatewayError extends Error {
       "x-should-retry": String(this.retry),
       ...retryAfterHeaders(this.retryAfter),
     };
+    if (this.code === "upgrade_required") headers.upgrade = "websocket";
     if (this.code === "invalid_api_key") headers["www-authenticate"] = 'Bearer realm="Tandem"';
     return headers;
   }

@@ -52,6 +52,35 @@ export interface Usage {
   readonly cachedInput: number;
   readonly output: number;
   readonly reasoning: number;
+  /** Part of `input` and `output`; absent: not told. */
+  readonly audioInput?: number;
+  readonly audioOutput?: number;
+}
+
+/** How a realtime session went. In: from the caller; out: to the caller. */
+export interface RealtimeRecord {
+  /** As in the first close frame; 1006: a connection broke (RFC 6455, 7.4). */
+  readonly closeCode: number;
+  readonly closedBy: "client" | "provider" | "gateway";
+  /** One clause, never a side's own words. */
+  readonly reason: string | undefined;
+  readonly framesIn: number;
+  readonly framesOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** The provider's id of the session. */
+  readonly sessionID: string | undefined;
+  readonly responses: number;
+  /** Responses in progress at the end. */
+  readonly unfinished: number;
+  /** `error` events of the provider. */
+  readonly errors: number;
+  /** Milliseconds from the first response's start to its first delta. */
+  readonly firstTokenMs: number | undefined;
+  /** Of the model that transcribes what the caller says: not part of `usage`, unless the session does nothing else. */
+  readonly transcribed:
+    | { readonly inputTokens: number; readonly outputTokens: number; readonly seconds: number }
+    | undefined;
 }
 
 export interface Exchange {
@@ -96,6 +125,8 @@ export interface Exchange {
   firstTokenAt: number | undefined;
   endedAt: number | undefined;
   usage: Usage | undefined;
+  /** Of a realtime session, when it has ended. */
+  realtime?: RealtimeRecord | undefined;
   /** W3C trace context of the server span, when tracing is on. */
   trace: unknown;
 }

@@ -21,6 +21,8 @@ import { createListener } from "./listener.ts";
 import { createPassthrough } from "./passthrough.ts";
 import { serve } from "./pipeline.ts";
 import { probeOf } from "./probe.ts";
+import type { RealtimeLimits } from "./realtime/limits.ts";
+import { Realtime } from "./realtime/realtime.ts";
 import type { Services } from "./services.ts";
 import type { GatewaySettings } from "./settings.ts";
 import { inSlices } from "./sliced.ts";
@@ -43,6 +45,8 @@ export interface GatewayOptions {
   readonly adminToken?: () => Redacted | undefined;
   /** For `/status`: how the source of the tables fares. */
   readonly source?: () => object;
+  /** Where limits of realtime sessions differ from the documented ones. */
+  readonly realtime?: Partial<RealtimeLimits>;
   readonly log: Logger;
   /** Undefined: no access log. */
   readonly accessLog?: LogDestination | undefined;
@@ -147,7 +151,8 @@ export class Gateway {
   async close(options: DrainOptions): Promise<void> {
     const parts = this.#parts;
     parts.draining = true;
-    await drain(this.#listener, options);
+    await Promise.all([drain(this.#listener, options), parts.realtime.drain(options.drainMs)]);
+    parts.realtime.close();
     await parts.upstreams.close({ now: true });
     await parts.telemetry.close(FLUSH_TIMEOUT);
     this.#admin.close();
@@ -161,6 +166,7 @@ interface Parts {
   readonly upstreams: Upstreams;
   readonly telemetry: Telemetry;
   readonly faults: ConfigFaults;
+  readonly realtime: Realtime;
   snapshot: Snapshot | undefined;
   draining: boolean;
 }
@@ -174,6 +180,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     draining: () => parts.draining,
     handle: (request: IncomingMessage, response: ServerResponse) => {
       void serve(services, parts.snapshot, request, response);
+    },
+    upgrade: (request, socket, head) => {
+      socket.on("error", () => undefined);
+      // Loaded with the first one: a gateway that only chats starts faster and smaller.
+      const { snapshot } = parts;
+      void import("./realtime/upgrade.ts").then((loaded) =>
+        loaded.serveUpgrade(services, snapshot, request, socket, head),
+      );
     },
   });
   const admin = createAdmin({
@@ -217,6 +231,12 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     upstreams,
     telemetry,
     faults: new ConfigFaults(telemetry.log),
+    realtime: new Realtime({
+      egress: options.settings.egress,
+      connectTo: options.connectTo,
+      env: options.env,
+      limits: options.realtime,
+    }),
     snapshot: undefined,
     draining: false,
   };
@@ -236,6 +256,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
       streams: parts.telemetry,
     }),
     finder: new Finder(),
+    realtime: parts.realtime,
     allowAnonymous: options.allowAnonymous,
     load: { inFlight: 0 },
     draining: () => parts.draining,

@@ -29,6 +29,7 @@ export interface ListenerOptions {
   readonly headerBytes: number;
   readonly draining: () => boolean;
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
 export function createListener(options: ListenerOptions): Server {
@@ -47,10 +48,7 @@ export function createListener(options: ListenerOptions): Server {
   );
   server.maxHeadersCount = MOST_HEADERS;
   server.on("clientError", refuse);
-  server.on("upgrade", (_request, socket) => {
-    const message = "Upgrading the connection is not possible here: realtime sessions are not served yet.";
-    end(socket, new GatewayError("operation_not_supported", message));
-  });
+  server.on("upgrade", options.upgrade);
   return server;
 }
 

@@ -3,7 +3,8 @@
  *
  *   request ─▶ admit ─▶ readPath ─┬─▶ readBody ─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ attempt ─▶ relay   inference, resources
  *                                 ├─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ pipe                           content of resources
- *                                 └─▶ models                                                             answered here
+ *                                 ├─▶ models                                                             answered here
+ *                                 └─▶ callRealtime                 client secrets and calls (sockets: realtime/upgrade.ts)
  *   …and whatever happened: answerError where a stage threw, then record.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -11,6 +12,7 @@ import type { RequestContext } from "./context.ts";
 import type { Handling } from "./dialects/operations.ts";
 import { GatewayError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
+import { callRealtime } from "./realtime/http.ts";
 import { newRequestID } from "./request-id.ts";
 import type { Services } from "./services.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -37,6 +39,7 @@ const THEN: Readonly<Record<Handling, readonly Stage[]>> = {
   resource: TRANSLATED,
   content: [identify, match, find, plan, pipe],
   models: [models],
+  realtime: [callRealtime],
 };
 
 /** Serves one request. Never rejects. */
@@ -62,7 +65,7 @@ export async function serve(
   finish(context);
 }
 
-function begin(
+export function begin(
   services: Services,
   snapshot: Snapshot,
   request: IncomingMessage,
@@ -150,7 +153,7 @@ function newExchange(request: IncomingMessage): Exchange {
   };
 }
 
-function finish(context: RequestContext): void {
+export function finish(context: RequestContext): void {
   const { exchange, services } = context;
   exchange.endedAt = performance.now();
   services.load.inFlight--;

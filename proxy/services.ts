@@ -2,6 +2,7 @@
 import type { ReplayPool } from "./body/replay-pool.ts";
 import type { Finder } from "./ids/finder.ts";
 import type { Passthrough } from "./passthrough.ts";
+import type { Realtime } from "./realtime/realtime.ts";
 import type { GatewaySettings } from "./settings.ts";
 import type { Target } from "./snapshot.ts";
 import type { Failure } from "./stages/call.ts";
@@ -15,6 +16,7 @@ export interface Services {
   readonly telemetry: Telemetry;
   readonly passthrough: Passthrough;
   readonly finder: Finder;
+  readonly realtime: Realtime;
   /** The namespace of callers without a key; undefined: there are none. */
   readonly allowAnonymous: string | undefined;
   readonly load: { inFlight: number };

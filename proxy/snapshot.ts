@@ -15,6 +15,7 @@ import { dialectOf } from "./dialects/dialects.ts";
 import { type FieldRules, fieldRulesFor } from "./dialects/fields.ts";
 import type { Operation } from "./dialects/operations.ts";
 import { Affinity, homeOf } from "./ids/affinity.ts";
+import { keyFrom, type Signer, signerOf } from "./realtime/sealing.ts";
 import type { Dispatcher } from "./upstream/connections.ts";
 import type { AvailabilityHandle, Upstreams } from "./upstream/upstreams.ts";
 
@@ -72,6 +73,8 @@ export class Snapshot {
   readonly index: TableIndex;
   readonly credentials: Credentials;
   readonly affinity: Affinity;
+  /** Seals what must not be read on its way through a caller. */
+  readonly signer: Signer;
   readonly #upstreams: Upstreams;
   readonly #pepper: Redacted;
   readonly #plans = new Map<string, Plan>();
@@ -86,6 +89,7 @@ export class Snapshot {
     this.index = index;
     this.credentials = secrets.credentials;
     this.affinity = new Affinity(secrets.idKeys);
+    this.signer = signerOf(secrets.idKeys.map((key) => keyFrom(key, "tandem realtime")));
     this.#pepper = secrets.pepper;
     this.#upstreams = upstreams;
   }

@@ -8,7 +8,8 @@ export type ModelKind =
   | "moderation"
   | "image"
   | "speech"
-  | "transcription";
+  | "transcription"
+  | "realtime";
 
 /** A base model. Numbers are tokens. */
 export interface CatalogModel {
@@ -86,6 +87,9 @@ export const CATALOG: readonly CatalogModel[] = [
   other("gpt-image-1", "image", "2025-04-15", 32_768),
   other("gpt-4o-mini-tts", "speech", "2025-03-20", 2_000),
   other("dall-e-2", "image", "", 1_000, { onAzure: false }),
+  other("gpt-realtime", "realtime", "2025-08-28", 32_000, { outputTokens: 4_096 }),
+  other("gpt-realtime-mini", "realtime", "2025-10-06", 32_000, { outputTokens: 4_096 }),
+  other("gpt-4o-realtime-preview", "realtime", "2024-12-17", 32_000, { outputTokens: 4_096 }),
   other("tts-1", "speech", "", 4_096),
   other("whisper-1", "transcription", "", 448),
   other("gpt-4o-transcribe", "transcription", "2025-03-20", 16_000, { outputTokens: 2_000 }),

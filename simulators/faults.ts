@@ -75,6 +75,11 @@ export const FAULTS = {
     summary: "ends cleanly after `after` content events, without finish_reason and [DONE]",
     parameters: [AFTER],
   },
+  close: {
+    place: "body",
+    summary: "realtime: closes with `code` (default 1011) and `reason` after `after` events",
+    parameters: [AFTER, "code", "reason"],
+  },
   "no-done": { place: "body", summary: "ends after finish_reason (and usage) without [DONE]" },
   stall: { place: "body", summary: "stops writing after `after` content events and stays open", parameters: [AFTER] },
   malformed: {

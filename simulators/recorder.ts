@@ -26,7 +26,7 @@ export interface RequestEntry {
   tookMs?: number;
 }
 
-const SECRET_HEADERS = new Set(["authorization", "api-key", "cookie", "proxy-authorization"]);
+const SECRET_HEADERS = new Set(["authorization", "api-key", "cookie", "proxy-authorization", "sec-websocket-protocol"]);
 const SHOWN_HASH_LENGTH = 16;
 
 export class Recorder {

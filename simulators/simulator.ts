@@ -3,6 +3,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { Bill } from "./billing.ts";
 import type { ProviderName } from "./call.ts";
 import { answerControl, CONTROL_PREFIX } from "./control.ts";
@@ -13,6 +14,10 @@ import { type SimulatorOptions, settingsOf } from "./options.ts";
 import { PromptCache } from "./prompt-cache.ts";
 import { azureProvider } from "./provider-azure.ts";
 import { openaiProvider } from "./provider-openai.ts";
+import { isRealtime } from "./realtime/admission.ts";
+import { RealtimeMemory } from "./realtime/memory.ts";
+import { takeRealtimeRequest } from "./realtime/requests.ts";
+import { takeSocket } from "./realtime/socket.ts";
 import { Recorder } from "./recorder.ts";
 import { takeRequest } from "./request-path.ts";
 import { Shelves } from "./shelf.ts";
@@ -26,7 +31,9 @@ const KEEP_ALIVE_MS = 75_000;
 export class Simulator {
   readonly name: ProviderName;
   readonly #site: Site;
+  readonly #realtime: RealtimeMemory = new RealtimeMemory();
   readonly #server: Server;
+  readonly #sockets = new Set<Duplex>();
   readonly #secure: boolean;
 
   constructor(name: ProviderName, options: SimulatorOptions) {
@@ -49,6 +56,11 @@ export class Simulator {
     this.#server = settings.tls
       ? createTlsServer({ ...serverOptions, ...settings.tls }, listener)
       : createServer(serverOptions, listener);
+    this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+      takeSocket({ ...this.#site, memory: this.#realtime }, request, socket, head);
+    });
   }
 
   get bill(): Bill {
@@ -86,6 +98,7 @@ export class Simulator {
   reset(): void {
     const { bill, recorder, plans, limiter, promptCache, shelves, later } = this.#site;
     plans.clear();
+    this.#realtime.reset();
     for (const memory of [bill, recorder, limiter, promptCache, shelves, later]) memory.reset();
   }
 
@@ -93,11 +106,14 @@ export class Simulator {
     this.#site.later.reset();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeAllConnections();
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
   }
 
   #take(request: IncomingMessage, response: ServerResponse): void {
     if (request.url?.startsWith(CONTROL_PREFIX)) void answerControl(this, request, response);
+    else if (isRealtime(request.url ?? ""))
+      void takeRealtimeRequest({ ...this.#site, memory: this.#realtime }, request, response);
     else takeRequest(this.#site, request, response);
   }
 }

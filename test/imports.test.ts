@@ -136,6 +136,7 @@ test("no part imports the commands", () => {
 const OWNERS: readonly { readonly name: string; readonly owners: RegExp }[] = [
   { name: "undici", owners: /^(proxy\/upstream\/|kube\/client\.ts$|bench\/)/ },
   { name: "http-proxy-middleware", owners: /^(proxy\/passthrough\.ts$|bench\/)/ },
+  { name: "ws", owners: /^(proxy\/realtime\/|simulators\/realtime\/)/ },
   { name: "express", owners: /^(proxy\/admin\.ts$|operator\/admin\.ts$|simulators\/|console\/|bench\/)/ },
   { name: "prom-client", owners: /^(proxy\/telemetry\/|operator\/metrics\.ts$)/ },
   { name: "@opentelemetry", owners: /^proxy\/telemetry\// },

@@ -11,9 +11,9 @@ export type AzureDated = "deployment" | "resource" | "none";
 /**
  * `inference` names a model: any backend of its route may answer, through the attempt loop. `resource` belongs to one
  * provider: through the attempt loop as well, with the ids in it translated. `content` are bytes of a resource, piped
- * once and untouched. `models` is answered by Tandem itself.
+ * once and untouched. `models` is answered by Tandem itself. `realtime` has sessions of its own (proxy/realtime).
  */
-export type Handling = "inference" | "resource" | "content" | "models";
+export type Handling = "inference" | "resource" | "content" | "models" | "realtime";
 
 export type Method = "GET" | "POST" | "DELETE";
 
@@ -39,7 +39,7 @@ export interface Operation {
 type Flag = "optional model" | "lists" | "answers bytes";
 
 /** Which of the three forms have it; OpenAI has all of them. */
-type Azure = "v1+deployment" | "v1+resource" | "v1" | "none";
+type Azure = "v1+deployment" | "v1+resource" | "resource" | "v1" | "none";
 
 type Row = readonly [method: Method, name: string, body: BodyKind, azure: Azure, ...flags: Flag[]];
 
@@ -147,11 +147,26 @@ const MODELS: readonly Row[] = [
   ["GET", "models/{model}", "none", "v1+resource"],
 ];
 
+const REALTIME: readonly Row[] = [
+  ["GET", "realtime", "none", "v1+resource"],
+  ["GET", "realtime/translations", "none", "none"],
+  ["POST", "realtime/client_secrets", "json", "v1"],
+  ["POST", "realtime/sessions", "json", "resource"],
+  ["POST", "realtime/transcription_sessions", "json", "none"],
+  ["POST", "realtime/translations/client_secrets", "json", "none"],
+  ["POST", "realtime/calls", "form", "v1", "answers bytes"],
+  ["POST", "realtime/calls/{call_id}/accept", "json", "v1", "answers bytes"],
+  ["POST", "realtime/calls/{call_id}/hangup", "none", "v1", "answers bytes"],
+  ["POST", "realtime/calls/{call_id}/refer", "json", "v1", "answers bytes"],
+  ["POST", "realtime/calls/{call_id}/reject", "json", "v1", "answers bytes"],
+];
+
 export const OPERATIONS: readonly Operation[] = [
   ...INFERENCE.map((row) => operation("inference", row)),
   ...RESOURCES.map((row) => operation("resource", row)),
   ...CONTENT.map((row) => operation("content", row)),
   ...MODELS.map((row) => operation("models", row)),
+  ...REALTIME.map((row) => operation("realtime", row)),
 ];
 
 function operation(handling: Handling, [method, name, body, azure, ...flags]: Row): Operation {
@@ -161,8 +176,8 @@ function operation(handling: Handling, [method, name, body, azure, ...flags]: Ro
     handling,
     body,
     model: handling !== "inference" ? "none" : flags.includes("optional model") ? "optional" : "required",
-    azureV1: azure !== "none",
-    azureDated: azure === "v1+deployment" ? "deployment" : azure === "v1+resource" ? "resource" : "none",
+    azureV1: azure.startsWith("v1"),
+    azureDated: azure === "v1+deployment" ? "deployment" : azure.endsWith("resource") ? "resource" : "none",
     lists: flags.includes("lists"),
     answersBytes: flags.includes("answers bytes"),
   };

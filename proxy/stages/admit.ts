@@ -1,31 +1,41 @@
 /** Who is calling, and may they? */
 import type { IncomingHttpHeaders } from "node:http";
+import type { Client } from "../../routing/table.ts";
 import type { RequestContext } from "../context.ts";
 import { GatewayError } from "../errors.ts";
+import { admitEphemeral } from "../realtime/ephemeral.ts";
 
 /** Longer than any key: what is longer is not hashed. */
 const LONGEST_KEY = 1024;
 const BEARER = /^Bearer +(\S+) *$/i;
 
 export function admit(context: RequestContext): void {
+  admitWith(context, keyIn(context.request.headers));
+}
+
+/** With a key that may have stood elsewhere. */
+export function admitWith(context: RequestContext, key: string | undefined): void {
   const { exchange, services } = context;
-  const key = keyOf(context.request.headers);
   if (key === undefined) {
     if (services.allowAnonymous === undefined) throw unauthorised("No API key was sent.");
     context.namespace = services.allowAnonymous;
   } else {
     const client = key.length <= LONGEST_KEY ? context.snapshot.clientOf(key) : undefined;
-    if (!client) throw unauthorised("The API key is not one of this gateway's.");
-    context.client = client;
-    context.namespace = client.namespace;
-    exchange.client = client.key;
+    if (!client && !admitEphemeral(context, key)) throw unauthorised("The API key is not one of this gateway's.");
+    if (client) admitClient(context, client);
   }
   exchange.namespace = context.namespace;
   exchange.admittedAt = performance.now();
 }
 
+export function admitClient(context: RequestContext, client: Client): void {
+  context.client = client;
+  context.namespace = client.namespace;
+  context.exchange.client = client.key;
+}
+
 /** As OpenAI's clients send it, or as Azure's do. Two different keys are one too many. */
-function keyOf(headers: IncomingHttpHeaders): string | undefined {
+export function keyIn(headers: IncomingHttpHeaders): string | undefined {
   const { authorization } = headers;
   const apiKey = headers["api-key"];
   if (authorization === undefined) return typeof apiKey === "string" ? apiKey : undefined;
@@ -35,7 +45,7 @@ function keyOf(headers: IncomingHttpHeaders): string | undefined {
   return bearer;
 }
 
-function unauthorised(problem: string): GatewayError {
+export function unauthorised(problem: string): GatewayError {
   const fix = "Send the key of an AIClient as 'Authorization: Bearer KEY', or in the header 'api-key'.";
   return new GatewayError("invalid_api_key", `${problem} ${fix}`);
 }

@@ -42,7 +42,9 @@ export function readPath(context: RequestContext): void {
     if (dated) {
       context.deployment = decoded(dated[1] as string);
       context.path = dated[2] as string;
-    } else if (path.startsWith("/openai/")) context.path = path.slice(8);
+      // The preview's name of it (Azure's realtime over WebRTC).
+    } else if (path.startsWith("/openai/realtimeapi/")) context.path = `realtime/${path.slice(20)}`;
+    else if (path.startsWith("/openai/")) context.path = path.slice(8);
     else throw unknownUrl(path);
   }
   const operations = isPlainPath(context.path) ? operationsAt(context.path) : undefined;

@@ -35,11 +35,16 @@ export function ownHeaders(context: RequestContext, headers: Headers): Headers {
   if (!target) return headers;
   headers["x-tandem-provider"] = target.provider.name;
   headers["x-tandem-backend"] = target.backend.name;
-  if (target.upstreamModel !== "") headers["x-tandem-model"] = target.upstreamModel;
+  if (target.upstreamModel !== "") headers["x-tandem-model"] = headerText(target.upstreamModel);
   if (exchange.decision !== undefined) headers["x-tandem-decision"] = exchange.decision;
   const changed = exchange.attempts.at(-1)?.changed;
   if (changed !== undefined) headers["x-tandem-changed"] = changed;
   return headers;
+}
+
+/** Under `*` the caller chooses the name: line ends and letters beyond ASCII in it would be no header. */
+function headerText(name: string): string {
+  return /^[\x20-\x7e]*$/.test(name) ? name : encodeURIComponent(name.toWellFormed());
 }
 
 function answerHeaders(context: RequestContext, call: UpstreamCall): Headers {

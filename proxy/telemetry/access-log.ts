@@ -5,7 +5,7 @@
  * caller can choose (model, path) is cut to a length. JSON.stringify straight into the buffered destination costs
  * half of what a logger call costs, and nothing here needs levels or serializers.
  */
-import type { AttemptRecord, Exchange } from "../exchange.ts";
+import type { AttemptRecord, Exchange, RealtimeRecord } from "../exchange.ts";
 import { escapeControls } from "./log.ts";
 import { overheadOf } from "./overhead.ts";
 
@@ -49,6 +49,9 @@ export function accessLine(exchange: Exchange, traceID: string | undefined): str
     cached_input_tokens: usage?.cachedInput,
     output_tokens: usage?.output,
     reasoning_tokens: usage?.reasoning,
+    audio_input_tokens: usage?.audioInput,
+    audio_output_tokens: usage?.audioOutput,
+    realtime: exchange.realtime && realtimeEntry(exchange.realtime),
     attempts: attempts.map(attemptEntry),
     excluded: exchange.excluded,
   };
@@ -65,6 +68,25 @@ function isoTime(unixMilliseconds: number): string {
     lastIsoTime = new Date(unixMilliseconds).toISOString();
   }
   return lastIsoTime;
+}
+
+function realtimeEntry(session: RealtimeRecord): object {
+  const { transcribed } = session;
+  return {
+    close_code: session.closeCode,
+    closed_by: session.closedBy,
+    reason: session.reason === undefined ? undefined : cut(session.reason),
+    session_id: session.sessionID === undefined ? undefined : cut(session.sessionID),
+    frames_in: session.framesIn,
+    frames_out: session.framesOut,
+    responses: session.responses,
+    unfinished: session.unfinished,
+    errors: session.errors,
+    first_token_ms: session.firstTokenMs === undefined ? undefined : round(session.firstTokenMs),
+    transcribed_input_tokens: transcribed?.inputTokens,
+    transcribed_output_tokens: transcribed?.outputTokens,
+    transcribed_seconds: transcribed?.seconds,
+  };
 }
 
 function attemptEntry(attempt: AttemptRecord): object {

@@ -33,7 +33,7 @@ export class Cell {
   readonly firstToken = new Histogram(FIRST_TOKEN_BOUNDS);
   readonly overhead = new Histogram(OVERHEAD_BOUNDS);
   readonly decisions = new Map<string, number>();
-  readonly tokens = new Map<string, { -readonly [K in keyof Usage]: number }>();
+  readonly tokens = new Map<string, { -readonly [K in keyof Usage]-?: number }>();
   readonly recentAnswers = new Recent();
   readonly recentFirstTokens = new Recent();
 
@@ -164,13 +164,15 @@ function addUsage(cell: Cell, client: string, usage: Usage): void {
   const name = cell.tokens.has(client) || cell.tokens.size < MAX_CLIENTS_PER_CELL ? client : OTHER;
   let counts = cell.tokens.get(name);
   if (counts === undefined) {
-    counts = { input: 0, cachedInput: 0, output: 0, reasoning: 0 };
+    counts = { input: 0, cachedInput: 0, output: 0, reasoning: 0, audioInput: 0, audioOutput: 0 };
     cell.tokens.set(name, counts);
   }
   counts.input += usage.input;
   counts.cachedInput += usage.cachedInput;
   counts.output += usage.output;
   counts.reasoning += usage.reasoning;
+  counts.audioInput += usage.audioInput ?? 0;
+  counts.audioOutput += usage.audioOutput ?? 0;
 }
 
 function increment<K>(map: Map<K, number>, key: K): void {

@@ -28,6 +28,8 @@ const TOKEN_KINDS = {
   cachedInput: "cached_input",
   output: "output",
   reasoning: "reasoning",
+  audioInput: "audio_input",
+  audioOutput: "audio_output",
 } as const satisfies Record<keyof Usage, string>;
 
 type Family = readonly [name: string, help: string, collect: () => Sample[]];
@@ -110,7 +112,7 @@ export class Metrics {
       ],
       [
         "tandem_tokens_total",
-        "Tokens as the provider counted them: cached_input is part of input, reasoning is part of output.",
+        "Tokens as the provider counted them: cached_input and audio_input are part of input, reasoning and audio_output of output.",
         () => tokens(counts),
       ],
       [
@@ -182,7 +184,9 @@ function tokens(counts: Counts): Sample[] {
     const { provider, backend, model } = place;
     for (const [client, usage] of tokens) {
       for (const [field, kind] of Object.entries(TOKEN_KINDS)) {
-        tally.add({ provider, backend, model, client, kind }, usage[field as keyof Usage]);
+        const count = usage[field as keyof Usage];
+        // Most models hear and say nothing.
+        if (count > 0 || !kind.startsWith("audio")) tally.add({ provider, backend, model, client, kind }, count);
       }
     }
   }

@@ -138,7 +138,9 @@ for (const { fault, at = "openai", stream, timeouts = {}, expect } of CASES) {
 }
 
 test("no fault of the simulators is left out", () => {
-  assert.deepEqual([...met].sort(), Object.keys(FAULTS).sort());
+  // Only a socket can be closed: realtime.test.ts meets it.
+  const expected = Object.keys(FAULTS).filter((name) => name !== "close");
+  assert.deepEqual([...met].sort(), expected.sort());
 });
 
 test("an error instead of the first event falls over", async () => {

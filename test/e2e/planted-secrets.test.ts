@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import type { AddressInfo, Socket } from "node:net";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { WebSocket } from "ws";
 import { startGateway } from "../../proxy/gateway.ts";
 import { DEFAULT_SETTINGS } from "../../proxy/settings.ts";
 import { createLogger, LogDestination } from "../../proxy/telemetry/log.ts";
@@ -34,6 +35,8 @@ const SECRET = {
   pepper: "planted-pepper-0011",
   clientSecret: "planted-client-secret-0012",
   echoedSecret: "planted-echoed-secret-0013",
+  socketQuery: "planted-in-a-sockets-query-0012",
+  socketProtocol: "planted-in-a-subprotocol-0013",
 } as const;
 
 /** Everything that came out, with the place it came from. */
@@ -242,6 +245,7 @@ test("no secret comes out of any process", { timeout: 90_000 }, async () => {
   ].flatMap((target) => ["--connect-to", target]);
   const running = await startGatewayCommand(["--manifests", manifests, "--dev", ...connectTo], env);
   await askEverything(running.url);
+  await askForSockets(running.url);
   await breakManifests(manifests, running);
   await lookEverywhere(running.adminUrl);
   running.child.kill("SIGTERM");
@@ -299,6 +303,37 @@ async function askEverything(url: string): Promise<void> {
   await ask(url, "/v1/chat/completions", { method: "POST", headers: JSON_HEADERS, body: '{"model":"very-private' });
   await ask(url, "/v1/files/file-1", { method: "GET", headers: { ...JSON_HEADERS, "x-tandem-route": "openai" } });
   await ask(url, "/v1/models", { method: "GET", headers: JSON_HEADERS });
+}
+
+/** Keys where only realtime takes them: right ones and wrong ones, refused and let in, at providers that repeat theirs. */
+async function askForSockets(url: string): Promise<void> {
+  const at = `${url.replace("http", "ws")}/v1/realtime?model=`;
+  const protocols = (key: string) => ["realtime", `openai-insecure-api-key.${key}`];
+  const knock = async (address: string, offered: readonly string[] = []) => {
+    const socket = new WebSocket(address, [...offered]);
+    const text = await new Promise<string>((resolve) => {
+      socket.on("unexpected-response", (_request, answer) => {
+        let body = JSON.stringify(answer.headers);
+        answer.on("data", (part) => {
+          body += part;
+        });
+        answer.on("end", () => resolve(body));
+      });
+      socket.on("open", () => socket.close());
+      socket.on("error", (error) => resolve(String(error)));
+      socket.on("close", (code, reason) => resolve(`${code} ${reason}`));
+    });
+    keep("WebSocket", text, true);
+  };
+  for (const model of ["echo-401", "azure-echo-500", "azure-echo-429", "none"]) {
+    await knock(`${at}${model}&api-key=${SECRET.client}`);
+    await knock(at + model, protocols(SECRET.client));
+  }
+  await knock(`${at}echo-200&api-key=${SECRET.socketQuery}`);
+  await knock(`${at}echo-200`, protocols(SECRET.socketProtocol));
+  await knock(`${at}echo-200&api-key=${SECRET.socketQuery}`, protocols(SECRET.socketProtocol));
+  await knock(`${url.replace("http", "ws")}/v1/chat/completions?api-key=${SECRET.socketQuery}`);
+  await knock(`${url.replace("http", "ws")}/nowhere?api-key=${SECRET.socketQuery}`, protocols(SECRET.socketProtocol));
 }
 
 async function breakManifests(folder: string, running: { adminUrl: string }): Promise<void> {

@@ -235,6 +235,21 @@ test("a star route takes any name for OpenAI, only listed ones for Azure", async
   await assertRefused(await harness.chat({ model: "gpt-99" }), 404, "model_not_found", /gpt-99/);
 });
 
+test("whatever a caller names under a star route, the answer's headers can be sent", async () => {
+  harness.apply(objects({ route: { models: ["*"] }, openai: { models: [] } }));
+  for (const [model, shown] of [
+    ["a\nb", "a%0Ab"],
+    ["a\r\nset-cookie: x=1", "a%0D%0Aset-cookie%3A%20x%3D1"],
+    ["模型", "%E6%A8%A1%E5%9E%8B"],
+    ["\ud800", "%EF%BF%BD"],
+    ["vendor/model name", "vendor/model name"],
+  ] as const) {
+    const response = await harness.chat({ model });
+    assert.deepEqual([response.status, response.headers.get("x-tandem-model")], [200, shown]);
+    assert.equal(response.headers.get("set-cookie"), null);
+  }
+});
+
 test("Azure's own paths work as well, with the key in api-key", async () => {
   const headers = { "api-key": KEY, authorization: "" };
   const ask = (path: string, body: object) =>

@@ -1,0 +1,59 @@
+/**
+ * How does a caller begin a WebRTC call, and steer it? (`POST realtime/calls`, `realtime/calls/{call_id}/…`)
+ *
+ * The id of a call belongs to the provider that took it and to the caller that made it: it carries its home as all ids
+ * do. Sound itself flows between the caller and the provider; Tandem sees how the call begins.
+ */
+import { isFormType, readForm } from "../body/form.ts";
+import type { RequestContext } from "../context.ts";
+import { homeOf, ownerOf } from "../ids/affinity.ts";
+import type { Target } from "../snapshot.ts";
+import { identify } from "../stages/identify.ts";
+import { ask, reading, respond, translated } from "./exchange-with.ts";
+import type { Place } from "./json-places.ts";
+import type { Whole } from "./post.ts";
+import { routeByKey, routeByModel, routeByPath } from "./routes.ts";
+import { modelIn, modelsOf, type SessionModels } from "./session-models.ts";
+
+const SESSION = "session";
+const FORM_FIELDS: ReadonlySet<string> = new Set([SESSION, "sdp"]);
+
+/** An SDP offer, alone or in a form beside its session. */
+export async function makeCall(context: RequestContext, body: Buffer): Promise<void> {
+  const { ephemeral, exchange, snapshot, request, client, namespace } = context;
+  const models = sessionIn(request.headers["content-type"], body);
+  if (ephemeral) routeByKey(context, ephemeral);
+  else routeByModel(context, models && modelIn(models));
+  const answer = await ask(context, (target) => (models ? translated(context, target, body, models) : body));
+  if (!answer) return;
+  const id = idOf(answer);
+  const home = homeOf((context.target as Target).provider);
+  const own = id === undefined ? undefined : snapshot.affinity.tagged(id, home, ownerOf(client, namespace));
+  respond(context, answer, answer.body, own === undefined ? {} : { location: `${exchange.path}/${own}` });
+}
+
+function sessionIn(type: string | undefined, body: Buffer): SessionModels | undefined {
+  if (type === undefined || !isFormType(type)) return undefined;
+  const part = readForm(body, type, FORM_FIELDS).parts.find(({ name }) => name === SESSION);
+  const place: Place | undefined = part && { kind: "nested", start: part.start, end: part.end };
+  return place && reading(() => modelsOf(body, place));
+}
+
+/** `Location: /v1/realtime/calls/rtc_…`, relative or whole (OpenAI's specification, POST /realtime/calls). */
+function idOf({ headers }: Whole): string | undefined {
+  const id = headers.location
+    ?.replace(/[?#].*$/, "")
+    .split("/")
+    .at(-1);
+  return id === "" ? undefined : id;
+}
+
+/** Accept, hang up, refer, reject: where the call is. */
+export async function steerCall(context: RequestContext, body: Buffer): Promise<void> {
+  const models = context.path.endsWith("/accept") && body.length > 0 ? reading(() => modelsOf(body)) : undefined;
+  identify(context);
+  context.exchange.model = models && modelIn(models);
+  await routeByPath(context);
+  const answer = await ask(context, (target) => (models ? translated(context, target, body, models) : body));
+  if (answer) respond(context, answer, answer.body);
+}

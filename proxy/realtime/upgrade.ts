@@ -1,0 +1,215 @@
+/**
+ * What becomes of a request to upgrade?
+ *
+ *   readAsk ─▶ admit ─▶ route ─▶ dial* ─▶ 101 ─▶ session ─▶ record
+ *
+ * Until the provider has answered 101 the caller has not, and any backend may still be asked; a refusal is a plain HTTP
+ * answer in OpenAI's shape. From the caller's 101 on the session's sockets say how it ends.
+ */
+import { type IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { WebSocket } from "ws";
+import type { RequestContext } from "../context.ts";
+import { operationNamed } from "../dialects/operations.ts";
+import { GatewayError } from "../errors.ts";
+import type { RealtimeRecord } from "../exchange.ts";
+import { begin, finish } from "../pipeline.ts";
+import type { Services } from "../services.ts";
+import type { Snapshot, Target } from "../snapshot.ts";
+import { admitWith } from "../stages/admit.ts";
+import { answerError } from "../stages/answer-error.ts";
+import { ownHeaders } from "../stages/relay.ts";
+import { accept } from "./accept.ts";
+import { type Ask, readAsk } from "./ask.ts";
+import { isContent, SERVICE_RESTART } from "./close-codes.ts";
+import { dial } from "./dial.ts";
+import { formHeaders, socketPath, speaks } from "./places.ts";
+import { headersTo } from "./provider-request.ts";
+import { routeByCall, routeByKey, routeByModel } from "./routes.ts";
+import { RealtimeSession } from "./session.ts";
+import { Tally } from "./tally.ts";
+import { firstOf } from "./walk.ts";
+
+/** Serves one request to upgrade. Never rejects. */
+export async function serveUpgrade(
+  services: Services,
+  snapshot: Snapshot | undefined,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
+  const response = new ServerResponse(request);
+  const context = begin(services, snapshot as Snapshot, request, response);
+  const gone = new AbortController();
+  const unwatch = onGone(socket, () => {
+    context.closed = true;
+    gone.abort();
+  });
+  services.load.inFlight++;
+  try {
+    if (!snapshot) throw new GatewayError("not_ready", "The gateway has no configuration yet. Ask again in a moment.");
+    if (services.draining()) throw goingAway();
+    const ask = readAsk(request);
+    context.operation = operationNamed("GET", ask.operation);
+    context.exchange.operation = ask.operation;
+    admitWith(context, ask.key);
+    const callID = route(context, ask);
+    context.exchange.bodyAt = performance.now();
+    const { stopping } = services.realtime;
+    const provider = await open(context, ask, callID, AbortSignal.any([gone.signal, stopping]));
+    if (context.closed || stopping.aborted) provider?.terminate();
+    if (stopping.aborted) throw goingAway();
+    if (provider && !context.closed) {
+      unwatch();
+      await serveSession(context, ask, provider, { socket, head });
+    }
+  } catch (error) {
+    answer(context, response, socket as Socket, error);
+  }
+  // Its other half would stay open.
+  if (context.closed) socket.destroy();
+  finish(context);
+}
+
+/**
+ * Calls back when the caller goes away. A socket that nobody reads would not tell: this reads it, and leaves what
+ * comes in its buffer. Returns what ends the watching.
+ */
+function onGone(socket: Duplex, callback: () => void): () => void {
+  const onReadable = () => {
+    if (socket.readableLength === 0) socket.read();
+  };
+  socket.on("error", () => undefined);
+  socket.on("close", callback).on("end", callback).on("readable", onReadable);
+  return () => socket.off("close", callback).off("end", callback).off("readable", onReadable);
+}
+
+function goingAway(): GatewayError {
+  return new GatewayError("not_ready", "The gateway is going away. Connect again.");
+}
+
+/** Finds the backends. The provider's id of the call, when it is one that exists. */
+function route(context: RequestContext, ask: Ask): string | undefined {
+  const { ephemeral } = context;
+  if (ask.callID !== undefined) return routeByCall(context, ask.callID);
+  if (ephemeral) {
+    if (ask.model !== undefined && ask.model !== ephemeral.model) {
+      const message = "The ephemeral key is for another model than the one in the query.";
+      throw new GatewayError("invalid_field", message, { param: "model" });
+    }
+    routeByKey(context, ephemeral);
+  } else if (ask.model === undefined && ask.intent === undefined) {
+    const message = "The query names no model. Connect to /v1/realtime?model=NAME.";
+    throw new GatewayError("missing_field", message, { param: "model" });
+  } else {
+    if (ask.isDeployment) context.deployment = ask.model;
+    routeByModel(context, ask.model);
+  }
+  return undefined;
+}
+
+function open(
+  context: RequestContext,
+  ask: Ask,
+  callID: string | undefined,
+  gone: AbortSignal,
+): Promise<WebSocket | undefined> {
+  const { services, snapshot, ephemeral, order } = context;
+  const { realtime } = services;
+  refuseOtherForm(context, order, ask);
+  return firstOf(context, {
+    refusal(target) {
+      if (!speaks(target, ask.form) || socketPath(target, ask, callID) === undefined) return "operation_not_offered";
+      return target.authorization.header || ephemeral ? undefined : target.authorization.missing;
+    },
+    attempt: (target, record) =>
+      dial({
+        target,
+        record,
+        way: realtime.wayTo(target.provider, snapshot.credentials),
+        path: socketPath(target, ask, callID) as string,
+        headers: { ...headersTo(context, target, record, ephemeral), ...formHeaders(target, ask.form) },
+        sentKey: context.sentKey,
+        frameBytes: realtime.limits.frameBytes,
+        gone,
+      }),
+  });
+}
+
+/** Events of another form than the caller's would only be misunderstood. */
+function refuseOtherForm(context: RequestContext, order: readonly Target[], { form }: Ask): void {
+  if (order.length === 0 || order.some((target) => speaks(target, form))) return;
+  const fix =
+    form === "ga"
+      ? "the preview's events only. Connect with the header 'OpenAI-Beta: realtime=v1', or set apiVersion: v1"
+      : "the events of /v1/realtime without 'OpenAI-Beta: realtime=v1' only";
+  const message = `The backends of the route '${context.plan?.route.name}' speak ${fix}.`;
+  throw new GatewayError("operation_not_supported", message);
+}
+
+interface Upgraded {
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
+
+async function serveSession(
+  context: RequestContext,
+  ask: Ask,
+  provider: WebSocket,
+  { socket, head }: Upgraded,
+): Promise<void> {
+  const { services, exchange, request } = context;
+  const { realtime, telemetry } = services;
+  exchange.status = 101;
+  exchange.stream = true;
+  exchange.firstByteAt = performance.now();
+  const { frameBytes } = realtime.limits;
+  const client = await accept({ request, socket, head, headers: ownHeaders(context, {}), frameBytes });
+  const transcribesOnly = ask.intent === "transcription";
+  const tally = new Tally(transcribesOnly);
+  const naming = {
+    client: context.client,
+    target: context.target as Target,
+    names: [exchange.model, ask.model],
+    transcribesOnly,
+  };
+  const session = new RealtimeSession({ client, provider, naming, tally, limits: realtime.limits });
+  realtime.sessions.add(session);
+  if (realtime.stopping.aborted) session.close();
+  telemetry.streamOpened();
+  const record = await session.ended;
+  telemetry.streamClosed();
+  exchange.usage = tally.usage;
+  conclude(context, record);
+}
+
+/** How the session's end looks in the records. */
+function conclude({ exchange }: RequestContext, record: RealtimeRecord): void {
+  const { closeCode, closedBy, unfinished } = record;
+  const attempt = exchange.attempts.at(-1);
+  exchange.realtime = record;
+  exchange.requestBytes = record.bytesIn;
+  exchange.responseBytes = record.bytesOut;
+  if (attempt) attempt.endedAt = performance.now();
+  if (isContent(closeCode) || (closeCode === SERVICE_RESTART && unfinished === 0)) exchange.outcome = "ok";
+  else if (closedBy === "client") exchange.outcome = "client_closed";
+  else {
+    exchange.outcome = closedBy === "provider" && closeCode !== 1006 ? "provider_error" : "cut";
+    exchange.errorCode = closedBy === "provider" && closeCode !== 1006 ? `ws_${closeCode}` : "stream_interrupted";
+    exchange.errorOrigin = closedBy;
+    if (attempt && closedBy === "provider") {
+      attempt.outcome = "cut";
+      attempt.detail = `closed with ${closeCode}`;
+    }
+  }
+}
+
+/** Over the connection that asked to be another: Node gives no response for it. */
+function answer(context: RequestContext, response: ServerResponse, socket: Socket, error: unknown): void {
+  if (context.closed || socket.destroyed) return;
+  response.assignSocket(socket);
+  response.shouldKeepAlive = false;
+  response.once("finish", () => socket.destroySoon());
+  answerError(context, error);
+}

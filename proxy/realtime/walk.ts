@@ -1,0 +1,138 @@
+/**
+ * Which backend opens the session, or answers the call, when the first choice fails?
+ *
+ * Walks the order once: what cannot be asked is passed over, and failures that are not the caller's fault go on to the
+ * next, within the route's `failover`. Nothing here runs after the provider's 101 or its answer.
+ */
+import type { RequestContext } from "../context.ts";
+import type { AttemptRecord } from "../exchange.ts";
+import type { Target } from "../snapshot.ts";
+import { unauthorised } from "../stages/admit.ts";
+import { newAttempt } from "../stages/attempt.ts";
+import type { Failure } from "../stages/call.ts";
+import { finalError, notOffered } from "../stages/final-error.ts";
+import { retryAfter } from "../upstream/retry-after.ts";
+
+/** Undefined: the caller went away. */
+export type Tried<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly failure: Failure }
+  | undefined;
+
+export interface Walkable<T> {
+  /** Why a backend cannot be asked at all; undefined: it can. */
+  refusal(target: Target): string | undefined;
+  /** Must not throw for what a provider does. */
+  attempt(target: Target, record: AttemptRecord): Promise<Tried<T>>;
+}
+
+/** Undefined: the caller went away. Throws GatewayError or ProviderRefusal. */
+export async function firstOf<T>(context: RequestContext, walkable: Walkable<T>): Promise<T | undefined> {
+  const { exchange, plan, order } = context;
+  for (const { authorization } of order) {
+    // A first token of Entra ID is on its way.
+    if (authorization.pending) await authorization.pending;
+  }
+  const skipped = new Map<Target, string>();
+  const able = order.filter((target) => {
+    const reason = walkable.refusal(target);
+    if (reason !== undefined) skipped.set(target, reason);
+    return reason === undefined;
+  });
+  const failover = plan?.route.failover;
+  let last: Failure | undefined;
+  let attempts = 0;
+  for (const target of ready(able, skipped)) {
+    const isLate = performance.now() - exchange.startedAt > (failover?.maxDuration ?? Number.POSITIVE_INFINITY);
+    if (attempts > 0 && (isLate || attempts >= (failover?.maxAttempts ?? 1))) break;
+    const ticket = target.availability.begin(attempts === 0);
+    if (ticket === 0) {
+      skipped.set(target, "circuit_open");
+      continue;
+    }
+    attempts++;
+    if (target !== order[0]) {
+      exchange.decision = `failover:${last?.outcome ?? skipped.values().next().value ?? "unavailable"}`;
+    }
+    const record = newAttempt(target);
+    exchange.attempts.push(record);
+    context.target = target;
+    const tried = await walkable.attempt(target, record);
+    if (!tried || context.closed) {
+      note(record, "aborted");
+      target.availability.released(ticket);
+      return tried?.ok ? tried.value : undefined;
+    }
+    if (tried.ok) {
+      record.outcome = "ok";
+      target.availability.succeeded(ticket);
+      return tried.value;
+    }
+    last = tried.failure;
+    note(record, last.outcome, last.detail);
+    learn(context, target, ticket, last, record);
+    if (last.outcome === "client_error") break;
+  }
+  if (skipped.size > 0) {
+    const excluded = [...skipped].map(([target, reason]) => ({ backend: target.backend.name, reason }));
+    exchange.excluded = [...(exchange.excluded ?? []), ...excluded];
+  }
+  if (context.ephemeral && last?.status === 401) throw unauthorised("The provider takes the ephemeral key no more.");
+  if (able.length === 0 && [...skipped.values()].every((reason) => reason === "operation_not_offered")) {
+    throw notOffered(context);
+  }
+  throw finalError(context, last, limitOf(able));
+}
+
+/** Those that can be asked now. When none can, the first of those whose breaker is open: better than nobody. */
+function ready(able: readonly Target[], skipped: Map<Target, string>): readonly Target[] {
+  const usable: Target[] = [];
+  let shut: Target | undefined;
+  for (const target of able) {
+    const usability = target.availability.usable();
+    if (usability.ok) usable.push(target);
+    else {
+      skipped.set(target, usability.reason);
+      if (usability.reason !== "rate_limited") shut ??= target;
+    }
+  }
+  return usable.length > 0 || !shut ? usable : [shut];
+}
+
+/** Milliseconds until the first rate limit is over. */
+function limitOf(able: readonly Target[]): number | undefined {
+  const waits = able.flatMap(({ availability }) => {
+    const usability = availability.usable();
+    return usability.ok || usability.reason !== "rate_limited" || usability.until === undefined
+      ? []
+      : [usability.until - performance.now()];
+  });
+  return waits.length === 0 ? undefined : Math.max(0, Math.min(...waits));
+}
+
+function note(record: AttemptRecord, outcome: AttemptRecord["outcome"], detail?: string): void {
+  record.outcome = outcome;
+  record.detail = detail;
+  record.endedAt = performance.now();
+}
+
+/** What the failure teaches about the provider, as in the attempt loop of plain requests. */
+function learn(context: RequestContext, target: Target, ticket: number, failure: Failure, record: AttemptRecord): void {
+  const { availability } = target;
+  const id = record.providerRequestID;
+  // The caller's ephemeral key is no part of the configuration.
+  if (failure.error?.rule.fix !== undefined && !context.ephemeral) {
+    context.services.onConfigFault(target, failure, id);
+  }
+  switch (failure.outcome) {
+    case "rate_limited":
+      availability.rateLimited(ticket, retryAfter(failure.headers, failure.error?.message, Date.now()), id);
+      return;
+    case "config_error":
+    case "client_error":
+      availability.succeeded(ticket);
+      return;
+    default:
+      availability.failed(ticket, failure.outcome === "connect_error" ? "provider" : "model", failure.detail, id);
+  }
+}
