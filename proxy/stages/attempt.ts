@@ -10,6 +10,7 @@ import type { AttemptRecord } from "../exchange.ts";
 import { pathAt, type Target } from "../snapshot.ts";
 import { streamProfileOf } from "../sse/profile.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
+import { refusedUsageOption } from "./ask-usage.ts";
 import { type CallOptions, type Failure, UpstreamCall } from "./call.ts";
 import { finalError, isSpent, notOffered } from "./final-error.ts";
 import { answerPlaces } from "./relay.ts";
@@ -274,6 +275,10 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
   record.detail = failure.detail;
   context.call = undefined;
   judge(context, target, ticket, failure, record.providerRequestID);
+  if (call.reading.withholdUsage && refusedUsageOption(target, failure)) {
+    const again = target.availability.begin(target === walk.forced);
+    if (again !== 0) return tryOnce(walk, target, again);
+  }
   return failure;
 }
 

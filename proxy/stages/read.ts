@@ -22,7 +22,7 @@ const LONGEST_FLAG_BYTES = 32;
 const MOST_CHOICES = 128;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 /** Fields that routing reads of every body. */
-const READ_FIELDS = ["model", "stream", "n", "store", "endpoint"];
+const READ_FIELDS = ["model", "stream", "n", "store", "endpoint", "stream_options", "data_sources"];
 /** Fields of forms that Tandem reads; `purpose` and `stream` decide what becomes of the rest. */
 const FORM_FIELDS: ReadonlySet<string> = new Set([...READ_FIELDS, "purpose"]);
 

@@ -4,6 +4,7 @@ import { keyIn } from "../authorization/authorization.ts";
 import { type Edit, edited } from "../body/edits.ts";
 import { fieldOf, settingField } from "../body/form.ts";
 import type { Received } from "../body/receive.ts";
+import type { BodyScan } from "../body/scan.ts";
 import { type Payload, scalarOf, withModel } from "../body/splice.ts";
 import type { RequestContext } from "../context.ts";
 import { batchEdits, endpointAt } from "../dialects/batch.ts";
@@ -11,6 +12,7 @@ import type { Operation } from "../dialects/operations.ts";
 import type { AttemptRecord } from "../exchange.ts";
 import { requestHeaders } from "../headers.ts";
 import { bodyModelAt, pathAt, type Target } from "../snapshot.ts";
+import { usageEdit } from "./ask-usage.ts";
 import type { UpstreamCall } from "./call.ts";
 import { upstreamIn } from "./plan.ts";
 
@@ -27,7 +29,7 @@ export function send(context: RequestContext, target: Target, call: UpstreamCall
   const where = pathAt(target, operation, path, query);
   const { header } = target.authorization;
   if (where === undefined || !header) throw new Error("an ineligible target was chosen");
-  const payload = payloadOf(context, operation, target);
+  const payload = payloadOf(context, operation, target, call);
   const headers = requestHeaders(request.headers, target.provider.type, exchange.id);
   if (body) headers["content-type"] = "application/json";
   else if (!payload) delete headers["content-type"];
@@ -46,18 +48,35 @@ export function send(context: RequestContext, target: Target, call: UpstreamCall
   }
 }
 
-/** The body as it came, or with the upstream's name of the model and the provider's own ids in it. */
-function payloadOf(context: RequestContext, operation: Operation, target: Target): Payload | undefined {
+/** The body as it came, or with the upstream's name of the model, the provider's own ids and the wish for usage in it. */
+function payloadOf(
+  context: RequestContext,
+  operation: Operation,
+  target: Target,
+  call: UpstreamCall,
+): Payload | undefined {
   if (context.form) return formPayload(context, operation, target);
   if (!context.body) return undefined;
   const { scan, rest } = context.body;
   if (!rest && scan.length <= JOINED_BODY_BYTES) scan.join();
   const model = modelFor(context, operation, target);
   const edits = [...(context.ids?.edits ?? []), ...endpointEdit(context, operation, target)];
+  const asking = usageEdit(context, target);
+  if (asking) {
+    edits.push(asking);
+    call.reading = { ...call.reading, withholdUsage: true };
+  }
   if (edits.length === 0) return model ? withModel(scan, model) : scan;
-  const field = scan.fields.get("model");
-  if (model && field) edits.push({ ...field, replacement: model });
+  if (model) edits.push(modelEdit(scan, model));
   return edited(scan.chunks, edits);
+}
+
+/** Of a body that has other fields. */
+function modelEdit(scan: BodyScan, model: Buffer): Edit {
+  const field = scan.fields.get("model");
+  if (field) return { ...field, replacement: model };
+  const at = scan.firstKeyAt;
+  return { start: at, end: at, replacement: Buffer.from(`"model":${model},`) };
 }
 
 /** The endpoint of a new batch, as the provider writes it. */
