@@ -50,6 +50,8 @@ export interface Usage {
   readonly cachedInput: number;
   readonly output: number;
   readonly reasoning: number;
+  /** Counted by Tandem, because the provider did not say. */
+  readonly estimated?: boolean;
 }
 
 export interface Exchange {

@@ -30,6 +30,7 @@ import type { LogDestination, Logger } from "./telemetry/log.ts";
 import { type AppliedTable, type ReloadError, Telemetry } from "./telemetry/telemetry.ts";
 import { startTracing } from "./telemetry/tracing.ts";
 import { Upstreams } from "./upstream/upstreams.ts";
+import { UsageEstimator } from "./usage/estimator.ts";
 
 export interface GatewayOptions {
   readonly listen: Address;
@@ -149,6 +150,7 @@ export class Gateway {
     parts.draining = true;
     await drain(this.#listener, options);
     await parts.upstreams.close({ now: true });
+    await parts.usage.close();
     await parts.telemetry.close(FLUSH_TIMEOUT);
     this.#admin.close();
     this.#admin.closeAllConnections();
@@ -160,6 +162,7 @@ interface Parts {
   readonly reader: TableReader;
   readonly upstreams: Upstreams;
   readonly telemetry: Telemetry;
+  readonly usage: UsageEstimator;
   readonly faults: ConfigFaults;
   snapshot: Snapshot | undefined;
   draining: boolean;
@@ -216,6 +219,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     reader: new TableReader(),
     upstreams,
     telemetry,
+    usage: new UsageEstimator(),
     faults: new ConfigFaults(telemetry.log),
     snapshot: undefined,
     draining: false,
@@ -229,6 +233,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     replayPool: new ReplayPool(settings.limits.replayBytes),
     availability: parts.upstreams.availability,
     telemetry: parts.telemetry,
+    usage: parts.usage,
     passthrough: createPassthrough({
       egress: settings.egress,
       connectTo: options.connectTo,

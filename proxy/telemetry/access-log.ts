@@ -49,6 +49,7 @@ export function accessLine(exchange: Exchange, traceID: string | undefined): str
     cached_input_tokens: usage?.cachedInput,
     output_tokens: usage?.output,
     reasoning_tokens: usage?.reasoning,
+    usage_estimated: usage?.estimated,
     attempts: attempts.map(attemptEntry),
     excluded: exchange.excluded,
   };
