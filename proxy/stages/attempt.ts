@@ -8,8 +8,13 @@ import type { RequestContext } from "../context.ts";
 import { refusedField } from "../dialects/fields.ts";
 import type { Operation } from "../dialects/operations.ts";
 import type { AttemptRecord } from "../exchange.ts";
+import { RESPONSE_EVENT } from "../ids/paths.ts";
+import { tagIDs } from "../ids/tag-answer.ts";
 import { fieldRulesAt, pathAt, type Target } from "../snapshot.ts";
+import { streamProfileOf } from "../sse/profile.ts";
+import type { ReaderOptions } from "../sse/reader.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
+import { refusedUsageOption } from "./ask-usage.ts";
 import { type CallOptions, type Failure, UpstreamCall } from "./call.ts";
 import { finalError, isSpent, mayHaveHappened, notOffered } from "./final-error.ts";
 import { answerPlaces } from "./relay.ts";
@@ -281,21 +286,30 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
   record.outcome = failure.outcome;
   record.detail = failure.detail;
   judge(context, target, ticket, failure, record.providerRequestID);
+  if (call.reading.withholdUsage && refusedUsageOption(target, failure)) {
+    const again = target.availability.begin(target === walk.forced);
+    if (again !== 0) return tryOnce(walk, target, again);
+  }
   return failure;
 }
-
-const ENDS_WITH_DONE: ReadonlySet<string> = new Set(["chat/completions", "completions"]);
 
 function callOptions(context: RequestContext): CallOptions {
   const operation = context.operation as Operation;
   return {
     stream: context.exchange.stream,
-    choices: context.choices,
     bytes: operation.answersBytes,
     translated: answerPlaces(context) !== undefined,
-    typedEvents: !ENDS_WITH_DONE.has(operation.name),
+    reading: readingOf(context, operation),
     resource: operation.handling === "resource",
   };
+}
+
+/** How an answer that is an event stream is read. */
+function readingOf(context: RequestContext, { name }: Operation): ReaderOptions {
+  const profile = streamProfileOf(name);
+  const carriesIDs = profile === "typed" && answerPlaces(context) !== undefined;
+  const rewrite = carriesIDs ? (data: Buffer) => tagIDs(context, data, RESPONSE_EVENT) : undefined;
+  return { profile, choices: context.choices, rewrite };
 }
 
 /** What the failure teaches about the provider. */

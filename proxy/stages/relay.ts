@@ -2,12 +2,11 @@
 import type { JsonPaths } from "../body/json-strings.ts";
 import type { RequestContext } from "../context.ts";
 import { withEndpoints } from "../dialects/batch.ts";
-import { errorBody } from "../errors.ts";
+import type { Usage } from "../exchange.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
 import { StoredChatStream } from "../ids/chat-stream.ts";
 import { placesOf } from "../ids/paths.ts";
 import { tagIDs } from "../ids/tag-answer.ts";
-import { DONE_EVENT } from "../sse/reader.ts";
 import type { Sink, UpstreamCall } from "./call.ts";
 
 /** Answers up to this size that came in several chunks are joined: one write is cheaper than a copy. */
@@ -71,7 +70,7 @@ function translated(context: RequestContext, answer: Buffer, places: JsonPaths):
 /** The whole plain answer is here: headers and body in one write. */
 function endAtOnce(context: RequestContext, call: UpstreamCall, headers: Headers): void {
   const { response, exchange } = context;
-  exchange.usage = call.usage();
+  exchange.usage = usageOf(context, call);
   const places = answerPlaces(context);
   if (places && call.isJson) call.held = [translated(context, Buffer.concat(call.held), places)];
   let length = 0;
@@ -92,26 +91,32 @@ function endAtOnce(context: RequestContext, call: UpstreamCall, headers: Headers
   response.end();
 }
 
+/** Who looks at an answer once more does not pay for it once more. */
+function usageOf({ operation }: RequestContext, call: UpstreamCall): Usage | undefined {
+  return operation?.handling === "inference" ? call.usage() : undefined;
+}
+
 function flow(context: RequestContext, call: UpstreamCall, headers: Headers): Promise<void> {
   const { response, exchange, services } = context;
   const events = call.mode === "events";
   const stored = events && context.stored ? new StoredChatStream(context) : undefined;
   return new Promise((resolve) => {
     const finish = () => {
-      exchange.usage = call.usage();
+      exchange.usage = usageOf(context, call);
       if (events) services.telemetry.streamClosed();
       resolve();
     };
     const sink: Sink = {
       write(chunk) {
         exchange.responseBytes += chunk.length;
-        if (events && exchange.firstTokenAt === undefined && call.events.scan.contentSeen) {
+        if (events && exchange.firstTokenAt === undefined && call.events.contentSeen) {
           exchange.firstTokenAt = performance.now();
         }
         return response.write(stored ? stored.translate(chunk) : chunk);
       },
       whole() {
-        if (events && !call.events.done && !call.typedEvents) response.write(DONE_EVENT);
+        const missing = events ? call.events.missingEnd : undefined;
+        if (missing) response.write(missing);
         response.end();
         exchange.outcome ??= "ok";
         context.target?.availability.succeeded(context.ticket);
@@ -131,11 +136,11 @@ function flow(context: RequestContext, call: UpstreamCall, headers: Headers): Pr
   });
 }
 
-/** A cut answer never ends like a whole one: a stream with an error event and no `[DONE]`, others by a broken connection. */
+/** A cut answer never ends like a whole one: a stream with an error event, others by a broken connection. */
 function endCut(context: RequestContext, call: UpstreamCall, detail: string): void {
   const { response, exchange, target } = context;
   const record = exchange.attempts.at(-1);
-  const ownEvent = call.mode === "events" && call.events.failed;
+  const ownEvent = call.mode === "events" ? call.events.failure : undefined;
   if (record) {
     record.outcome = "cut";
     record.detail = detail;
@@ -143,14 +148,12 @@ function endCut(context: RequestContext, call: UpstreamCall, detail: string): vo
   exchange.outcome = ownEvent ? "provider_error" : "cut";
   exchange.errorCode = "stream_interrupted";
   exchange.errorOrigin = "provider";
-  target?.availability.failed(context.ticket, "model", detail, record?.providerRequestID);
+  if (ownEvent?.callersFault) target?.availability.succeeded(context.ticket);
+  else target?.availability.failed(context.ticket, "model", detail, record?.providerRequestID);
   if (call.mode !== "events") {
     response.destroy();
     return;
   }
-  if (!ownEvent) {
-    const message = "The provider's answer broke off. What came before this event is not the whole answer.";
-    response.write(`data: ${errorBody(message, "server_error", null, "stream_interrupted")}\n\n`);
-  }
+  if (!ownEvent) response.write(call.events.interruption());
   response.end();
 }

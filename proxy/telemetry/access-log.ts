@@ -52,6 +52,7 @@ export function accessLine(exchange: Exchange, traceID: string | undefined): str
     audio_input_tokens: usage?.audioInput,
     audio_output_tokens: usage?.audioOutput,
     realtime: exchange.realtime && realtimeEntry(exchange.realtime),
+    usage_estimated: usage?.estimated,
     attempts: attempts.map(attemptEntry),
     excluded: exchange.excluded,
   };
