@@ -2,67 +2,117 @@
  * Is this whole JSON, and what does it say about the stream?
  *
  * One pass over the bytes of an event, no parse, no allocation: it checks the grammar (RFC 8259) and notes on the
- * way what the proxy needs of a chat chunk: finish reasons, usage, an error, the first content.
+ * way what the proxy needs. Of a chat chunk: finish reasons, usage, an error, content. Of a typed event: its type, its
+ * number, its delta, and the usage that stands in it or in its `response`.
  */
-
-/** The bytes end before the value does. */
-export const INCOMPLETE = -1;
-export const MALFORMED = -2;
+import {
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  INCOMPLETE,
+  MALFORMED,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+  SPACE,
+  scalarEnd,
+  skipSpace,
+  stands,
+  stringEnd,
+} from "./json-tokens.ts";
+import type { KeptText } from "./kept-text.ts";
+import type { StreamProfile } from "./profile.ts";
 
 /** Deeper nesting than any provider's answer has; a bound for a hostile one. */
 const DEEPEST = 128;
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const LETTER_N = 0x6e;
-const SPACE = 0x20;
-
-/** Keys that are looked at, by depth: 1 the chunk, 3 a choice, 4 its delta. */
-const DEPTH_CHUNK = 1;
-const DEPTH_CHOICE = 3;
-const DEPTH_DELTA = 4;
-const CONTENT_KEYS = new Set(["content", "reasoning_content", "refusal", "tool_calls", "function_call", "text"]);
-
-const USAGE = Buffer.from("usage");
-const ERROR = Buffer.from("error");
-const FINISH_REASON = Buffer.from("finish_reason");
-const NULL = Buffer.from("null");
 const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;
 
-/** 1 for bytes that a number or a literal is made of. */
-const SCALAR = new Uint8Array(256);
-for (const char of "0123456789+-.eEtrufalsn") SCALAR[char.charCodeAt(0)] = 1;
-const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
+/** Where keys are looked at: 1 the chunk, 3 a choice, 4 its delta, 5 a function call, 7 the function of a tool call. */
+const DEPTH_CHUNK = 1;
+const DEPTH_RESPONSE = 2;
+const DEPTH_CHOICE = 3;
+const DEPTH_DELTA = 4;
+const DEPTH_CALL = 5;
+const DEPTH_TOOL = 7;
+
+/** What a key means. */
+const NOTHING = 0;
+const ERROR = 1;
+const USAGE = 2;
+const CHOICES = 3;
+const FINISH_REASON = 4;
+/** The value is content, if there is any. */
+const CONTENT = 5;
+const TYPE = 6;
+const NUMBER = 7;
+const DELTA = 8;
+
+const word = (text: string) => Buffer.from(text);
+const W_ERROR = word("error");
+const W_USAGE = word("usage");
+const W_CHOICES = word("choices");
+const W_FINISH_REASON = word("finish_reason");
+const W_DELTA = word("delta");
+const W_MESSAGE = word("message");
+const W_TEXT = word("text");
+const W_CONTENT = word("content");
+const W_AUDIO = word("audio");
+const W_REFUSAL = word("refusal");
+const W_REASONING = word("reasoning_content");
+const W_TOOL_CALLS = word("tool_calls");
+const W_FUNCTION_CALL = word("function_call");
+const W_ARGUMENTS = word("arguments");
+const W_INPUT = word("input");
+const W_TYPE = word("type");
+const W_NUMBER = word("sequence_number");
+const W_RESPONSE = word("response");
 
 export class JsonScan {
   /** Choices that came to their end: `finish_reason` was a string. */
   finishes = 0;
-  /** Some content, not a keep-alive and not a role alone, was seen. */
+  /** Some content of a chat, not a keep-alive and not a role alone, was seen. */
   contentSeen = false;
-  /** The last value had an `error` at its top. */
+
+  // Of the last value alone.
+  /** It had an `error` at its top. */
   error = false;
-  /** Where the last value's `usage` object stands; -1 when it has none. */
+  /** Its `choices` were an empty list. */
+  noChoices = false;
+  /** Where its `usage` object stands; -1 when it has none. */
   usageStart = -1;
   usageEnd = -1;
+  /** Between the quotes of its `type`, and of its `delta`. */
+  typeStart = -1;
+  typeEnd = -1;
+  deltaStart = -1;
+  deltaEnd = -1;
+  /** Its `sequence_number`; -1 when it has none. */
+  number = -1;
 
+  readonly #typed: boolean;
+  readonly #text: KeptText | undefined;
   readonly #isObject = new Uint8Array(DEEPEST + 1);
+  /** What is read now stands in a choice's `delta`, or in a typed event's `response`. */
+  #inside = false;
+  #usageDepth = 0;
+
+  /** `text` takes the content of chat chunks. */
+  constructor(profile: StreamProfile = "chat", text?: KeptText) {
+    this.#typed = profile === "typed";
+    this.#text = text;
+  }
 
   /** The offset behind the value that starts at `from` (white space before it allowed), INCOMPLETE or MALFORMED. */
   end(data: Buffer, from: number): number {
-    this.error = false;
-    this.usageStart = -1;
-    this.usageEnd = -1;
+    this.#begin();
     const stack = this.#isObject;
     const length = data.length;
     let depth = 0;
-    let key = "";
+    let key = NOTHING;
     let i = from;
     // What may come next: a value, a key, or a comma or end. `first` allows an end right after an opening.
     let expectKey = false;
@@ -77,7 +127,9 @@ export class JsonScan {
         if (byte !== QUOTE) return MALFORMED;
         const close = stringEnd(data, i + 1);
         if (close < 0) return close;
-        key = this.#keyOfInterest(data, i + 1, close - 1, depth);
+        key = this.#typed
+          ? this.#typedKey(data, i + 1, close - 1, depth)
+          : this.#chatKey(data, i + 1, close - 1, depth);
         i = (data[close] as number) <= SPACE ? skipSpace(data, close) : close;
         if (i >= length) return INCOMPLETE;
         if (data[i] !== COLON) return MALFORMED;
@@ -87,20 +139,22 @@ export class JsonScan {
         continue;
       } else {
         first = false;
-        if (key !== "") this.#note(key, byte, data[i + 1], i, depth);
+        if (key !== NOTHING) this.#note(key, data, i, depth);
         if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
           if (depth === DEEPEST) return MALFORMED;
           depth++;
           stack[depth] = byte === OPEN_BRACE ? 1 : 0;
           expectKey = byte === OPEN_BRACE;
           first = true;
-          key = "";
+          key = NOTHING;
           i++;
           continue;
         }
-        key = "";
+        const start = i;
         i = byte === QUOTE ? stringEnd(data, i + 1) : scalarEnd(data, i);
         if (i < 0) return i;
+        if (key >= CONTENT && byte === QUOTE) this.#string(key, data, start + 1, i - 1);
+        key = NOTHING;
         if (depth === 0) return i;
       }
       // Behind a value, or at the end of an empty container: a comma goes on, ends close.
@@ -116,99 +170,114 @@ export class JsonScan {
         first = false;
         if (byte !== (stack[depth] === 1 ? CLOSE_BRACE : CLOSE_BRACKET)) return MALFORMED;
         depth--;
-        if (depth === DEPTH_CHUNK && this.usageStart >= 0 && this.usageEnd < 0) this.usageEnd = i;
+        if (depth === this.#usageDepth && this.usageEnd < 0) this.usageEnd = i;
         if (depth === 0) return i;
       }
     }
   }
 
-  /** The key's name when it matters at this depth, else an empty string. */
-  #keyOfInterest(data: Buffer, start: number, end: number, depth: number): string {
+  #begin(): void {
+    this.error = false;
+    this.noChoices = false;
+    this.usageStart = -1;
+    this.usageEnd = -1;
+    this.typeStart = -1;
+    this.deltaStart = -1;
+    this.number = -1;
+    this.#inside = false;
+    this.#usageDepth = -1;
+  }
+
+  /** What the key means at this depth. Most keys differ in their length, and the rest are compared in place. */
+  #chatKey(data: Buffer, start: number, end: number, depth: number): number {
     const size = end - start;
     if (depth === DEPTH_CHUNK) {
-      if (size !== USAGE.length) return "";
-      return stands(data, start, USAGE) ? "usage" : stands(data, start, ERROR) ? "error" : "";
+      if (size === W_CHOICES.length) return stands(data, start, W_CHOICES) ? CHOICES : NOTHING;
+      if (size !== W_USAGE.length) return NOTHING;
+      return stands(data, start, W_USAGE) ? USAGE : stands(data, start, W_ERROR) ? ERROR : NOTHING;
     }
-    if (depth === DEPTH_CHOICE && size === FINISH_REASON.length) {
-      return stands(data, start, FINISH_REASON) ? "finish_reason" : "";
+    if (depth === DEPTH_CHOICE) return this.#choiceKey(data, start, size);
+    if (!this.#inside) return NOTHING;
+    if (depth === DEPTH_DELTA) return isDeltaKey(data, start, size) ? CONTENT : NOTHING;
+    if (depth !== DEPTH_TOOL && depth !== DEPTH_CALL) return NOTHING;
+    if (size === W_ARGUMENTS.length) return stands(data, start, W_ARGUMENTS) ? CONTENT : NOTHING;
+    return size === W_INPUT.length && stands(data, start, W_INPUT) ? CONTENT : NOTHING;
+  }
+
+  #choiceKey(data: Buffer, start: number, size: number): number {
+    this.#inside =
+      (size === W_DELTA.length && stands(data, start, W_DELTA)) ||
+      (size === W_MESSAGE.length && stands(data, start, W_MESSAGE));
+    if (size === W_FINISH_REASON.length) return stands(data, start, W_FINISH_REASON) ? FINISH_REASON : NOTHING;
+    return size === W_TEXT.length && stands(data, start, W_TEXT) ? CONTENT : NOTHING;
+  }
+
+  #typedKey(data: Buffer, start: number, end: number, depth: number): number {
+    if (depth > DEPTH_RESPONSE) return NOTHING;
+    const size = end - start;
+    if (depth === DEPTH_RESPONSE) {
+      return this.#inside && size === W_USAGE.length && stands(data, start, W_USAGE) ? USAGE : NOTHING;
     }
-    if (this.contentSeen || (depth !== DEPTH_DELTA && depth !== DEPTH_CHOICE)) return "";
-    const name = data.toString("latin1", start, end);
-    return CONTENT_KEYS.has(name) ? name : "";
+    this.#inside = size === W_RESPONSE.length && stands(data, start, W_RESPONSE);
+    if (size === W_TYPE.length) return stands(data, start, W_TYPE) ? TYPE : NOTHING;
+    if (size === W_NUMBER.length) return stands(data, start, W_NUMBER) ? NUMBER : NOTHING;
+    if (size !== W_DELTA.length) return NOTHING;
+    if (stands(data, start, W_DELTA)) return DELTA;
+    return stands(data, start, W_USAGE) ? USAGE : stands(data, start, W_ERROR) ? ERROR : NOTHING;
   }
 
-  #note(key: string, byte: number, next: number | undefined, at: number, depth: number): void {
-    if (depth === DEPTH_CHUNK) {
-      if (key === "error") this.error = byte !== LETTER_N;
-      else if (key === "usage" && byte === OPEN_BRACE) this.usageStart = at;
-    } else if (key === "finish_reason") {
-      if (byte === QUOTE) this.finishes++;
-    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET || (byte === QUOTE && next !== QUOTE)) {
-      this.contentSeen = true;
+  /** The key's value begins at `at`. */
+  #note(key: number, data: Buffer, at: number, depth: number): void {
+    const byte = data[at] as number;
+    if (key === CONTENT) {
+      if (byte === OPEN_BRACE || byte === OPEN_BRACKET || (byte === QUOTE && data[at + 1] !== QUOTE)) {
+        this.contentSeen = true;
+      }
+    } else if (key === ERROR) this.error = byte !== LETTER_N;
+    else if (key === CHOICES) this.noChoices = byte === OPEN_BRACKET && data[skipSpace(data, at + 1)] === CLOSE_BRACKET;
+    else if (key === FINISH_REASON && byte === QUOTE) this.finishes++;
+    else if (key === NUMBER) this.number = wholeNumber(data, at);
+    else if (key === USAGE && byte === OPEN_BRACE) {
+      this.usageStart = at;
+      this.usageEnd = -1;
+      this.#usageDepth = depth;
+    }
+  }
+
+  #string(key: number, data: Buffer, start: number, end: number): void {
+    if (key === CONTENT) this.#text?.add(data, start, end);
+    else if (key === DELTA) {
+      this.deltaStart = start;
+      this.deltaEnd = end;
+    } else if (key === TYPE) {
+      this.typeStart = start;
+      this.typeEnd = end;
     }
   }
 }
 
-/** Compared in place: a string made for each key would cost more than the scan. */
-function stands(data: Buffer, at: number, word: Buffer): boolean {
-  for (let i = 0; i < word.length; i++) if (data[at + i] !== word[i]) return false;
-  return true;
-}
-
-function skipSpace(data: Buffer, from: number): number {
-  let i = from;
-  for (;;) {
-    const byte = data[i];
-    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return i;
-    i++;
+function isDeltaKey(data: Buffer, start: number, size: number): boolean {
+  switch (size) {
+    case W_CONTENT.length:
+      return stands(data, start, W_CONTENT) || stands(data, start, W_REFUSAL);
+    case W_AUDIO.length:
+      return stands(data, start, W_AUDIO);
+    case W_TOOL_CALLS.length:
+      return stands(data, start, W_TOOL_CALLS);
+    case W_FUNCTION_CALL.length:
+      return stands(data, start, W_FUNCTION_CALL);
+    case W_REASONING.length:
+      return stands(data, start, W_REASONING);
+    default:
+      return false;
   }
 }
 
-/** Behind the closing quote. A raw control character, a line end among them, cannot stand in a JSON string. */
-function stringEnd(data: Buffer, from: number): number {
-  const length = data.length;
+function wholeNumber(data: Buffer, from: number): number {
+  let value = 0;
   let i = from;
-  while (i < length) {
-    const byte = data[i++] as number;
-    if (byte === QUOTE) return i;
-    if (byte === BACKSLASH) {
-      const next = escapeEnd(data, i);
-      if (next < 0) return next;
-      i = next;
-    } else if (byte < 0x20) return MALFORMED;
+  for (let digit = data[i]; digit !== undefined && digit >= DIGIT_0 && digit <= DIGIT_9; digit = data[++i]) {
+    value = value * 10 + digit - DIGIT_0;
   }
-  return INCOMPLETE;
-}
-
-function escapeEnd(data: Buffer, from: number): number {
-  const byte = data[from];
-  if (byte === undefined) return INCOMPLETE;
-  if (byte !== 0x75) return '"\\/bfnrt'.includes(String.fromCharCode(byte)) ? from + 1 : MALFORMED;
-  for (let i = from + 1; i <= from + 4; i++) {
-    const hex = data[i];
-    if (hex === undefined) return INCOMPLETE;
-    if (!/[0-9a-fA-F]/.test(String.fromCharCode(hex))) return MALFORMED;
-  }
-  return from + 5;
-}
-
-function scalarEnd(data: Buffer, from: number): number {
-  let i = from;
-  while (i < data.length && SCALAR[data[i] as number] === 1) i++;
-  if (i === from) return MALFORMED;
-  if (i === data.length) return INCOMPLETE;
-  const size = i - from;
-  const byte = data[from] as number;
-  // Most scalars are a whole number or null.
-  if (byte > DIGIT_0 && byte <= DIGIT_9 && digitsEnd(data, from) === i) return i;
-  if (size === 1 && byte === DIGIT_0) return i;
-  if (size === NULL.length && stands(data, from, NULL)) return i;
-  const text = data.toString("latin1", from, i);
-  return text === "null" || text === "true" || text === "false" || NUMBER.test(text) ? i : MALFORMED;
-}
-
-function digitsEnd(data: Buffer, from: number): number {
-  let i = from;
-  while ((data[i] as number) >= DIGIT_0 && (data[i] as number) <= DIGIT_9) i++;
-  return i;
+  return i === from ? -1 : value;
 }

@@ -6,7 +6,20 @@
  * (https://html.spec.whatwg.org/multipage/server-sent-events.html); data is JSON or `[DONE]`.
  */
 import type { Usage } from "../exchange.ts";
-import { INCOMPLETE, JsonScan } from "./json-scan.ts";
+import { JsonScan } from "./json-scan.ts";
+import { INCOMPLETE, OPEN_BRACE, SPACE, stands } from "./json-tokens.ts";
+import { KeptText } from "./kept-text.ts";
+import { blankLineEnd, type EventLines, eventEnd, lineEnd, linesOf, withData } from "./lines.ts";
+import type { StreamProfile } from "./profile.ts";
+import {
+  chatInterruption,
+  failureOf,
+  responseInterruption,
+  type StreamFailure,
+  typedInterruption,
+} from "./stream-error.ts";
+import { isDelta, isSound, kindOf } from "./typed-event.ts";
+import { sumOf, usageOf } from "./usage.ts";
 
 /** Largest single event: an image in base64 fits. A larger one breaks the stream. */
 export const LARGEST_EVENT_BYTES = 32 * 1024 * 1024;
@@ -15,28 +28,77 @@ export const DONE_EVENT = Buffer.from("data: [DONE]\n\n");
 
 const LF = 0x0a;
 const CR = 0x0d;
-const OPEN_BRACE = 0x7b;
-/** `data: ` and `data:` as bytes. */
-const DATA = [0x64, 0x61, 0x74, 0x61, 0x3a];
-const SPACE = 0x20;
+const DATA = Buffer.from("data:");
+const EVENT = Buffer.from("event:");
 const NONE: readonly Buffer[] = [];
 
+/** Given the whole response's JSON in an event of this type, says what goes on in its place. */
+export type Rewrite = (eventName: string, data: Buffer) => Buffer;
+
+export interface ReaderOptions {
+  readonly profile?: StreamProfile;
+  /** Answers asked for (`n`): each must end before the stream is whole. */
+  readonly choices?: number;
+  /** Typed: for the events that carry a whole response. */
+  readonly rewrite?: Rewrite | undefined;
+  /** Chat: the chunk that has usage and no choices was asked for by Tandem alone, and stays here. */
+  readonly withholdUsage?: boolean;
+}
+
 export class EventReader {
-  readonly scan = new JsonScan();
   /** `[DONE]` was seen. */
   done = false;
+  /** Something the caller waits for has come: a delta, not a keep-alive and not a role alone. */
+  contentSeen = false;
   /** Events left out because they were not whole JSON. */
   dropped = 0;
-  /** An event that carries an error came; the stream is not whole whatever follows. */
-  failed = false;
+  /** An event that says it is an error came; the stream is not whole whatever follows. */
+  failure: StreamFailure | undefined;
   usage: Usage | undefined;
+  /** What came as content. */
+  readonly text = new KeptText();
 
+  readonly #scan: JsonScan;
+  readonly #typed: boolean;
+  readonly #choices: number;
+  readonly #rewrite: Rewrite | undefined;
+  readonly #withholdUsage: boolean;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
+  /** Typed events that were the last of their answer. */
+  #endings = 0;
+  #number = -1;
+  /** What is passed in place of the event just read; undefined: the event itself. */
+  #instead: readonly Buffer[] | undefined;
+
+  constructor(options: ReaderOptions = {}) {
+    this.#typed = options.profile === "typed";
+    this.#choices = options.choices ?? 1;
+    this.#rewrite = options.rewrite;
+    this.#withholdUsage = options.withholdUsage ?? false;
+    this.#scan = new JsonScan(options.profile, this.text);
+  }
 
   /** Bytes of an event that has not ended. */
   get pendingBytes(): number {
     return this.#pendingBytes;
+  }
+
+  /** Everything that was asked for has come: the body may end now. */
+  get whole(): boolean {
+    if (this.failure) return false;
+    return this.done || (this.#typed ? this.#endings : this.#scan.finishes) >= this.#choices;
+  }
+
+  /** What a whole stream still lacks: chat's clients may wait for `[DONE]`. */
+  get missingEnd(): Buffer | undefined {
+    return this.#typed || this.done ? undefined : DONE_EVENT;
+  }
+
+  /** The event that tells the caller of a stream that broke off, in its API's form. */
+  interruption(): string {
+    if (!this.#typed) return chatInterruption();
+    return this.#number < 0 ? typedInterruption() : responseInterruption(this.#number + 1);
   }
 
   /** Takes a chunk; returns what may go on, in order. Nothing after `[DONE]`. */
@@ -71,17 +133,13 @@ export class EventReader {
     let passFrom = 0;
     let at = 0;
     while (at < data.length && !this.done) {
-      const fast = this.#plainEvent(data, at);
-      if (fast > at) {
-        at = fast;
-        continue;
-      }
-      const end = fast === INCOMPLETE ? INCOMPLETE : eventEnd(data, at, last);
+      const end = this.#event(data, at, last);
       if (end === INCOMPLETE) break;
-      if (!this.#isWhole(data.subarray(at, end))) {
+      if (this.#instead) {
         if (at > passFrom) passed.push(data.subarray(passFrom, at));
+        passed.push(...this.#instead);
         passFrom = end;
-        this.dropped++;
+        this.#instead = undefined;
       }
       at = end;
     }
@@ -90,92 +148,101 @@ export class EventReader {
     return passed;
   }
 
-  /** The end of an event of the one common form, `data: {…}` LF LF; INCOMPLETE, or 0 when it has another form. */
-  #plainEvent(data: Buffer, at: number): number {
-    for (let i = 0; i < DATA.length; i++) if (data[at + i] !== DATA[i]) return 0;
-    const start = data[at + DATA.length] === SPACE ? at + DATA.length + 1 : at + DATA.length;
-    if (data[start] !== OPEN_BRACE) return 0;
-    const finishes = this.scan.finishes;
-    const end = this.scan.end(data, start);
-    if (end > 0 && data[end] === LF && data[end + 1] === LF) {
-      this.#read(data);
-      return end + 2;
-    }
+  /** Reads the event at `at`; returns its end, or INCOMPLETE. */
+  #event(data: Buffer, at: number, last: boolean): number {
+    const { finishes } = this.#scan;
+    const textBytes = this.text.bytes;
+    const plain = this.#plainEvent(data, at);
+    if (plain > 0) return plain;
     // Looked at again, by another way or with more bytes: what this look counted does not count.
-    this.scan.finishes = finishes;
-    return end === INCOMPLETE && data.length - at < LARGEST_EVENT_BYTES ? INCOMPLETE : 0;
+    this.#scan.finishes = finishes;
+    this.text.backTo(textBytes);
+    if (plain === INCOMPLETE) return INCOMPLETE;
+    const end = eventEnd(data, at, last);
+    if (end !== INCOMPLETE) this.#anyEvent(linesOf(data.subarray(at, end)));
+    return end;
+  }
+
+  /**
+   * The end of an event of the common form: `data: {…}`, before it an `event:` line or none. INCOMPLETE, or 0 when it
+   * has another form.
+   */
+  #plainEvent(data: Buffer, at: number): number {
+    const named = this.#typed && stands(data, at, EVENT);
+    const from = named ? lineEnd(data, at + EVENT.length) : at;
+    if (from < 0) return 0;
+    if (!stands(data, from, DATA)) return 0;
+    const colonEnd = from + DATA.length;
+    const start = data[colonEnd] === SPACE ? colonEnd + 1 : colonEnd;
+    if (data[start] !== OPEN_BRACE) return 0;
+    const end = this.#scan.end(data, start);
+    if (end === INCOMPLETE && data.length - at < LARGEST_EVENT_BYTES) return INCOMPLETE;
+    const next = end > 0 ? blankLineEnd(data, end) : 0;
+    if (next === 0 || (named && this.#scan.typeStart < 0)) return 0;
+    const replaced = this.#read(data, start, end, "");
+    if (replaced)
+      this.#instead = replaced.length === 0 ? NONE : [data.subarray(at, start), replaced, data.subarray(end, next)];
+    return next;
   }
 
   /** Any other form: lines of any ending, comments, several data lines. */
-  #isWhole(event: Buffer): boolean {
-    const data = event
-      .toString("utf8")
-      .split(/\r\n|\n|\r/)
-      .filter((line) => line === "data" || line.startsWith("data:"))
-      .map((line) => line.slice(DATA.length).replace(/^ /, ""));
-    if (data.length === 0) return true;
-    const text = data.join("\n");
-    if (text.trim() === "[DONE]") {
+  #anyEvent(event: EventLines): void {
+    if (event.data === undefined) return;
+    if (event.data.trim() === "[DONE]") {
       this.done = true;
-      return true;
+      return;
     }
-    const bytes = Buffer.from(`${text}\n`);
-    const finishes = this.scan.finishes;
-    const end = this.scan.end(bytes, 0);
-    if (end > 0 && bytes.subarray(end).toString().trim() === "") {
-      this.#read(bytes);
-      return true;
+    const { finishes } = this.#scan;
+    const textBytes = this.text.bytes;
+    const json = Buffer.from(`${event.data}\n`);
+    const end = this.#scan.end(json, 0);
+    if (end < 0 || json.toString("latin1", end).trim() !== "") {
+      this.#scan.finishes = finishes;
+      this.text.backTo(textBytes);
+      this.dropped++;
+      this.#instead = NONE;
+      return;
     }
-    this.scan.finishes = finishes;
-    return false;
+    const replaced = this.#read(json, 0, end, event.name ?? "");
+    if (replaced) this.#instead = replaced.length === 0 ? NONE : [withData(event, replaced)];
   }
 
-  /** Takes from the event just scanned what it says of the whole stream. */
-  #read(data: Buffer): void {
-    if (this.scan.error) this.failed = true;
-    if (this.scan.usageStart >= 0) {
-      this.usage = usageOf(data.subarray(this.scan.usageStart, this.scan.usageEnd)) ?? this.usage;
+  /**
+   * Takes from the data just scanned what it says of the whole stream. `name`: of its `event:` line.
+   * Returns what goes on instead: nothing, or other data.
+   */
+  #read(data: Buffer, start: number, end: number, name: string): Buffer | undefined {
+    return this.#typed ? this.#readTyped(data, start, end, name) : this.#readChat(data, start, end);
+  }
+
+  #readChat(data: Buffer, start: number, end: number): Buffer | undefined {
+    const scan = this.#scan;
+    this.contentSeen = scan.contentSeen;
+    if (scan.error) this.failure = failureOf(data.toString("utf8", start, end));
+    if (scan.usageStart < 0) return undefined;
+    this.usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd)) ?? this.usage;
+    return this.#withholdUsage && scan.noChoices ? data.subarray(0, 0) : undefined;
+  }
+
+  #readTyped(data: Buffer, start: number, end: number, name: string): Buffer | undefined {
+    const scan = this.#scan;
+    if (scan.number >= 0) this.#number = scan.number;
+    const { typeStart, typeEnd } = scan;
+    if (typeStart >= 0 && isDelta(data, typeStart, typeEnd)) {
+      this.contentSeen = true;
+      if (scan.deltaStart >= 0 && !isSound(data, typeStart, typeEnd))
+        this.text.add(data, scan.deltaStart, scan.deltaEnd);
+      return undefined;
     }
-  }
-}
-
-/** Behind the blank line that ends the event at `from`, or INCOMPLETE. */
-function eventEnd(data: Buffer, from: number, last: boolean): number {
-  let emptyLine = false;
-  for (let i = from; i < data.length; i++) {
-    const byte = data[i];
-    if (byte !== LF && byte !== CR) {
-      emptyLine = false;
-      continue;
+    const type = typeStart >= 0 ? data.toString("latin1", typeStart, typeEnd) : name;
+    const kind = kindOf(type);
+    if (kind.content) this.contentSeen = true;
+    if (kind.terminal) this.#endings++;
+    if (kind.failure || scan.error) this.failure = failureOf(data.toString("utf8", start, end));
+    if (scan.usageStart >= 0) {
+      const usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd));
+      if (usage) this.usage = kind.adds ? sumOf(this.usage, usage) : usage;
     }
-    if (byte === CR && data[i + 1] === LF) i++;
-    else if (byte === CR && i + 1 === data.length && !last) return INCOMPLETE;
-    if (emptyLine) return i + 1;
-    emptyLine = true;
+    return kind.lifecycle && this.#rewrite ? this.#rewrite(type, data.subarray(start, end)) : undefined;
   }
-  return INCOMPLETE;
-}
-
-interface WireUsage {
-  prompt_tokens?: number;
-  completion_tokens?: number;
-  prompt_tokens_details?: { cached_tokens?: number } | null;
-  completion_tokens_details?: { reasoning_tokens?: number } | null;
-}
-
-/** Usage of a chat completion or an embedding from the JSON text of its `usage` object. */
-export function usageOf(json: Buffer): Usage | undefined {
-  let wire: WireUsage;
-  try {
-    wire = JSON.parse(json.toString("utf8")) as WireUsage;
-  } catch {
-    return undefined;
-  }
-  if (typeof wire.prompt_tokens !== "number") return undefined;
-  return {
-    input: wire.prompt_tokens,
-    cachedInput: wire.prompt_tokens_details?.cached_tokens ?? 0,
-    output: wire.completion_tokens ?? 0,
-    reasoning: wire.completion_tokens_details?.reasoning_tokens ?? 0,
-  };
 }

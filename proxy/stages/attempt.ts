@@ -9,6 +9,7 @@ import { refusedField } from "../dialects/fields.ts";
 import type { Operation } from "../dialects/operations.ts";
 import type { AttemptRecord } from "../exchange.ts";
 import { fieldRulesAt, pathAt, type Target } from "../snapshot.ts";
+import { streamProfileOf } from "../sse/profile.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
 import { type CallOptions, type Failure, UpstreamCall } from "./call.ts";
 import { finalError, isSpent, mayHaveHappened, notOffered } from "./final-error.ts";
@@ -284,16 +285,13 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
   return failure;
 }
 
-const ENDS_WITH_DONE: ReadonlySet<string> = new Set(["chat/completions", "completions"]);
-
 function callOptions(context: RequestContext): CallOptions {
   const operation = context.operation as Operation;
   return {
     stream: context.exchange.stream,
-    choices: context.choices,
     bytes: operation.answersBytes,
     translated: answerPlaces(context) !== undefined,
-    typedEvents: !ENDS_WITH_DONE.has(operation.name),
+    reading: { profile: streamProfileOf(operation.name), choices: context.choices },
     resource: operation.handling === "resource",
   };
 }

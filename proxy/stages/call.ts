@@ -8,7 +8,8 @@
 import { type ProviderError, readProviderError } from "../dialects/provider-error.ts";
 import type { AttemptOutcome, AttemptRecord } from "../exchange.ts";
 import type { Target } from "../snapshot.ts";
-import { EventReader, LARGEST_EVENT_BYTES, usageOf } from "../sse/reader.ts";
+import { EventReader, LARGEST_EVENT_BYTES, type ReaderOptions } from "../sse/reader.ts";
+import { keepTail, plainUsage } from "../sse/usage.ts";
 import type { DispatchController, DispatchHandler } from "../upstream/connections.ts";
 import { transportFailure } from "../upstream/failure.ts";
 
@@ -20,10 +21,6 @@ const TRANSLATED_ANSWER_BYTES = 64 * 1024 * 1024;
 const ERROR_INSIDE = 500;
 /** As much of an error's body is read. */
 const ERROR_BODY_BYTES = 256 * 1024;
-/** The tail of a plain answer in which `usage` is looked for: it follows the content. */
-const USAGE_TAIL_BYTES = 4096;
-const USAGE_KEY = Buffer.from('"usage"');
-const OPEN_BRACE = 0x7b;
 
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -51,13 +48,11 @@ export interface Sink {
 /** What to expect of the answer. */
 export interface CallOptions {
   readonly stream: boolean;
-  readonly choices: number;
   /** It may be something else than JSON or events. */
   readonly bytes: boolean;
   /** It is translated before it is passed on. */
   readonly translated: boolean;
-  /** Its events end by themselves, with the type of the last one, and not with `[DONE]`. */
-  readonly typedEvents: boolean;
+  readonly reading: ReaderOptions;
   /** A 404 says that a thing is not there, which is the caller's affair. */
   readonly resource: boolean;
 }
@@ -77,7 +72,7 @@ export class UpstreamCall implements DispatchHandler {
   #events: EventReader | undefined;
   /** Made when first asked for: most answers are not streams. */
   get events(): EventReader {
-    this.#events ??= new EventReader();
+    this.#events ??= new EventReader(this.reading);
     return this.#events;
   }
   mode: Mode = "waiting";
@@ -85,12 +80,15 @@ export class UpstreamCall implements DispatchHandler {
   readonly #target: Target;
   readonly #record: AttemptRecord;
   readonly #options: CallOptions;
+  /** How an answer that is an event stream is read. May be set until it begins. */
+  reading: ReaderOptions;
   #settle: ((settled: Settled) => void) | undefined;
   #controller: DispatchController | undefined;
   #sink: Sink | undefined;
   #ended: { readonly cut: string | undefined } | undefined;
   #bytes = 0;
-  #lastChunk: Buffer | undefined;
+  /** The end of a plain answer that flows. */
+  readonly #tail: Buffer[] = [];
   #paused = false;
   #abortReason: string | undefined;
   #requestTimer: NodeJS.Timeout;
@@ -101,6 +99,7 @@ export class UpstreamCall implements DispatchHandler {
     this.#target = target;
     this.#record = record;
     this.#options = options;
+    this.reading = options.reading;
     this.settled = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -110,10 +109,6 @@ export class UpstreamCall implements DispatchHandler {
     const firstToken = target.firstTokenTimeout;
     if (firstToken !== undefined)
       this.#tokenTimer = setTimeout(() => this.#expire("firstToken", firstToken), firstToken);
-  }
-
-  get typedEvents(): boolean {
-    return this.#options.typedEvents;
   }
 
   get isJson(): boolean {
@@ -194,19 +189,22 @@ export class UpstreamCall implements DispatchHandler {
   /** Tokens of the answer, as far as the provider told. */
   usage() {
     if (this.mode === "events") return this.events.usage;
-    return plainUsage(this.complete ? this.held : this.#lastChunk ? [this.#lastChunk] : []);
+    return plainUsage(this.complete ? this.held : this.#tail);
   }
 
   #onEvents(chunk: Buffer): void {
     this.#phaseTimer?.refresh();
     const passed = this.events.feed(chunk);
-    if (this.events.scan.contentSeen && this.#tokenTimer) {
+    if (this.events.contentSeen && this.#tokenTimer) {
       clearTimeout(this.#tokenTimer);
       this.#tokenTimer = undefined;
     }
+    const { failure } = this.events;
     // An error instead of the first event: nothing was passed on, so another backend can still answer.
-    if (this.events.failed && this.#settle) this.#fail("server_error", "sent an error inside a 200 stream");
-    else if (this.events.pendingBytes > LARGEST_EVENT_BYTES) this.#fail("malformed", "sent an event that is too large");
+    if (failure && !failure.callersFault && this.#settle) {
+      this.#fail("server_error", "sent an error inside a 200 stream");
+    } else if (this.events.pendingBytes > LARGEST_EVENT_BYTES)
+      this.#fail("malformed", "sent an event that is too large");
     else if (this.#mayYetFailOver()) this.held.push(...passed);
     else for (const bytes of passed) this.#emit(bytes);
   }
@@ -216,19 +214,18 @@ export class UpstreamCall implements DispatchHandler {
     return this.#tokenTimer !== undefined && this.#settle !== undefined && this.#bytes <= HELD_ANSWER_BYTES;
   }
 
-  /** A body that ended cleanly after every choice's finish reason is whole even without `[DONE]`. */
+  /** A body that ended cleanly after everything that was asked for is whole even without `[DONE]`. */
   #onEventsEnd(): void {
     for (const bytes of this.events.end()) this.#emit(bytes);
-    const { done, failed, scan } = this.events;
-    if (failed) this.#end("the provider sent an error event");
-    else if (done || this.#options.typedEvents || scan.finishes >= this.#options.choices) this.#end(undefined);
+    if (this.events.failure) this.#end("the provider sent an error event");
+    else if (this.events.whole) this.#end(undefined);
     else if (this.#settle) this.#fail("cut", "ended a stream before its first event");
     else this.#end("the stream ended before its last event");
   }
 
   #onPlain(chunk: Buffer): void {
-    this.#lastChunk = chunk;
     if (this.#settle === undefined) {
+      keepTail(this.#tail, chunk);
       this.#emit(chunk);
       return;
     }
@@ -240,6 +237,7 @@ export class UpstreamCall implements DispatchHandler {
     }
     // Audio is listened to while it comes.
     if (isJson(this.headers) && (translated || this.#bytes <= HELD_ANSWER_BYTES)) return;
+    for (const one of this.held) keepTail(this.#tail, one);
     this.#pause();
     this.#settleWell();
   }
@@ -364,22 +362,4 @@ function isError(held: readonly Buffer[]): boolean {
 
 function endsWell(last: Buffer): boolean {
   return CLOSING.test(last.toString("latin1", Math.max(0, last.length - 64)));
-}
-
-/** `usage` stands behind the content, near the end: found from there, and only it is parsed. */
-function plainUsage(held: readonly Buffer[]) {
-  let tail = held.at(-1);
-  if (!tail) return undefined;
-  if (tail.length < USAGE_TAIL_BYTES && held.length > 1) tail = Buffer.concat(held.slice(-2));
-  const key = tail.lastIndexOf(USAGE_KEY);
-  if (key === -1) return undefined;
-  const start = tail.indexOf(OPEN_BRACE, key);
-  if (start === -1) return undefined;
-  let depth = 0;
-  for (let i = start; i < tail.length; i++) {
-    const byte = tail[i];
-    if (byte === OPEN_BRACE) depth++;
-    else if (byte === 0x7d && --depth === 0) return usageOf(tail.subarray(start, i + 1));
-  }
-  return undefined;
 }

@@ -2,12 +2,10 @@
 import type { JsonPaths } from "../body/json-strings.ts";
 import type { RequestContext } from "../context.ts";
 import { withEndpoints } from "../dialects/batch.ts";
-import { errorBody } from "../errors.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
 import { StoredChatStream } from "../ids/chat-stream.ts";
 import { placesOf } from "../ids/paths.ts";
 import { tagIDs } from "../ids/tag-answer.ts";
-import { DONE_EVENT } from "../sse/reader.ts";
 import type { Sink, UpstreamCall } from "./call.ts";
 
 /** Answers up to this size that came in several chunks are joined: one write is cheaper than a copy. */
@@ -105,13 +103,14 @@ function flow(context: RequestContext, call: UpstreamCall, headers: Headers): Pr
     const sink: Sink = {
       write(chunk) {
         exchange.responseBytes += chunk.length;
-        if (events && exchange.firstTokenAt === undefined && call.events.scan.contentSeen) {
+        if (events && exchange.firstTokenAt === undefined && call.events.contentSeen) {
           exchange.firstTokenAt = performance.now();
         }
         return response.write(stored ? stored.translate(chunk) : chunk);
       },
       whole() {
-        if (events && !call.events.done && !call.typedEvents) response.write(DONE_EVENT);
+        const missing = events ? call.events.missingEnd : undefined;
+        if (missing) response.write(missing);
         response.end();
         exchange.outcome ??= "ok";
         context.target?.availability.succeeded(context.ticket);
@@ -131,11 +130,11 @@ function flow(context: RequestContext, call: UpstreamCall, headers: Headers): Pr
   });
 }
 
-/** A cut answer never ends like a whole one: a stream with an error event and no `[DONE]`, others by a broken connection. */
+/** A cut answer never ends like a whole one: a stream with an error event, others by a broken connection. */
 function endCut(context: RequestContext, call: UpstreamCall, detail: string): void {
   const { response, exchange, target } = context;
   const record = exchange.attempts.at(-1);
-  const ownEvent = call.mode === "events" && call.events.failed;
+  const ownEvent = call.mode === "events" ? call.events.failure : undefined;
   if (record) {
     record.outcome = "cut";
     record.detail = detail;
@@ -143,14 +142,12 @@ function endCut(context: RequestContext, call: UpstreamCall, detail: string): vo
   exchange.outcome = ownEvent ? "provider_error" : "cut";
   exchange.errorCode = "stream_interrupted";
   exchange.errorOrigin = "provider";
-  target?.availability.failed(context.ticket, "model", detail, record?.providerRequestID);
+  if (ownEvent?.callersFault) target?.availability.succeeded(context.ticket);
+  else target?.availability.failed(context.ticket, "model", detail, record?.providerRequestID);
   if (call.mode !== "events") {
     response.destroy();
     return;
   }
-  if (!ownEvent) {
-    const message = "The provider's answer broke off. What came before this event is not the whole answer.";
-    response.write(`data: ${errorBody(message, "server_error", null, "stream_interrupted")}\n\n`);
-  }
+  if (!ownEvent) response.write(call.events.interruption());
   response.end();
 }

@@ -40,7 +40,6 @@ test("a stream goes through byte for byte, however it is cut and whatever its li
       const { reader, passed } = read(Buffer.from(text), cut);
       assert.equal(passed, text);
       assert.equal(reader.done, true);
-      assert.equal(reader.scan.finishes, 1);
       assert.equal(reader.dropped, 0);
       assert.deepEqual(reader.usage, { input: 7, cachedInput: 3, output: 5, reasoning: 0 });
     }),
@@ -70,16 +69,16 @@ test("half an event at the end is never passed on", () => {
   const { reader, passed } = read(Buffer.from(`${chunk({ content: "a" })}data: {"choices":[{"del`), [10]);
   assert.equal(passed, chunk({ content: "a" }));
   assert.equal(reader.done, false);
-  assert.equal(reader.scan.finishes, 0);
+  assert.equal(reader.whole, false);
 });
 
 test("an error event is noticed, an error of null is none", () => {
-  assert.equal(read(Buffer.from('data: {"error":{"message":"no capacity"}}\n\n'), [9]).reader.failed, true);
-  assert.equal(read(Buffer.from('data: {"error":null,"choices":[]}\n\n'), [9]).reader.failed, false);
+  assert.equal(read(Buffer.from('data: {"error":{"message":"no capacity"}}\n\n'), [9]).reader.failure?.code, null);
+  assert.equal(read(Buffer.from('data: {"error":null,"choices":[]}\n\n'), [9]).reader.failure, undefined);
 });
 
 test("keep-alives and roles are not content, deltas and tool calls are", () => {
-  const seen = (text: string) => read(Buffer.from(text), [50]).reader.scan.contentSeen;
+  const seen = (text: string) => read(Buffer.from(text), [50]).reader.contentSeen;
   assert.equal(seen(": hi\n\n"), false);
   assert.equal(seen(chunk({ role: "assistant", content: "" })), false);
   assert.equal(seen(chunk({ role: "assistant", content: null, refusal: null })), false);
@@ -96,7 +95,7 @@ test("Azure's forms: an empty first chunk, a chunk without delta", () => {
     [33],
   );
   assert.ok(passed.startsWith(first) && passed.includes(late));
-  assert.equal(reader.scan.finishes, 1);
+  assert.equal(reader.whole, true);
 });
 
 test("the JSON scan accepts what JSON.parse accepts and refuses what it refuses", () => {

@@ -1,0 +1,60 @@
+/**
+ * What does an event of this type say about its stream?
+ *
+ * Responses (`response.*`), images (`image_generation.*`, `image_edit.*`), transcripts (`transcript.text.*`) and speech
+ * (`speech.audio.*`), by the OpenAPI document of 2026-08. Unknown types say nothing and pass.
+ */
+import { stands } from "./json-tokens.ts";
+
+export interface EventKind {
+  /** The last event of its stream; of several images, each has one. */
+  readonly terminal?: true;
+  /** Something the caller waits for: it ends the wait for the first token. */
+  readonly content?: true;
+  /** An error, passed on as it came. */
+  readonly failure?: true;
+  /** Carries the whole response, ids included. */
+  readonly lifecycle?: true;
+  /** Each event has a usage of its own. */
+  readonly adds?: true;
+}
+
+const IMAGE_DONE: EventKind = { terminal: true, content: true, adds: true };
+
+const KINDS: ReadonlyMap<string, EventKind> = new Map<string, EventKind>([
+  ["response.created", { lifecycle: true }],
+  ["response.queued", { lifecycle: true }],
+  ["response.in_progress", { lifecycle: true }],
+  ["response.completed", { lifecycle: true, terminal: true }],
+  ["response.incomplete", { lifecycle: true, terminal: true }],
+  ["response.failed", { lifecycle: true, failure: true }],
+  ["response.image_generation_call.partial_image", { content: true }],
+  ["image_generation.partial_image", { content: true }],
+  ["image_generation.completed", IMAGE_DONE],
+  ["image_edit.partial_image", { content: true }],
+  ["image_edit.completed", IMAGE_DONE],
+  ["transcript.text.segment", { content: true }],
+  ["transcript.text.done", { terminal: true, content: true }],
+  ["speech.audio.done", { terminal: true }],
+  ["error", { failure: true }],
+]);
+
+const NO_KIND: EventKind = {};
+
+/** Azure's older names end in `_delta` (`response.mcp_call.arguments_delta`). */
+const DELTA = Buffer.from("delta");
+const AUDIO_DELTA = Buffer.from("audio.delta");
+
+/** Most events are these: told by their last letters, without a string made. */
+export function isDelta(data: Buffer, start: number, end: number): boolean {
+  return end - start > DELTA.length && stands(data, end - DELTA.length, DELTA);
+}
+
+/** Its delta is sound, not text. */
+export function isSound(data: Buffer, start: number, end: number): boolean {
+  return end - start >= AUDIO_DELTA.length && stands(data, end - AUDIO_DELTA.length, AUDIO_DELTA);
+}
+
+export function kindOf(type: string): EventKind {
+  return KINDS.get(type) ?? NO_KIND;
+}

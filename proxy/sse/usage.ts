@@ -1,0 +1,111 @@
+/** How many tokens did the provider count? */
+import type { Usage } from "../exchange.ts";
+
+/** The end of a plain answer in which `usage` is looked for: it follows the content, and little follows it. */
+const TAIL_BYTES = 64 * 1024;
+const USAGE_KEY = Buffer.from('"usage"');
+const COLON = 0x3a;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Chat, completions and embeddings say prompt and completion; Responses, images, transcripts and speech input and output. */
+interface WireUsage {
+  prompt_tokens?: unknown;
+  completion_tokens?: unknown;
+  prompt_tokens_details?: { cached_tokens?: unknown } | null;
+  completion_tokens_details?: { reasoning_tokens?: unknown } | null;
+  input_tokens?: unknown;
+  output_tokens?: unknown;
+  input_tokens_details?: { cached_tokens?: unknown } | null;
+  output_tokens_details?: { reasoning_tokens?: unknown } | null;
+}
+
+/** From the JSON text of a `usage` object. Undefined when it counts no tokens (transcripts may be billed by the second). */
+export function usageOf(json: Buffer): Usage | undefined {
+  let wire: WireUsage;
+  try {
+    wire = JSON.parse(json.toString("utf8")) as WireUsage;
+  } catch {
+    return undefined;
+  }
+  const input = wire.prompt_tokens ?? wire.input_tokens;
+  if (typeof input !== "number") return undefined;
+  const inputDetails = wire.prompt_tokens_details ?? wire.input_tokens_details;
+  const outputDetails = wire.completion_tokens_details ?? wire.output_tokens_details;
+  return {
+    input,
+    cachedInput: countOf(inputDetails?.cached_tokens),
+    output: countOf(wire.completion_tokens ?? wire.output_tokens),
+    reasoning: countOf(outputDetails?.reasoning_tokens),
+  };
+}
+
+export function sumOf(a: Usage | undefined, b: Usage): Usage {
+  if (!a) return b;
+  return {
+    input: a.input + b.input,
+    cachedInput: a.cachedInput + b.cachedInput,
+    output: a.output + b.output,
+    reasoning: a.reasoning + b.reasoning,
+  };
+}
+
+function countOf(value: unknown): number {
+  return typeof value === "number" ? value : 0;
+}
+
+/**
+ * Usage of a plain answer, from its last chunks: the last `"usage"` whose value is an object that counts tokens. What
+ * follows it in Responses (`user`, `metadata`) may well say "usage" too, as a text.
+ */
+export function plainUsage(chunks: readonly Buffer[]): Usage | undefined {
+  const tail = tailOf(chunks);
+  for (let at = tail.lastIndexOf(USAGE_KEY); at >= 0; at = at === 0 ? -1 : tail.lastIndexOf(USAGE_KEY, at - 1)) {
+    const colon = spaceEnd(tail, at + USAGE_KEY.length);
+    const start = tail[colon] === COLON ? spaceEnd(tail, colon + 1) : -1;
+    if (start < 0 || tail[start] !== OPEN_BRACE) continue;
+    const usage = usageOf(tail.subarray(start, objectEnd(tail, start)));
+    if (usage) return usage;
+  }
+  return undefined;
+}
+
+/** Keeps the last chunks of a flowing answer, no more of them than the tail needs. */
+export function keepTail(chunks: Buffer[], chunk: Buffer): void {
+  chunks.push(chunk);
+  let bytes = 0;
+  for (const one of chunks) bytes += one.length;
+  for (let oldest = chunks[0]; oldest && bytes - oldest.length >= TAIL_BYTES; oldest = chunks[0]) {
+    chunks.shift();
+    bytes -= oldest.length;
+  }
+}
+
+function tailOf(chunks: readonly Buffer[]): Buffer {
+  let first = chunks.length;
+  for (let bytes = 0; first > 0 && bytes < TAIL_BYTES; bytes += chunks[first]?.length ?? 0) first--;
+  const tail = chunks.slice(first);
+  return tail.length === 1 ? (tail[0] as Buffer) : Buffer.concat(tail);
+}
+
+function spaceEnd(bytes: Buffer, from: number): number {
+  let at = from;
+  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++;
+  return at;
+}
+
+function objectEnd(bytes: Buffer, start: number): number {
+  let depth = 0;
+  let inString = false;
+  for (let i = start; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === BACKSLASH) i++;
+    else if (byte === QUOTE) inString = !inString;
+    else if (inString) continue;
+    else if (byte === OPEN_BRACE) depth++;
+    else if (byte === CLOSE_BRACE && --depth === 0) return i + 1;
+  }
+  return bytes.length;
+}
