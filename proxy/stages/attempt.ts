@@ -11,6 +11,7 @@ import type { AttemptRecord } from "../exchange.ts";
 import { fieldRulesAt, pathAt, type Target } from "../snapshot.ts";
 import { streamProfileOf } from "../sse/profile.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
+import { refusedUsageOption } from "./ask-usage.ts";
 import { type CallOptions, type Failure, UpstreamCall } from "./call.ts";
 import { finalError, isSpent, mayHaveHappened, notOffered } from "./final-error.ts";
 import { answerPlaces } from "./relay.ts";
@@ -282,6 +283,10 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
   record.outcome = failure.outcome;
   record.detail = failure.detail;
   judge(context, target, ticket, failure, record.providerRequestID);
+  if (call.reading.withholdUsage && refusedUsageOption(target, failure)) {
+    const again = target.availability.begin(target === walk.forced);
+    if (again !== 0) return tryOnce(walk, target, again);
+  }
   return failure;
 }
 

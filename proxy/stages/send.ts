@@ -4,6 +4,7 @@ import { keyIn } from "../authorization/authorization.ts";
 import { type Edit, edited } from "../body/edits.ts";
 import { fieldOf, settingField } from "../body/form.ts";
 import type { Received } from "../body/receive.ts";
+import type { BodyScan } from "../body/scan.ts";
 import { type Payload, placed, scalarOf, withModel } from "../body/splice.ts";
 import type { RequestContext } from "../context.ts";
 import { batchEdits, endpointAt } from "../dialects/batch.ts";
@@ -12,6 +13,7 @@ import type { Operation } from "../dialects/operations.ts";
 import type { AttemptRecord } from "../exchange.ts";
 import { requestHeaders } from "../headers.ts";
 import { bodyModelAt, fieldRulesAt, pathAt, type Target } from "../snapshot.ts";
+import { usageEdit } from "./ask-usage.ts";
 import type { UpstreamCall } from "./call.ts";
 import { upstreamIn } from "./plan.ts";
 
@@ -30,7 +32,7 @@ export function send(context: RequestContext, target: Target, call: UpstreamCall
   if (where === undefined || !header) throw new Error("an ineligible target was chosen");
   const changes = changesOf(context, operation, target);
   record.changed = changes?.note;
-  const payload = payloadOf(context, operation, target, changes);
+  const payload = payloadOf(context, operation, target, call, changes);
   const headers = requestHeaders(request.headers, target.provider.type, exchange.id);
   if (body) headers["content-type"] = "application/json";
   else if (!payload) delete headers["content-type"];
@@ -57,11 +59,15 @@ function changesOf({ body }: RequestContext, operation: Operation, target: Targe
   return changesFor(rules, body.scan);
 }
 
-/** The body as it came, or with the upstream's name of the model, the provider's own ids and only fields it takes. */
+/**
+ * The body as it came, or with the upstream's name of the model, the provider's own ids, the wish for usage, and only
+ * fields it takes.
+ */
 function payloadOf(
   context: RequestContext,
   operation: Operation,
   target: Target,
+  call: UpstreamCall,
   changes: Changes | undefined,
 ): Payload | undefined {
   if (context.form) return formPayload(context, operation, target);
@@ -71,10 +77,22 @@ function payloadOf(
   const model = modelFor(context, operation, target);
   const edits = [...(context.ids?.edits ?? []), ...endpointEdit(context, operation, target)];
   if (changes) edits.push(...placed(scan, changes.edits));
+  const asking = usageEdit(context, target);
+  if (asking) {
+    edits.push(asking);
+    call.reading = { ...call.reading, withholdUsage: true };
+  }
   if (edits.length === 0) return model ? withModel(scan, model) : scan;
-  const field = scan.fields.get("model");
-  if (model && field) edits.push({ ...field, replacement: model });
+  if (model) edits.push(modelEdit(scan, model));
   return edited(scan.chunks, edits);
+}
+
+/** Of a body that has other fields. */
+function modelEdit(scan: BodyScan, model: Buffer): Edit {
+  const field = scan.fields.get("model");
+  if (field) return { ...field, replacement: model };
+  const at = scan.firstKeyAt;
+  return { start: at, end: at, replacement: Buffer.from(`"model":${model},`) };
 }
 
 /** The endpoint of a new batch, as the provider writes it. */
