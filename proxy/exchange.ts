@@ -55,6 +55,8 @@ export interface Usage {
   /** Part of `input` and `output`; absent: not told. */
   readonly audioInput?: number;
   readonly audioOutput?: number;
+  /** Counted by Tandem, because the provider did not say. */
+  readonly estimated?: boolean;
 }
 
 /** How a realtime session went. In: from the caller; out: to the caller. */

@@ -32,6 +32,7 @@ import type { LogDestination, Logger } from "./telemetry/log.ts";
 import { type AppliedTable, type ReloadError, Telemetry } from "./telemetry/telemetry.ts";
 import { startTracing } from "./telemetry/tracing.ts";
 import { Upstreams } from "./upstream/upstreams.ts";
+import { UsageEstimator } from "./usage/estimator.ts";
 
 export interface GatewayOptions {
   readonly listen: Address;
@@ -154,6 +155,7 @@ export class Gateway {
     await Promise.all([drain(this.#listener, options), parts.realtime.drain(options.drainMs)]);
     parts.realtime.close();
     await parts.upstreams.close({ now: true });
+    await parts.usage.close();
     await parts.telemetry.close(FLUSH_TIMEOUT);
     this.#admin.close();
     this.#admin.closeAllConnections();
@@ -165,6 +167,7 @@ interface Parts {
   readonly reader: TableReader;
   readonly upstreams: Upstreams;
   readonly telemetry: Telemetry;
+  readonly usage: UsageEstimator;
   readonly faults: ConfigFaults;
   readonly realtime: Realtime;
   snapshot: Snapshot | undefined;
@@ -230,6 +233,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     reader: new TableReader(),
     upstreams,
     telemetry,
+    usage: new UsageEstimator(),
     faults: new ConfigFaults(telemetry.log),
     realtime: new Realtime({
       egress: options.settings.egress,
@@ -249,6 +253,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     replayPool: new ReplayPool(settings.limits.replayBytes),
     availability: parts.upstreams.availability,
     telemetry: parts.telemetry,
+    usage: parts.usage,
     passthrough: createPassthrough({
       egress: settings.egress,
       connectTo: options.connectTo,

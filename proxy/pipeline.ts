@@ -19,6 +19,7 @@ import type { Snapshot } from "./snapshot.ts";
 import { admit } from "./stages/admit.ts";
 import { answerError } from "./stages/answer-error.ts";
 import { attempt } from "./stages/attempt.ts";
+import { countUsage } from "./stages/count-usage.ts";
 import { find } from "./stages/find.ts";
 import { identify } from "./stages/identify.ts";
 import { match } from "./stages/match.ts";
@@ -159,5 +160,7 @@ export function finish(context: RequestContext): void {
   services.load.inFlight--;
   context.receiver?.release();
   if (context.closed && exchange.outcome === undefined) exchange.outcome = "client_closed";
-  services.telemetry.record(exchange);
+  const counting = countUsage(context);
+  if (counting) void counting.then(() => services.telemetry.record(exchange));
+  else services.telemetry.record(exchange);
 }

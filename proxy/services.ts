@@ -8,12 +8,14 @@ import type { Target } from "./snapshot.ts";
 import type { Failure } from "./stages/call.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { Availability } from "./upstream/availability.ts";
+import type { UsageEstimator } from "./usage/estimator.ts";
 
 export interface Services {
   readonly limits: GatewaySettings["limits"];
   readonly replayPool: ReplayPool;
   readonly availability: Availability;
   readonly telemetry: Telemetry;
+  readonly usage: UsageEstimator;
   readonly passthrough: Passthrough;
   readonly finder: Finder;
   readonly realtime: Realtime;

@@ -26,7 +26,7 @@ export function usageEdit(context: RequestContext, target: Target): Edit | undef
 
 /** Whether a target refused what only Tandem had asked for. It is not asked again until the next table. */
 export function refusedUsageOption(target: Target, failure: Failure): boolean {
-  if (failure.outcome !== "client_error" || !failure.error?.body.includes("stream_options")) return false;
+  if (failure.outcome !== "client_error" || !failure.error?.shown.body.includes("stream_options")) return false;
   refusing.add(target);
   return true;
 }

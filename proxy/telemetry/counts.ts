@@ -26,6 +26,8 @@ const ANONYMOUS = "anonymous";
 /** Where a request went: the labels that most metrics share, in their order. */
 export type Place = Readonly<Record<"route" | "provider" | "backend" | "model", string>>;
 
+export type TokenCount = Exclude<keyof Usage, "estimated">;
+
 export class Cell {
   readonly place: Place;
   readonly statuses = new Map<number, number>();
@@ -33,7 +35,7 @@ export class Cell {
   readonly firstToken = new Histogram(FIRST_TOKEN_BOUNDS);
   readonly overhead = new Histogram(OVERHEAD_BOUNDS);
   readonly decisions = new Map<string, number>();
-  readonly tokens = new Map<string, { -readonly [K in keyof Usage]-?: number }>();
+  readonly tokens = new Map<string, Record<TokenCount, number>>();
   readonly recentAnswers = new Recent();
   readonly recentFirstTokens = new Recent();
 
@@ -57,6 +59,8 @@ export class Counts {
   readonly failovers = new Map<string, number>();
   readonly errors = new Map<string, number>();
   readonly exclusions = new Map<string, number>();
+  /** Of all tokens, those that no provider counted. */
+  readonly estimated = { input: 0, output: 0 };
   #models: ReadonlySet<string> = new Set();
 
   /** These names of models may be label values from now on. */
@@ -74,7 +78,7 @@ export class Counts {
     cell.duration.observe((endedAt - startedAt) / 1000);
     cell.overhead.observe(overheadOf(exchange) / 1000);
     if (exchange.decision !== undefined) increment(cell.decisions, exchange.decision);
-    if (exchange.usage !== undefined) addUsage(cell, exchange.client ?? ANONYMOUS, exchange.usage);
+    if (exchange.usage !== undefined) this.#recordUsage(cell, exchange.client ?? ANONYMOUS, exchange.usage);
     if (last !== undefined) recordLatency(exchange, last, cell);
     this.#recordAttempts(exchange);
     if (outcome !== "ok" && outcome !== "client_closed") this.#recordError(exchange, cell.place, last);
@@ -92,6 +96,13 @@ export class Counts {
       if (answer || firstToken) latencies.push({ ...place, answer, firstToken });
     }
     return latencies;
+  }
+
+  #recordUsage(cell: Cell, client: string, usage: Usage): void {
+    addUsage(cell, client, usage);
+    if (!usage.estimated) return;
+    this.estimated.input += usage.input;
+    this.estimated.output += usage.output;
   }
 
   #recordAttempts(exchange: Exchange): void {

@@ -5,9 +5,9 @@
  * remains after a reload. Names and labels are a promise to dashboards: they stay.
  */
 import { collectDefaultMetrics, Registry } from "prom-client";
-import type { Exchange, Usage } from "../exchange.ts";
+import type { Exchange } from "../exchange.ts";
 import { ConfigMetrics } from "./config-metrics.ts";
-import { type BackendLatency, type Cell, Counts, labelsOf } from "./counts.ts";
+import { type BackendLatency, type Cell, Counts, labelsOf, type TokenCount } from "./counts.ts";
 import { counter, gauge, histogram, type Sample, Tally } from "./exposition.ts";
 
 /** prom-client's default of 10 ms would wake an idle proxy 100 times a second. */
@@ -30,7 +30,9 @@ const TOKEN_KINDS = {
   reasoning: "reasoning",
   audioInput: "audio_input",
   audioOutput: "audio_output",
-} as const satisfies Record<keyof Usage, string>;
+} as const satisfies Record<TokenCount, string>;
+
+const ESTIMATED_KINDS = ["input", "output"] as const;
 
 type Family = readonly [name: string, help: string, collect: () => Sample[]];
 type Timing = readonly [name: string, help: string, field: "duration" | "firstToken" | "overhead"];
@@ -116,6 +118,11 @@ export class Metrics {
         () => tokens(counts),
       ],
       [
+        "tandem_tokens_estimated_total",
+        "Tokens within tandem_tokens_total that Tandem counted, because the provider did not say.",
+        () => estimated(counts),
+      ],
+      [
         "tandem_log_lines_dropped_total",
         "Log lines dropped because the reader of the log was too slow.",
         () => [{ value: this.#sources.droppedLogLines(), labels: {} }],
@@ -184,13 +191,17 @@ function tokens(counts: Counts): Sample[] {
     const { provider, backend, model } = place;
     for (const [client, usage] of tokens) {
       for (const [field, kind] of Object.entries(TOKEN_KINDS)) {
-        const count = usage[field as keyof Usage];
+        const count = usage[field as TokenCount];
         // Most models hear and say nothing.
         if (count > 0 || !kind.startsWith("audio")) tally.add({ provider, backend, model, client, kind }, count);
       }
     }
   }
   return tally.samples();
+}
+
+function estimated(counts: Counts): Sample[] {
+  return ESTIMATED_KINDS.map((kind) => ({ value: counts.estimated[kind], labels: { kind } }));
 }
 
 function samplesOf(map: ReadonlyMap<string, number>, names: readonly string[]): Sample[] {
