@@ -7,7 +7,7 @@
 import { performance } from "node:perf_hooks";
 import { BodyScan } from "../proxy/body/scan.ts";
 import { EventReader } from "../proxy/sse/reader.ts";
-import { type BodyShape, plainAnswer, requestBody, streamEvents } from "./traffic.ts";
+import { type API, type BodyShape, plainAnswer, requestBody, streamEvents } from "./traffic.ts";
 
 /** As Node hands out what arrived on a socket. */
 const SOCKET_CHUNK_BYTES = 65_536;
@@ -49,17 +49,17 @@ function scanned(chunks: readonly Buffer[]): number {
 }
 
 /** @param perRead how many events one read from the socket brings. */
-function streamTrial(events: number, perRead: number): Trial {
-  const all = streamEvents(events);
+function streamTrial(api: API, events: number, perRead: number): Trial {
+  const all = streamEvents(api, events);
   const reads: Buffer[] = [];
   for (let at = 0; at < all.length; at += perRead) reads.push(Buffer.from(all.slice(at, at + perRead).join("")));
   const bytes = reads.reduce((sum, read) => sum + read.length, 0);
   const work = () => {
-    const reader = new EventReader();
+    const reader = new EventReader({ profile: api === "chat" ? "chat" : "typed" });
     for (const read of reads) reader.feed(read);
-    if (!reader.done || reader.dropped > 0) throw new Error("the reader did not take the stream as whole");
+    if (!reader.whole || reader.dropped > 0) throw new Error("the reader did not take the stream as whole");
   };
-  return { name: `stream of ${events} events, ${perRead} in a read`, bytes, work };
+  return { name: `${api}: stream of ${events} events, ${perRead} in a read`, bytes, work };
 }
 
 /** Microseconds: the fastest of some rounds, the one that was disturbed least. */
@@ -80,9 +80,11 @@ const trials: readonly Trial[] = [
   ...bodyTrials({ ...small, bytes: 300, modelAt: "first" }, "300 B body"),
   ...bodyTrials({ bytes: 100_000, messages: 20, modelAt: "last", stream: false }, "100 KB body"),
   ...bodyTrials({ bytes: 1_000_000, messages: 100, modelAt: "last", stream: false }, "1 MB body"),
-  streamTrial(50, 1),
-  streamTrial(50, 10),
-  streamTrial(1000, 50),
+  streamTrial("chat", 50, 1),
+  streamTrial("chat", 50, 10),
+  streamTrial("chat", 1000, 50),
+  streamTrial("responses", 50, 1),
+  streamTrial("responses", 1000, 50),
   { name: "610 B answer: parse", bytes: answer.length, work: () => JSON.parse(answer.toString()) },
 ];
 

@@ -13,7 +13,7 @@ import { openFiles, Peer } from "./processes.ts";
 import type { Results, Sample } from "./results.ts";
 import { IDLE_STREAM_BODY, type Scenario } from "./scenarios.ts";
 import { DIRECT, HEADERS, PATH, startTarget, type Target, Unavailable } from "./targets.ts";
-import { type Answer, payloadBytes } from "./traffic.ts";
+import { type Answer, type API, PATHS, payloadBytes } from "./traffic.ts";
 
 export interface Plan {
   readonly rounds: number;
@@ -139,7 +139,7 @@ class Bench {
 
   async #sample(round: number, scenario: Scenario, target: Target): Promise<Sample> {
     const order = (seconds: number): Order => ({
-      ...this.#orderFor(target),
+      ...this.#orderFor(target, scenario.body.api),
       body: scenario.body,
       payloadBytes: payloadBytes(scenario.answer),
       pattern: { ...scenario.pattern, seconds },
@@ -170,8 +170,9 @@ class Bench {
     return result;
   }
 
-  #orderFor(target: Target): Pick<Order, "host" | "port" | "path" | "headers"> {
-    return { host: target.host, port: target.port, path: target.path, headers: { ...HEADERS, ...this.#plan.headers } };
+  #orderFor(target: Target, api: API = "chat"): Pick<Order, "host" | "port" | "path" | "headers"> {
+    const path = target.path === PATH ? PATHS[api] : target.path;
+    return { host: target.host, port: target.port, path, headers: { ...HEADERS, ...this.#plan.headers } };
   }
 
   /** Each target alone, on a fresh process. */

@@ -2,7 +2,7 @@
  * What is measured? The scenarios in the order in which they run, and the goals that the report holds Tandem against.
  */
 
-import type { Answer, BodyShape } from "./traffic.ts";
+import type { Answer, API, BodyShape } from "./traffic.ts";
 
 export interface Scenario {
   readonly name: string;
@@ -30,12 +30,14 @@ function large(kilobytes: number, messages: number, modelAt: "first" | "last"): 
   };
 }
 
-function stream(chunks: number, gapMs: number, connections: number): Scenario {
+function stream(chunks: number, gapMs: number, connections: number, api: API = "chat"): Scenario {
+  const name = `${api === "chat" ? "stream" : api}-${chunks}`;
+  const what = api === "chat" ? "stream" : `stream of ${api}`;
   return {
-    name: gapMs > 0 ? `stream-${chunks}-slow` : `stream-${chunks}`,
-    title: `stream of ${chunks} chunks${gapMs > 0 ? ` ${gapMs} ms apart` : ""}, ${connections} connections`,
-    answer: { kind: "stream", chunks, gapMs },
-    body: streamed,
+    name: gapMs > 0 ? `${name}-slow` : name,
+    title: `${what}, ${chunks} chunks${gapMs > 0 ? ` ${gapMs} ms apart` : ""}, ${connections} connections`,
+    answer: { kind: "stream", api, chunks, gapMs },
+    body: { ...streamed, api },
     pattern: { kind: "closed", connections },
   };
 }
@@ -55,6 +57,8 @@ export const SCENARIOS: readonly Scenario[] = [
   stream(50, 0, 16),
   stream(1000, 0, 16),
   stream(50, 10, 20),
+  stream(50, 0, 16, "responses"),
+  stream(1000, 0, 16, "responses"),
   {
     name: "latency",
     title: "300 B body, 300 requests a second (open loop)",
@@ -83,6 +87,8 @@ export const RATIO_GOALS: readonly RatioGoal[] = [
   { scenario: "1mb-model-first", rival: "undici", atMost: 1.3 },
   { scenario: "1mb-model-last", rival: "undici", atMost: 1.3 },
   { scenario: "stream-50", rival: "undici", atMost: 1.3 },
+  { scenario: "stream-1000", rival: "undici", atMost: 1.5 },
+  { scenario: "responses-1000", rival: "undici", atMost: 1.5 },
 ];
 
 export const GOALS = {

@@ -13,7 +13,7 @@ import { processTree } from "./measure.ts";
 import { start, stop, TARGET_CORE } from "./processes.ts";
 import { nginx } from "./targets/nginx.ts";
 import { CLIENT_KEY, tandem } from "./targets/tandem.ts";
-import { requestBody } from "./traffic.ts";
+import { PATHS, requestBody } from "./traffic.ts";
 
 /** What a target gets to live in. */
 export interface Place {
@@ -31,7 +31,7 @@ export type Launch =
   | { readonly unavailable: string };
 
 /** Same path and key for all; only Tandem looks at them. */
-export const PATH = "/v1/chat/completions";
+export const PATH = PATHS.chat;
 export const HEADERS = { authorization: `Bearer ${CLIENT_KEY}`, "content-type": "application/json" } as const;
 export const DIRECT = "direct";
 

@@ -4,12 +4,21 @@
  * Pure functions, so that the load client, the provider stand-in and the report agree on every byte.
  */
 
-/** Size of one content event of a stream, `data: ` and the blank line included. */
+/** Size of one content event of a chat stream, `data: ` and the blank line included. */
 const EVENT_BYTES = 172;
+/** The same of Responses, whose events carry a name, an item's id and a number. */
+const RESPONSE_EVENT_BYTES = 270;
 /** Size of the plain answer's JSON. */
 const ANSWER_BYTES = 610;
 
+export type API = "chat" | "responses";
+
+/** Same for all targets; only Tandem looks at them. */
+export const PATHS: Readonly<Record<API, string>> = { chat: "/v1/chat/completions", responses: "/v1/responses" };
+
 export interface BodyShape {
+  /** Absent: chat. */
+  readonly api?: API;
   /** About how many bytes the JSON body has. */
   readonly bytes: number;
   readonly messages: number;
@@ -22,7 +31,7 @@ export interface BodyShape {
 export type Answer =
   | { readonly kind: "json" }
   /** `gapMs` 0: the events are written one by one, as fast as the socket takes them. */
-  | { readonly kind: "stream"; readonly chunks: number; readonly gapMs: number }
+  | { readonly kind: "stream"; readonly api: API; readonly chunks: number; readonly gapMs: number }
   /** Headers and one event, then silence: an open stream that costs memory and nothing else. */
   | { readonly kind: "idle" };
 
@@ -38,6 +47,7 @@ export function requestBody(shape: BodyShape): Buffer {
 }
 
 function bodyOf(shape: BodyShape, content: string): unknown {
+  if (shape.api === "responses") return { model: MODEL, input: content, temperature: 0.2, stream: shape.stream };
   const messages = Array.from({ length: shape.messages }, (_, index) => ({
     role: index === 0 && shape.messages > 1 ? "system" : index % 2 === 0 ? "user" : "assistant",
     content,
@@ -69,8 +79,18 @@ export function plainAnswer(): Buffer {
   return Buffer.from(answer("x".repeat(ANSWER_BYTES - answer("").length)));
 }
 
-/** The events of a stream: `chunks` of content, one with the finish reason, `[DONE]`. */
-export function streamEvents(chunks: number): readonly string[] {
+/** The events of a stream: `chunks` of content and what stands around them. */
+export function streamEvents(api: API, chunks: number): readonly string[] {
+  return api === "chat" ? chatEvents(chunks) : responseEvents(chunks);
+}
+
+/** What comes before `[DONE]` when usage was asked for, which of all targets Tandem alone does. */
+export const USAGE_EVENT = `data: ${JSON.stringify({
+  ...chunkOf([]),
+  usage: { prompt_tokens: 60, completion_tokens: 20, total_tokens: 80 },
+})}\n\n`;
+
+function chatEvents(chunks: number): readonly string[] {
   const filler = "x".repeat(EVENT_BYTES - contentEvent("").length);
   const content = contentEvent(filler);
   return [...new Array<string>(chunks).fill(content), eventOf({}, "stop"), "data: [DONE]\n\n"];
@@ -81,19 +101,35 @@ function contentEvent(content: string): string {
 }
 
 function eventOf(delta: object, finishReason: string | null): string {
-  const chunk = {
-    id: "chatcmpl-Bench",
-    object: "chat.completion.chunk",
-    created: 1_763_900_000,
-    model: MODEL,
-    choices: [{ index: 0, delta, finish_reason: finishReason }],
+  return `data: ${JSON.stringify(chunkOf([{ index: 0, delta, finish_reason: finishReason }]))}\n\n`;
+}
+
+function chunkOf(choices: readonly object[]): object {
+  return { id: "chatcmpl-Bench", object: "chat.completion.chunk", created: 1_763_900_000, model: MODEL, choices };
+}
+
+/** As OpenAI sends them, the envelope of the one message left out. */
+function responseEvents(chunks: number): readonly string[] {
+  let number = 0;
+  const event = (type: string, fields: object) => {
+    const data = JSON.stringify({ type, ...fields, sequence_number: number });
+    number += 1;
+    return `event: ${type}\ndata: ${data}\n\n`;
   };
-  return `data: ${JSON.stringify(chunk)}\n\n`;
+  const response = { id: "resp_Bench", object: "response", created_at: 1_763_900_000, model: MODEL, output: [] };
+  const usage = { input_tokens: 60, output_tokens: 20, total_tokens: 80 };
+  const place = { item_id: "msg_6876cf02e0bc8192b74af0fb64b715ff06fa2fcced15a5ac", output_index: 0, content_index: 0 };
+  const content = (delta: string) => event("response.output_text.delta", { ...place, delta, logprobs: [] });
+  const created = event("response.created", { response: { ...response, status: "in_progress", usage: null } });
+  const frame = content("").length;
+  number = 1;
+  const deltas = Array.from({ length: chunks }, () => content("x".repeat(RESPONSE_EVENT_BYTES - frame)));
+  return [created, ...deltas, event("response.completed", { response: { ...response, status: "completed", usage } })];
 }
 
 /** Payload that a right answer has; a target that sends anything else is in error, not fast. Undefined: it never ends. */
 export function payloadBytes(answer: Answer): number | undefined {
   if (answer.kind === "json") return ANSWER_BYTES;
   if (answer.kind === "idle") return undefined;
-  return streamEvents(answer.chunks).reduce((sum, event) => sum + event.length, 0);
+  return streamEvents(answer.api, answer.chunks).reduce((sum, event) => sum + event.length, 0);
 }

@@ -8,7 +8,7 @@
 
 import net from "node:net";
 import { MessageReader } from "./http1.ts";
-import { type Answer, plainAnswer, streamEvents } from "./traffic.ts";
+import { type Answer, plainAnswer, streamEvents, USAGE_EVENT } from "./traffic.ts";
 
 /** Events written before the loop gets a turn, so that a long stream does not hold up the others. */
 const EVENTS_PER_TURN = 50;
@@ -16,7 +16,9 @@ const STREAM_HEAD =
   "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nx-request-id: req_bench\r\ntransfer-encoding: chunked\r\n\r\n";
 const LAST_CHUNK = "0\r\n\r\n";
 
-type Reply = (socket: net.Socket) => void;
+const USAGE_ASKED = '"include_usage":true';
+
+type Reply = (socket: net.Socket, withUsage: boolean) => void;
 
 const models = jsonReply(Buffer.from('{"object":"list","data":[]}'));
 let reply: Reply = replyFor({ kind: "json" });
@@ -29,18 +31,21 @@ function jsonReply(body: Buffer): Reply {
 
 function replyFor(answer: Answer): Reply {
   if (answer.kind === "json") return jsonReply(plainAnswer());
-  const events = streamEvents(answer.kind === "idle" ? 1 : answer.chunks).map((event) => framed(event));
-  const first = events[0] as Buffer;
+  const events = streamEvents(answer.kind === "idle" ? "chat" : answer.api, answer.kind === "idle" ? 1 : answer.chunks);
+  const frames = events.map(framed);
+  const first = frames[0] as Buffer;
   if (answer.kind === "idle") {
     return (socket) => {
       socket.write(STREAM_HEAD);
       socket.write(first);
     };
   }
-  events.push(Buffer.from(LAST_CHUNK));
-  return (socket) => {
+  const whole = [...frames, Buffer.from(LAST_CHUNK)];
+  // Before `[DONE]` and the last chunk.
+  const told = whole.toSpliced(-2, 0, framed(USAGE_EVENT));
+  return (socket, withUsage) => {
     socket.write(STREAM_HEAD);
-    writeEvents(socket, events, 0, answer.gapMs);
+    writeEvents(socket, withUsage ? told : whole, 0, answer.gapMs);
   };
 }
 
@@ -67,7 +72,7 @@ const server = net.createServer({ noDelay: true }, (socket) => {
     if (!reader.push(bytes)) return;
     const isGet = reader.head.startsWith("GET");
     reader.reset();
-    (isGet ? models : reply)(socket);
+    (isGet ? models : reply)(socket, bytes.includes(USAGE_ASKED));
   });
 });
 
