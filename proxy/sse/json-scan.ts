@@ -28,6 +28,7 @@ const DEEPEST = 128;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const LETTER_N = 0x6e;
+const LETTER_S = 0x73;
 const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;
 
@@ -43,21 +44,19 @@ const DEPTH_TOOL = 7;
 const NOTHING = 0;
 const ERROR = 1;
 const USAGE = 2;
-const CHOICES = 3;
-const FINISH_REASON = 4;
+/** Perhaps: compared only when the value is a string, for it is null in nearly all chunks. */
+const FINISH_REASON = 3;
+const NUMBER = 4;
 /** The value is content, if there is any. */
 const CONTENT = 5;
 const TYPE = 6;
-const NUMBER = 7;
-const DELTA = 8;
+const DELTA = 7;
 
 const word = (text: string) => Buffer.from(text);
 const W_ERROR = word("error");
 const W_USAGE = word("usage");
-const W_CHOICES = word("choices");
 const W_FINISH_REASON = word("finish_reason");
 const W_DELTA = word("delta");
-const W_MESSAGE = word("message");
 const W_TEXT = word("text");
 const W_CONTENT = word("content");
 const W_AUDIO = word("audio");
@@ -68,6 +67,7 @@ const W_FUNCTION_CALL = word("function_call");
 const W_ARGUMENTS = word("arguments");
 const W_INPUT = word("input");
 const W_TYPE = word("type");
+/** The only key of its length in any event; wrong, it would mean a wrong number in an error event, and no more. */
 const W_NUMBER = word("sequence_number");
 const W_RESPONSE = word("response");
 
@@ -80,8 +80,6 @@ export class JsonScan {
   // Of the last value alone.
   /** It had an `error` at its top. */
   error = false;
-  /** Its `choices` were an empty list. */
-  noChoices = false;
   /** Where its `usage` object stands; -1 when it has none. */
   usageStart = -1;
   usageEnd = -1;
@@ -96,8 +94,9 @@ export class JsonScan {
   readonly #typed: boolean;
   readonly #text: KeptText | undefined;
   readonly #isObject = new Uint8Array(DEEPEST + 1);
-  /** What is read now stands in a choice's `delta`, or in a typed event's `response`. */
+  /** What is read now stands in a typed event's `response`. */
   #inside = false;
+  #keyStart = 0;
   #usageDepth = 0;
 
   /** `text` takes the content of chat chunks. */
@@ -178,7 +177,6 @@ export class JsonScan {
 
   #begin(): void {
     this.error = false;
-    this.noChoices = false;
     this.usageStart = -1;
     this.usageEnd = -1;
     this.typeStart = -1;
@@ -188,28 +186,26 @@ export class JsonScan {
     this.#usageDepth = -1;
   }
 
-  /** What the key means at this depth. Most keys differ in their length, and the rest are compared in place. */
+  /** What the key means at this depth. Most keys are told by their length, and the rest are compared in place. */
   #chatKey(data: Buffer, start: number, end: number, depth: number): number {
     const size = end - start;
-    if (depth === DEPTH_CHUNK) {
-      if (size === W_CHOICES.length) return stands(data, start, W_CHOICES) ? CHOICES : NOTHING;
-      if (size !== W_USAGE.length) return NOTHING;
-      return stands(data, start, W_USAGE) ? USAGE : stands(data, start, W_ERROR) ? ERROR : NOTHING;
+    switch (depth) {
+      case DEPTH_CHUNK:
+        if (size !== W_USAGE.length) return NOTHING;
+        return stands(data, start, W_USAGE) ? USAGE : stands(data, start, W_ERROR) ? ERROR : NOTHING;
+      case DEPTH_CHOICE:
+        this.#keyStart = start;
+        if (size === W_FINISH_REASON.length) return FINISH_REASON;
+        return size === W_TEXT.length && stands(data, start, W_TEXT) ? CONTENT : NOTHING;
+      case DEPTH_DELTA:
+        return isDeltaKey(data, start, size) ? CONTENT : NOTHING;
+      case DEPTH_CALL:
+      case DEPTH_TOOL:
+        if (size === W_ARGUMENTS.length) return stands(data, start, W_ARGUMENTS) ? CONTENT : NOTHING;
+        return size === W_INPUT.length && stands(data, start, W_INPUT) ? CONTENT : NOTHING;
+      default:
+        return NOTHING;
     }
-    if (depth === DEPTH_CHOICE) return this.#choiceKey(data, start, size);
-    if (!this.#inside) return NOTHING;
-    if (depth === DEPTH_DELTA) return isDeltaKey(data, start, size) ? CONTENT : NOTHING;
-    if (depth !== DEPTH_TOOL && depth !== DEPTH_CALL) return NOTHING;
-    if (size === W_ARGUMENTS.length) return stands(data, start, W_ARGUMENTS) ? CONTENT : NOTHING;
-    return size === W_INPUT.length && stands(data, start, W_INPUT) ? CONTENT : NOTHING;
-  }
-
-  #choiceKey(data: Buffer, start: number, size: number): number {
-    this.#inside =
-      (size === W_DELTA.length && stands(data, start, W_DELTA)) ||
-      (size === W_MESSAGE.length && stands(data, start, W_MESSAGE));
-    if (size === W_FINISH_REASON.length) return stands(data, start, W_FINISH_REASON) ? FINISH_REASON : NOTHING;
-    return size === W_TEXT.length && stands(data, start, W_TEXT) ? CONTENT : NOTHING;
   }
 
   #typedKey(data: Buffer, start: number, end: number, depth: number): number {
@@ -220,7 +216,7 @@ export class JsonScan {
     }
     this.#inside = size === W_RESPONSE.length && stands(data, start, W_RESPONSE);
     if (size === W_TYPE.length) return stands(data, start, W_TYPE) ? TYPE : NOTHING;
-    if (size === W_NUMBER.length) return stands(data, start, W_NUMBER) ? NUMBER : NOTHING;
+    if (size === W_NUMBER.length) return data[start] === LETTER_S ? NUMBER : NOTHING;
     if (size !== W_DELTA.length) return NOTHING;
     if (stands(data, start, W_DELTA)) return DELTA;
     return stands(data, start, W_USAGE) ? USAGE : stands(data, start, W_ERROR) ? ERROR : NOTHING;
@@ -230,12 +226,10 @@ export class JsonScan {
   #note(key: number, data: Buffer, at: number, depth: number): void {
     const byte = data[at] as number;
     if (key === CONTENT) {
-      if (byte === OPEN_BRACE || byte === OPEN_BRACKET || (byte === QUOTE && data[at + 1] !== QUOTE)) {
-        this.contentSeen = true;
-      }
+      if (!this.contentSeen) this.contentSeen = isFilled(data, at);
+    } else if (key === FINISH_REASON) {
+      if (byte === QUOTE && stands(data, this.#keyStart, W_FINISH_REASON)) this.finishes++;
     } else if (key === ERROR) this.error = byte !== LETTER_N;
-    else if (key === CHOICES) this.noChoices = byte === OPEN_BRACKET && data[skipSpace(data, at + 1)] === CLOSE_BRACKET;
-    else if (key === FINISH_REASON && byte === QUOTE) this.finishes++;
     else if (key === NUMBER) this.number = wholeNumber(data, at);
     else if (key === USAGE && byte === OPEN_BRACE) {
       this.usageStart = at;
@@ -253,6 +247,21 @@ export class JsonScan {
       this.typeStart = start;
       this.typeEnd = end;
     }
+  }
+}
+
+/** A string or a container that is not empty. */
+function isFilled(data: Buffer, at: number): boolean {
+  const next = data[at + 1];
+  switch (data[at]) {
+    case QUOTE:
+      return next !== QUOTE;
+    case OPEN_BRACE:
+      return next !== CLOSE_BRACE;
+    case OPEN_BRACKET:
+      return next !== CLOSE_BRACKET;
+    default:
+      return false;
   }
 }
 

@@ -45,12 +45,13 @@ export function stringEnd(data: Buffer, from: number): number {
   let i = from;
   while (i < length) {
     const byte = data[i++] as number;
+    // Small letters, and what is not ASCII: most of what there is, told by one comparison.
+    if (byte > BACKSLASH) continue;
     if (byte === QUOTE) return i;
     if (byte === BACKSLASH) {
-      const next = escapeEnd(data, i);
-      if (next < 0) return next;
-      i = next;
-    } else if (byte < 0x20) return MALFORMED;
+      i = escapeEnd(data, i);
+      if (i < 0) return i;
+    } else if (byte < SPACE) return MALFORMED;
   }
   return INCOMPLETE;
 }

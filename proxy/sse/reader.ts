@@ -31,6 +31,7 @@ const CR = 0x0d;
 const DATA = Buffer.from("data:");
 const EVENT = Buffer.from("event:");
 const NONE: readonly Buffer[] = [];
+const EMPTY = Buffer.alloc(0);
 
 /** Given the whole response's JSON in an event of this type, says what goes on in its place. */
 export type Rewrite = (eventName: string, data: Buffer) => Buffer;
@@ -221,7 +222,7 @@ export class EventReader {
     if (scan.error) this.failure = failureOf(data.toString("utf8", start, end));
     if (scan.usageStart < 0) return undefined;
     this.usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd)) ?? this.usage;
-    return this.#withholdUsage && scan.noChoices ? data.subarray(0, 0) : undefined;
+    return this.#withholdUsage && hasNoChoices(data.toString("utf8", start, end)) ? EMPTY : undefined;
   }
 
   #readTyped(data: Buffer, start: number, end: number, name: string): Buffer | undefined {
@@ -245,4 +246,10 @@ export class EventReader {
     }
     return kind.lifecycle && this.#rewrite ? this.#rewrite(type, data.subarray(start, end)) : undefined;
   }
+}
+
+/** The one chunk beside Azure's first that is about no choice; parsed once in a stream. */
+function hasNoChoices(json: string): boolean {
+  const { choices } = JSON.parse(json) as { choices?: unknown };
+  return Array.isArray(choices) && choices.length === 0;
 }
