@@ -33,14 +33,14 @@ const EVENT = Buffer.from("event:");
 const NONE: readonly Buffer[] = [];
 const EMPTY = Buffer.alloc(0);
 
-/** Given the whole response's JSON in an event of this type, says what goes on in its place. */
-export type Rewrite = (eventName: string, data: Buffer) => Buffer;
+/** Given the JSON of an event that carries ids, says what goes on in its place. */
+export type Rewrite = (data: Buffer) => Buffer;
 
 export interface ReaderOptions {
   readonly profile?: StreamProfile;
   /** Answers asked for (`n`): each must end before the stream is whole. */
   readonly choices?: number;
-  /** Typed: for the events that carry a whole response. */
+  /** For every chunk of a chat, and for the typed events that carry ids. */
   readonly rewrite?: Rewrite | undefined;
   /** Chat: the chunk that has usage and no choices was asked for by Tandem alone, and stays here. */
   readonly withholdUsage?: boolean;
@@ -220,9 +220,11 @@ export class EventReader {
     const scan = this.#scan;
     this.contentSeen = scan.contentSeen;
     if (scan.error) this.failure = failureOf(data.toString("utf8", start, end));
-    if (scan.usageStart < 0) return undefined;
-    this.usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd)) ?? this.usage;
-    return this.#withholdUsage && hasNoChoices(data.toString("utf8", start, end)) ? EMPTY : undefined;
+    if (scan.usageStart >= 0) {
+      this.usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd)) ?? this.usage;
+      if (this.#withholdUsage && hasNoChoices(data.toString("utf8", start, end))) return EMPTY;
+    }
+    return this.#rewrite?.(data.subarray(start, end));
   }
 
   #readTyped(data: Buffer, start: number, end: number, name: string): Buffer | undefined {
@@ -244,7 +246,7 @@ export class EventReader {
       const usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd));
       if (usage) this.usage = kind.adds ? sumOf(this.usage, usage) : usage;
     }
-    return kind.lifecycle && this.#rewrite ? this.#rewrite(type, data.subarray(start, end)) : undefined;
+    return kind.ids ? this.#rewrite?.(data.subarray(start, end)) : undefined;
   }
 }
 

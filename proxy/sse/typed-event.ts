@@ -13,8 +13,8 @@ export interface EventKind {
   readonly content?: true;
   /** An error, passed on as it came. */
   readonly failure?: true;
-  /** Carries the whole response, ids included. */
-  readonly lifecycle?: true;
+  /** Carries the whole response, an item or an annotation, and so ids of things at the provider. */
+  readonly ids?: true;
   /** Each event has a usage of its own. */
   readonly adds?: true;
 }
@@ -22,12 +22,15 @@ export interface EventKind {
 const IMAGE_DONE: EventKind = { terminal: true, content: true, adds: true };
 
 const KINDS: ReadonlyMap<string, EventKind> = new Map<string, EventKind>([
-  ["response.created", { lifecycle: true }],
-  ["response.queued", { lifecycle: true }],
-  ["response.in_progress", { lifecycle: true }],
-  ["response.completed", { lifecycle: true, terminal: true }],
-  ["response.incomplete", { lifecycle: true, terminal: true }],
-  ["response.failed", { lifecycle: true, failure: true }],
+  ["response.created", { ids: true }],
+  ["response.queued", { ids: true }],
+  ["response.in_progress", { ids: true }],
+  ["response.completed", { ids: true, terminal: true }],
+  ["response.incomplete", { ids: true, terminal: true }],
+  ["response.failed", { ids: true, failure: true }],
+  ["response.output_item.added", { ids: true }],
+  ["response.output_item.done", { ids: true }],
+  ["response.output_text.annotation.added", { ids: true }],
   ["response.image_generation_call.partial_image", { content: true }],
   ["image_generation.partial_image", { content: true }],
   ["image_generation.completed", IMAGE_DONE],

@@ -8,8 +8,11 @@ import type { RequestContext } from "../context.ts";
 import { refusedField } from "../dialects/fields.ts";
 import type { Operation } from "../dialects/operations.ts";
 import type { AttemptRecord } from "../exchange.ts";
+import { RESPONSE_EVENT } from "../ids/paths.ts";
+import { tagIDs } from "../ids/tag-answer.ts";
 import { fieldRulesAt, pathAt, type Target } from "../snapshot.ts";
 import { streamProfileOf } from "../sse/profile.ts";
+import type { ReaderOptions } from "../sse/reader.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
 import { refusedUsageOption } from "./ask-usage.ts";
 import { type CallOptions, type Failure, UpstreamCall } from "./call.ts";
@@ -296,9 +299,18 @@ function callOptions(context: RequestContext): CallOptions {
     stream: context.exchange.stream,
     bytes: operation.answersBytes,
     translated: answerPlaces(context) !== undefined,
-    reading: { profile: streamProfileOf(operation.name), choices: context.choices },
+    reading: readingOf(context, operation),
     resource: operation.handling === "resource",
   };
+}
+
+/** How an answer that is an event stream is read. */
+function readingOf(context: RequestContext, { name }: Operation): ReaderOptions {
+  const profile = streamProfileOf(name);
+  const places = answerPlaces(context);
+  const inEvents = profile === "typed" ? RESPONSE_EVENT : places;
+  const rewrite = places && inEvents ? (data: Buffer) => tagIDs(context, data, inEvents) : undefined;
+  return { profile, choices: context.choices, rewrite };
 }
 
 /** What the failure teaches about the provider. */

@@ -112,6 +112,7 @@ async function readFormBody(context: RequestContext): Promise<void> {
   if (operation?.name === "files" && fieldOf(form, "purpose") === "batch") context.batch = batchIn(form);
   if (operation?.model === "none") return;
   exchange.stream = fieldOf(form, "stream") === "true";
+  context.choices = boundedChoices(Number(fieldOf(form, "n")));
   exchange.model = context.deployment ?? fieldOf(form, "model");
   if (exchange.model === undefined) throw missingModel();
 }
@@ -173,7 +174,11 @@ function flagOf(scan: BodyScan, name: string): boolean {
 /** `n`. What is not a number is for the provider to refuse. */
 function choicesOf(scan: BodyScan): number {
   const value = scalarOf(scan, scan.fields.get("n"), LONGEST_FLAG_BYTES);
-  return typeof value === "number" && value >= 1 && value <= MOST_CHOICES ? value : 1;
+  return typeof value === "number" ? boundedChoices(value) : 1;
+}
+
+function boundedChoices(count: number): number {
+  return count >= 1 && count <= MOST_CHOICES ? count : 1;
 }
 
 /** No dot segments, no empty ones, no encoded slashes: the provider must not read another path than Tandem did. */

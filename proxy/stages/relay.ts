@@ -2,6 +2,7 @@
 import type { JsonPaths } from "../body/json-strings.ts";
 import type { RequestContext } from "../context.ts";
 import { withEndpoints } from "../dialects/batch.ts";
+import type { Usage } from "../exchange.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
 import { StoredChatStream } from "../ids/chat-stream.ts";
 import { placesOf } from "../ids/paths.ts";
@@ -69,7 +70,7 @@ function translated(context: RequestContext, answer: Buffer, places: JsonPaths):
 /** The whole plain answer is here: headers and body in one write. */
 function endAtOnce(context: RequestContext, call: UpstreamCall, headers: Headers): void {
   const { response, exchange } = context;
-  exchange.usage = call.usage();
+  exchange.usage = usageOf(context, call);
   const places = answerPlaces(context);
   if (places && call.isJson) call.held = [translated(context, Buffer.concat(call.held), places)];
   let length = 0;
@@ -90,13 +91,18 @@ function endAtOnce(context: RequestContext, call: UpstreamCall, headers: Headers
   response.end();
 }
 
+/** Who looks at an answer once more does not pay for it once more. */
+function usageOf({ operation }: RequestContext, call: UpstreamCall): Usage | undefined {
+  return operation?.handling === "inference" ? call.usage() : undefined;
+}
+
 function flow(context: RequestContext, call: UpstreamCall, headers: Headers): Promise<void> {
   const { response, exchange, services } = context;
   const events = call.mode === "events";
   const stored = events && context.stored ? new StoredChatStream(context) : undefined;
   return new Promise((resolve) => {
     const finish = () => {
-      exchange.usage = call.usage();
+      exchange.usage = usageOf(context, call);
       if (events) services.telemetry.streamClosed();
       resolve();
     };
