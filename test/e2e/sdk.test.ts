@@ -68,6 +68,21 @@ for (const form of FORMS) {
       assert.ok((whole.usage?.total_tokens ?? 0) > 0);
     });
 
+    test(about("who does not ask for a stream's usage sees none"), async () => {
+      const ask = { model: CHAT, messages };
+      const whole = await sdk.chat.completions.stream(ask).finalChatCompletion();
+      assert.equal(whole.choices[0]?.finish_reason, "stop");
+      assert.equal(whole.usage ?? undefined, undefined);
+      const chunks: OpenAI.ChatCompletionChunk[] = [];
+      for await (const chunk of await sdk.chat.completions.create({ ...ask, stream: true })) chunks.push(chunk);
+      assert.ok(chunks.every(({ usage }) => !usage));
+      // Azure's report on the prompt, first of all, is about no choice.
+      assert.ok(chunks.slice(1).every(({ choices }) => choices.length === 1));
+      assert.equal(chunks.at(-1)?.choices[0]?.finish_reason, "stop");
+      const runner = sdk.chat.completions.stream(ask);
+      assert.equal((await runner.totalUsage()).total_tokens, 0);
+    });
+
     test(about("tools, plain and streamed"), async () => {
       const ask = { model: CHAT, messages, tools: [TOOL], tool_choice: "required" as const };
       const answer = await sdk.chat.completions.create(ask);
