@@ -15,7 +15,6 @@ import {
   QUOTE,
   SPACE,
   scalarEnd,
-  skipSpace,
   stands,
   stringEnd,
 } from "./json-tokens.ts";
@@ -25,6 +24,9 @@ import type { StreamProfile } from "./profile.ts";
 /** Deeper nesting than any provider's answer has; a bound for a hostile one. */
 const DEEPEST = 128;
 
+const TAB = 0x09;
+const LF = 0x0a;
+const CR = 0x0d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const LETTER_N = 0x6e;
@@ -74,10 +76,12 @@ const W_RESPONSE = word("response");
 export class JsonScan {
   /** Choices that came to their end: `finish_reason` was a string. */
   finishes = 0;
-  /** Some content of a chat, not a keep-alive and not a role alone, was seen. */
-  contentSeen = false;
 
   // Of the last value alone.
+  /** Some content of a chat, not a keep-alive and not a role alone. */
+  contentSeen = false;
+  /** Lines ended between its tokens, as JSON allows and a data line does not. */
+  lineEnds = false;
   /** It had an `error` at its top. */
   error = false;
   /** Where its `usage` object stands; -1 when it has none. */
@@ -117,7 +121,7 @@ export class JsonScan {
     let expectKey = false;
     let first = false;
     for (;;) {
-      if ((data[i] as number) <= SPACE) i = skipSpace(data, i);
+      if ((data[i] as number) <= SPACE) i = this.#space(data, i);
       if (i >= length) return INCOMPLETE;
       let byte = data[i] as number;
       if (first && (byte === CLOSE_BRACE || byte === CLOSE_BRACKET)) {
@@ -129,7 +133,7 @@ export class JsonScan {
         key = this.#typed
           ? this.#typedKey(data, i + 1, close - 1, depth)
           : this.#chatKey(data, i + 1, close - 1, depth);
-        i = (data[close] as number) <= SPACE ? skipSpace(data, close) : close;
+        i = (data[close] as number) <= SPACE ? this.#space(data, close) : close;
         if (i >= length) return INCOMPLETE;
         if (data[i] !== COLON) return MALFORMED;
         i++;
@@ -158,7 +162,7 @@ export class JsonScan {
       }
       // Behind a value, or at the end of an empty container: a comma goes on, ends close.
       for (;;) {
-        if ((data[i] as number) <= SPACE) i = skipSpace(data, i);
+        if ((data[i] as number) <= SPACE) i = this.#space(data, i);
         if (i >= length) return INCOMPLETE;
         byte = data[i] as number;
         i++;
@@ -175,7 +179,19 @@ export class JsonScan {
     }
   }
 
+  #space(data: Buffer, from: number): number {
+    let i = from;
+    for (;;) {
+      const byte = data[i];
+      if (byte === LF || byte === CR) this.lineEnds = true;
+      else if (byte !== SPACE && byte !== TAB) return i;
+      i++;
+    }
+  }
+
   #begin(): void {
+    this.lineEnds = false;
+    this.contentSeen = false;
     this.error = false;
     this.usageStart = -1;
     this.usageEnd = -1;

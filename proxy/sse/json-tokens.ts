@@ -30,15 +30,6 @@ export function stands(data: Buffer, at: number, word: Buffer): boolean {
   return true;
 }
 
-export function skipSpace(data: Buffer, from: number): number {
-  let i = from;
-  for (;;) {
-    const byte = data[i];
-    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return i;
-    i++;
-  }
-}
-
 /** Behind the closing quote. A raw control character, a line end among them, cannot stand in a JSON string. */
 export function stringEnd(data: Buffer, from: number): number {
   const length = data.length;

@@ -177,6 +177,8 @@ export class EventReader {
     const start = data[colonEnd] === SPACE ? colonEnd + 1 : colonEnd;
     if (data[start] !== OPEN_BRACE) return 0;
     const end = this.#scan.end(data, start);
+    // A line that ends between two tokens ends the data, or goes on in another data line.
+    if (this.#scan.lineEnds) return 0;
     if (end === INCOMPLETE && data.length - at < LARGEST_EVENT_BYTES) return INCOMPLETE;
     const next = end > 0 ? blankLineEnd(data, end) : 0;
     if (next === 0 || (named && this.#scan.typeStart < 0)) return 0;
@@ -218,7 +220,7 @@ export class EventReader {
 
   #readChat(data: Buffer, start: number, end: number): Buffer | undefined {
     const scan = this.#scan;
-    this.contentSeen = scan.contentSeen;
+    if (scan.contentSeen) this.contentSeen = true;
     if (scan.error) this.failure = failureOf(data.toString("utf8", start, end));
     if (scan.usageStart >= 0) {
       this.usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd)) ?? this.usage;
@@ -230,18 +232,23 @@ export class EventReader {
   #readTyped(data: Buffer, start: number, end: number, name: string): Buffer | undefined {
     const scan = this.#scan;
     if (scan.number >= 0) this.#number = scan.number;
-    const { typeStart, typeEnd } = scan;
-    if (typeStart >= 0 && isDelta(data, typeStart, typeEnd)) {
+    if (scan.error) this.failure = failureOf(data.toString("utf8", start, end));
+    const said = scan.typeStart >= 0;
+    const typeIn = said ? data : Buffer.from(name);
+    const typeStart = said ? scan.typeStart : 0;
+    const typeEnd = said ? scan.typeEnd : typeIn.length;
+    if (isDelta(typeIn, typeStart, typeEnd)) {
       this.contentSeen = true;
-      if (scan.deltaStart >= 0 && !isSound(data, typeStart, typeEnd))
+      if (scan.deltaStart >= 0 && !isSound(typeIn, typeStart, typeEnd)) {
         this.text.add(data, scan.deltaStart, scan.deltaEnd);
+      }
       return undefined;
     }
-    const type = typeStart >= 0 ? data.toString("latin1", typeStart, typeEnd) : name;
+    const type = typeIn.toString("latin1", typeStart, typeEnd);
     const kind = kindOf(type);
     if (kind.content) this.contentSeen = true;
     if (kind.terminal) this.#endings++;
-    if (kind.failure || scan.error) this.failure = failureOf(data.toString("utf8", start, end));
+    if (kind.failure) this.failure = failureOf(data.toString("utf8", start, end));
     if (scan.usageStart >= 0) {
       const usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd));
       if (usage) this.usage = kind.adds ? sumOf(this.usage, usage) : usage;
