@@ -15,7 +15,7 @@ function scanned(text: string, random: Random): BodyScan {
 }
 
 test("fields of whole bodies", (t) => {
-  fuzz(t, 500_000, (random) => {
+  fuzz(t, 300_000, (random) => {
     const { text, keys } = objectText(random);
     const scan = scanned(text, random);
     const names = keys.map((key) => JSON.parse(`"${key}"`) as string).filter((name) => READ.has(name));
@@ -35,7 +35,7 @@ test("fields of whole bodies", (t) => {
 });
 
 test("spoiled bodies", (t) => {
-  fuzz(t, 500_000, (random) => {
+  fuzz(t, 300_000, (random) => {
     const text = spoiled(objectText(random).text, random);
     const scan = scanned(text, random);
     const value = parsed(text)?.value;

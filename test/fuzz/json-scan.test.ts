@@ -8,7 +8,7 @@ import { fuzz } from "./run.ts";
 for (const profile of ["chat", "typed"] as const) {
   test(`values, whole and spoiled: ${profile}`, (t) => {
     const scan = new JsonScan(profile);
-    fuzz(t, 700_000, (random) => {
+    fuzz(t, 500_000, (random) => {
       const written = valueText(random);
       const text = random.once(3) ? written : spoiled(written, random);
       const bytes = Buffer.from(`${text}\n`);

@@ -109,7 +109,7 @@ function read(stream: string, typed: boolean, choices: number, random: Random): 
 
 for (const typed of [false, true]) {
   test(`streams, whole and spoiled: ${typed ? "typed" : "chat"}`, (t) => {
-    fuzz(t, 150_000, (random) => {
+    fuzz(t, 100_000, (random) => {
       let stream = "";
       for (let n = random.below(6); n > 0; n--) stream += eventText(random, typed);
       if (random.once(5)) stream = stream.slice(0, random.below(stream.length + 1));
