@@ -40,7 +40,7 @@ export interface ReaderOptions {
   readonly profile?: StreamProfile;
   /** Answers asked for (`n`): each must end before the stream is whole. */
   readonly choices?: number;
-  /** For every chunk of a chat, and for the typed events that carry ids. */
+  /** Typed: for the events that carry ids. */
   readonly rewrite?: Rewrite | undefined;
   /** Chat: the chunk that has usage and no choices was asked for by Tandem alone, and stays here. */
   readonly withholdUsage?: boolean;
@@ -222,11 +222,9 @@ export class EventReader {
     const scan = this.#scan;
     if (scan.contentSeen) this.contentSeen = true;
     if (scan.error) this.failure = failureOf(data.toString("utf8", start, end));
-    if (scan.usageStart >= 0) {
-      this.usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd)) ?? this.usage;
-      if (this.#withholdUsage && hasNoChoices(data.toString("utf8", start, end))) return EMPTY;
-    }
-    return this.#rewrite?.(data.subarray(start, end));
+    if (scan.usageStart < 0) return undefined;
+    this.usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd)) ?? this.usage;
+    return this.#withholdUsage && hasNoChoices(data.toString("utf8", start, end)) ? EMPTY : undefined;
   }
 
   #readTyped(data: Buffer, start: number, end: number, name: string): Buffer | undefined {

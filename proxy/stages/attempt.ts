@@ -307,9 +307,8 @@ function callOptions(context: RequestContext): CallOptions {
 /** How an answer that is an event stream is read. */
 function readingOf(context: RequestContext, { name }: Operation): ReaderOptions {
   const profile = streamProfileOf(name);
-  const places = answerPlaces(context);
-  const inEvents = profile === "typed" ? RESPONSE_EVENT : places;
-  const rewrite = places && inEvents ? (data: Buffer) => tagIDs(context, data, inEvents) : undefined;
+  const carriesIDs = profile === "typed" && answerPlaces(context) !== undefined;
+  const rewrite = carriesIDs ? (data: Buffer) => tagIDs(context, data, RESPONSE_EVENT) : undefined;
   return { profile, choices: context.choices, rewrite };
 }
 

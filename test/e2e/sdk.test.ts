@@ -169,13 +169,18 @@ for (const form of FORMS) {
     test(about("responses, plain, streamed, kept and deleted"), async () => {
       const answer = await sdk.responses.create({ model: CHAT, input: "Hello" });
       const types: string[] = [];
+      const kept = new Set<string>();
       let text = "";
       for await (const event of await sdk.responses.create({ model: CHAT, input: "Hello", stream: true })) {
         types.push(event.type);
+        if ("response" in event) kept.add(event.response.id);
         if (event.type === "response.output_text.delta") text += event.delta;
       }
       assert.equal(text, answer.output_text);
       assert.deepEqual([types[0], types.at(-1)], ["response.created", "response.completed"]);
+      const [id, ...others] = kept;
+      assert.equal((await sdk.responses.retrieve(id ?? "")).output_text, text);
+      assert.deepEqual(others, [], "all events name one response");
       assert.equal((await sdk.responses.retrieve(answer.id)).id, answer.id);
       const next = await sdk.responses.create({ model: CHAT, input: "And?", previous_response_id: answer.id });
       assert.equal(next.previous_response_id, answer.id);
