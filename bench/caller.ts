@@ -114,18 +114,19 @@ export class Caller {
   #firstPayload(): void {
     this.#sawPayload = true;
     this.#tally.firstBytes.push(performance.now() - this.#sentAt);
-    if (this.#order.payloadBytes === undefined && this.#reader.head.startsWith(OK)) this.#count();
+    if (this.#order.payload === undefined && this.#reader.head.startsWith(OK)) this.#count();
   }
 
   #answered(buffer: Buffer, bytes: number): void {
     const { head, payloadBytes } = this.#reader;
-    if (head.startsWith(OK) && payloadBytes === this.#order.payloadBytes) {
+    const { least, most } = this.#order.payload ?? { least: 0, most: 0 };
+    if (head.startsWith(OK) && payloadBytes >= least && payloadBytes <= most) {
       this.#count();
       return;
     }
     const status = head.slice(0, head.indexOf("\r"));
     const end = buffer.toString("latin1", Math.max(0, bytes - ERROR_BYTES), bytes);
-    this.#tally.fail(`${status}, ${payloadBytes} of ${this.#order.payloadBytes} bytes: ${end}`);
+    this.#tally.fail(`${status}, ${payloadBytes} of ${least} bytes: ${end}`);
     this.#free();
   }
 

@@ -6,7 +6,7 @@
 
 import { performance } from "node:perf_hooks";
 import { Caller, type LoadResult, Tally } from "./caller.ts";
-import { type BodyShape, requestBody } from "./traffic.ts";
+import { type BodyShape, type PayloadSize, requestBody } from "./traffic.ts";
 
 export interface Order {
   readonly host: string;
@@ -15,7 +15,7 @@ export interface Order {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: BodyShape;
   /** Payload of a right answer; undefined: hold the stream open after its first byte. */
-  readonly payloadBytes: number | undefined;
+  readonly payload: PayloadSize | undefined;
   readonly pattern:
     | { readonly kind: "closed"; readonly connections: number; readonly seconds: number }
     /** Requests start at a fixed rate, whether or not earlier ones were answered. */

@@ -13,7 +13,7 @@ import { openFiles, Peer } from "./processes.ts";
 import type { Results, Sample } from "./results.ts";
 import { IDLE_STREAM_BODY, type Scenario } from "./scenarios.ts";
 import { DIRECT, HEADERS, PATH, startTarget, type Target, Unavailable } from "./targets.ts";
-import { type Answer, type API, PATHS, payloadBytes } from "./traffic.ts";
+import { type Answer, type API, PATHS, payloadSize } from "./traffic.ts";
 
 export interface Plan {
   readonly rounds: number;
@@ -141,7 +141,7 @@ class Bench {
     const order = (seconds: number): Order => ({
       ...this.#orderFor(target, scenario.body.api),
       body: scenario.body,
-      payloadBytes: payloadBytes(scenario.answer),
+      payload: payloadSize(scenario.answer),
       pattern: { ...scenario.pattern, seconds },
     });
     if (this.#plan.warmUpSeconds > 0) await this.#run(target, order(this.#plan.warmUpSeconds));
@@ -189,7 +189,7 @@ class Bench {
       if (target === undefined) continue;
       await this.#upstream.ask({ kind: "idle" } satisfies Answer);
       const pattern = { kind: "hold", streams } as const;
-      const order: Order = { ...this.#orderFor(target), body: IDLE_STREAM_BODY, payloadBytes: undefined, pattern };
+      const order: Order = { ...this.#orderFor(target), body: IDLE_STREAM_BODY, payload: undefined, pattern };
       const held = await this.#load.ask<LoadResult>(order);
       const used = memory(processTree(target.pids[0] as number));
       this.results.idleStreams.push({ target: name, streams: held.requests, memory: used, error: held.firstError });

@@ -127,9 +127,18 @@ function responseEvents(chunks: number): readonly string[] {
   return [created, ...deltas, event("response.completed", { response: { ...response, status: "completed", usage } })];
 }
 
+/** Bytes of an id that Tandem makes of a provider's, twice in a stream of Responses, and some. */
+const LONGER_IDS_BYTES = 400;
+
+export interface PayloadSize {
+  readonly least: number;
+  readonly most: number;
+}
+
 /** Payload that a right answer has; a target that sends anything else is in error, not fast. Undefined: it never ends. */
-export function payloadBytes(answer: Answer): number | undefined {
-  if (answer.kind === "json") return ANSWER_BYTES;
+export function payloadSize(answer: Answer): PayloadSize | undefined {
+  if (answer.kind === "json") return { least: ANSWER_BYTES, most: ANSWER_BYTES };
   if (answer.kind === "idle") return undefined;
-  return streamEvents(answer.api, answer.chunks).reduce((sum, event) => sum + event.length, 0);
+  const least = streamEvents(answer.api, answer.chunks).reduce((sum, event) => sum + event.length, 0);
+  return { least, most: answer.api === "responses" ? least + LONGER_IDS_BYTES : least };
 }
