@@ -17,9 +17,12 @@ import {
   scalarEnd,
   stands,
   stringEnd,
+  wholeNumber,
+  wholeNumberEnd,
 } from "./json-tokens.ts";
 import type { KeptText } from "./kept-text.ts";
 import type { StreamProfile } from "./profile.ts";
+import { SLOT_NUMBER, SLOT_PADDING, SLOT_TEXT } from "./template.ts";
 
 /** Deeper nesting than any provider's answer has; a bound for a hostile one. */
 const DEEPEST = 128;
@@ -31,8 +34,6 @@ const COMMA = 0x2c;
 const COLON = 0x3a;
 const LETTER_N = 0x6e;
 const LETTER_S = 0x73;
-const DIGIT_0 = 0x30;
-const DIGIT_9 = 0x39;
 
 /** Where keys are looked at: 1 the chunk, 3 a choice, 4 its delta, 5 a function call, 7 the function of a tool call. */
 const DEPTH_CHUNK = 1;
@@ -53,6 +54,7 @@ const NUMBER = 4;
 const CONTENT = 5;
 const TYPE = 6;
 const DELTA = 7;
+const PADDING = 8;
 
 const word = (text: string) => Buffer.from(text);
 const W_ERROR = word("error");
@@ -72,6 +74,10 @@ const W_TYPE = word("type");
 /** The only key of its length in any event; wrong, it would mean a wrong number in an error event, and no more. */
 const W_NUMBER = word("sequence_number");
 const W_RESPONSE = word("response");
+const W_OBFUSCATION = word("obfuscation");
+
+/** Places noted of one value, start, end and kind of each; no event has as many. */
+const MOST_SLOTS = 12;
 
 export class JsonScan {
   /** Choices that came to their end: `finish_reason` was a string. */
@@ -94,9 +100,14 @@ export class JsonScan {
   deltaEnd = -1;
   /** Its `sequence_number`; -1 when it has none. */
   number = -1;
+  /** A container of content, such as a tool call, was in it. */
+  containerSeen = false;
+  /** Places where it may differ from another event of its form: texts, the number, padding. */
+  slotCount = 0;
 
   readonly #typed: boolean;
   readonly #text: KeptText | undefined;
+  readonly #slots = new Int32Array(3 * MOST_SLOTS);
   readonly #isObject = new Uint8Array(DEEPEST + 1);
   /** What is read now stands in a typed event's `response`. */
   #inside = false;
@@ -107,6 +118,20 @@ export class JsonScan {
   constructor(profile: StreamProfile = "chat", text?: KeptText) {
     this.#typed = profile === "typed";
     this.#text = text;
+  }
+
+  get isChat(): boolean {
+    return !this.#typed;
+  }
+
+  slotAt(n: number): { readonly start: number; readonly end: number; readonly kind: number } {
+    const [start = 0, end = 0, kind = 0] = this.#slots.subarray(3 * n, 3 * n + 3);
+    return { start, end, kind };
+  }
+
+  /** All such places were noted, and there are some. */
+  get hasSlots(): boolean {
+    return this.slotCount > 0 && this.slotCount < MOST_SLOTS;
   }
 
   /** The offset behind the value that starts at `from` (white space before it allowed), INCOMPLETE or MALFORMED. */
@@ -192,6 +217,8 @@ export class JsonScan {
   #begin(): void {
     this.lineEnds = false;
     this.contentSeen = false;
+    this.containerSeen = false;
+    this.slotCount = 0;
     this.error = false;
     this.usageStart = -1;
     this.usageEnd = -1;
@@ -207,6 +234,7 @@ export class JsonScan {
     const size = end - start;
     switch (depth) {
       case DEPTH_CHUNK:
+        if (size === W_OBFUSCATION.length) return stands(data, start, W_OBFUSCATION) ? PADDING : NOTHING;
         if (size !== W_USAGE.length) return NOTHING;
         return stands(data, start, W_USAGE) ? USAGE : stands(data, start, W_ERROR) ? ERROR : NOTHING;
       case DEPTH_CHOICE:
@@ -233,6 +261,7 @@ export class JsonScan {
     this.#inside = size === W_RESPONSE.length && stands(data, start, W_RESPONSE);
     if (size === W_TYPE.length) return stands(data, start, W_TYPE) ? TYPE : NOTHING;
     if (size === W_NUMBER.length) return data[start] === LETTER_S ? NUMBER : NOTHING;
+    if (size === W_OBFUSCATION.length) return stands(data, start, W_OBFUSCATION) ? PADDING : NOTHING;
     if (size !== W_DELTA.length) return NOTHING;
     if (stands(data, start, W_DELTA)) return DELTA;
     return stands(data, start, W_USAGE) ? USAGE : stands(data, start, W_ERROR) ? ERROR : NOTHING;
@@ -242,11 +271,13 @@ export class JsonScan {
   #note(key: number, data: Buffer, at: number, depth: number): void {
     const byte = data[at] as number;
     if (key === CONTENT) {
-      if (!this.contentSeen) this.contentSeen = isFilled(data, at);
+      if (!isFilled(data, at)) return;
+      this.contentSeen = true;
+      if (byte !== QUOTE) this.containerSeen = true;
     } else if (key === FINISH_REASON) {
       if (byte === QUOTE && stands(data, this.#keyStart, W_FINISH_REASON)) this.finishes++;
     } else if (key === ERROR) this.error = byte !== LETTER_N;
-    else if (key === NUMBER) this.number = wholeNumber(data, at);
+    else if (key === NUMBER) this.#noteNumber(data, at);
     else if (key === USAGE && byte === OPEN_BRACE) {
       this.usageStart = at;
       this.usageEnd = -1;
@@ -254,31 +285,54 @@ export class JsonScan {
     }
   }
 
+  #noteNumber(data: Buffer, at: number): void {
+    const end = wholeNumberEnd(data, at);
+    if (end < 0) return;
+    this.number = wholeNumber(data, at, end);
+    this.#slot(at, end, SLOT_NUMBER);
+  }
+
   #string(key: number, data: Buffer, start: number, end: number): void {
-    if (key === CONTENT) this.#text?.add(data, start, end);
-    else if (key === DELTA) {
-      this.deltaStart = start;
-      this.deltaEnd = end;
-    } else if (key === TYPE) {
-      this.typeStart = start;
-      this.typeEnd = end;
+    switch (key) {
+      case CONTENT:
+        this.#text?.add(data, start, end);
+        this.#slot(start, end, SLOT_TEXT);
+        break;
+      case DELTA:
+        // Of two only the last one counts: no form to hold others against.
+        if (this.deltaStart >= 0) this.slotCount = MOST_SLOTS;
+        this.deltaStart = start;
+        this.deltaEnd = end;
+        this.#slot(start, end, SLOT_TEXT);
+        break;
+      case PADDING:
+        this.#slot(start, end, SLOT_PADDING);
+        break;
+      case TYPE:
+        this.typeStart = start;
+        this.typeEnd = end;
+        break;
     }
+  }
+
+  #slot(start: number, end: number, kind: number): void {
+    if (this.slotCount === MOST_SLOTS) return;
+    const slots = this.#slots;
+    const at = 3 * this.slotCount++;
+    slots[at] = start;
+    slots[at + 1] = end;
+    slots[at + 2] = kind;
   }
 }
 
 /** A string or a container that is not empty. */
 function isFilled(data: Buffer, at: number): boolean {
-  const next = data[at + 1];
-  switch (data[at]) {
-    case QUOTE:
-      return next !== QUOTE;
-    case OPEN_BRACE:
-      return next !== CLOSE_BRACE;
-    case OPEN_BRACKET:
-      return next !== CLOSE_BRACKET;
-    default:
-      return false;
-  }
+  const byte = data[at];
+  if (byte === QUOTE) return data[at + 1] !== QUOTE;
+  if (byte !== OPEN_BRACE && byte !== OPEN_BRACKET) return false;
+  let next = at + 1;
+  while ((data[next] as number) <= SPACE) next++;
+  return data[next] !== CLOSE_BRACE && data[next] !== CLOSE_BRACKET;
 }
 
 function isDeltaKey(data: Buffer, start: number, size: number): boolean {
@@ -296,13 +350,4 @@ function isDeltaKey(data: Buffer, start: number, size: number): boolean {
     default:
       return false;
   }
-}
-
-function wholeNumber(data: Buffer, from: number): number {
-  let value = 0;
-  let i = from;
-  for (let digit = data[i]; digit !== undefined && digit >= DIGIT_0 && digit <= DIGIT_9; digit = data[++i]) {
-    value = value * 10 + digit - DIGIT_0;
-  }
-  return i === from ? -1 : value;
 }

@@ -79,3 +79,17 @@ function digitsEnd(data: Buffer, from: number): number {
   while ((data[i] as number) >= DIGIT_0 && (data[i] as number) <= DIGIT_9) i++;
   return i;
 }
+
+/** Behind the whole number, not negative, at `from`, or MALFORMED. What follows it is not looked at. */
+export function wholeNumberEnd(data: Buffer, from: number): number {
+  const byte = data[from] as number;
+  if (byte === DIGIT_0) return from + 1;
+  return byte > DIGIT_0 && byte <= DIGIT_9 ? digitsEnd(data, from) : MALFORMED;
+}
+
+/** Of the digits from `start` to `end`. */
+export function wholeNumber(data: Buffer, start: number, end: number): number {
+  let value = 0;
+  for (let i = start; i < end; i++) value = value * 10 + (data[i] as number) - DIGIT_0;
+  return value;
+}

@@ -9,7 +9,7 @@
 export const KEPT_TEXT_BYTES = 64 * 1024;
 const FIRST_BYTES = 256;
 /** Up to here a loop costs less than a native copy. */
-const SHORT_BYTES = 48;
+const SHORT_BYTES = 16;
 
 export class KeptText {
   /** Of all content that passed, kept or not. */

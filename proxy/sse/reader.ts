@@ -7,7 +7,7 @@
  */
 import type { Usage } from "../exchange.ts";
 import { JsonScan } from "./json-scan.ts";
-import { INCOMPLETE, OPEN_BRACE, SPACE, stands } from "./json-tokens.ts";
+import { INCOMPLETE, OPEN_BRACE, SPACE, stands, wholeNumber, wholeNumberEnd } from "./json-tokens.ts";
 import { KeptText } from "./kept-text.ts";
 import { blankLineEnd, type EventLines, eventEnd, lineEnd, linesOf, withData } from "./lines.ts";
 import type { StreamProfile } from "./profile.ts";
@@ -18,6 +18,7 @@ import {
   type StreamFailure,
   typedInterruption,
 } from "./stream-error.ts";
+import { EventTemplate } from "./template.ts";
 import { isDelta, isSound, kindOf } from "./typed-event.ts";
 import { sumOf, usageOf } from "./usage.ts";
 
@@ -60,6 +61,10 @@ export class EventReader {
   readonly text = new KeptText();
 
   readonly #scan: JsonScan;
+  readonly #template = new EventTemplate(this.text);
+  /** The typed event just read is a piece of an answer, and that piece is text. */
+  #isDelta = true;
+  #keepsText = true;
   readonly #typed: boolean;
   readonly #choices: number;
   readonly #rewrite: Rewrite | undefined;
@@ -151,6 +156,8 @@ export class EventReader {
 
   /** Reads the event at `at`; returns its end, or INCOMPLETE. */
   #event(data: Buffer, at: number, last: boolean): number {
+    const like = this.#likeBefore(data, at);
+    if (like > 0) return like;
     const { finishes } = this.#scan;
     const textBytes = this.text.bytes;
     const plain = this.#plainEvent(data, at);
@@ -164,11 +171,24 @@ export class EventReader {
     return end;
   }
 
+  /** The end of an event that is like the one before; 0 when it is not. */
+  #likeBefore(data: Buffer, at: number): number {
+    const template = this.#template;
+    const end = template.end(data, at);
+    if (end === 0) return 0;
+    if (template.contentSeen) this.contentSeen = true;
+    if (template.numberStart >= 0) {
+      this.#number = wholeNumber(data, template.numberStart, wholeNumberEnd(data, template.numberStart));
+    }
+    return end;
+  }
+
   /**
    * The end of an event of the common form: `data: {…}`, before it an `event:` line or none. INCOMPLETE, or 0 when it
    * has another form.
    */
   #plainEvent(data: Buffer, at: number): number {
+    const { finishes } = this.#scan;
     const named = this.#typed && stands(data, at, EVENT);
     const from = named ? lineEnd(data, at + EVENT.length) : at;
     if (from < 0) return 0;
@@ -183,6 +203,7 @@ export class EventReader {
     const next = end > 0 ? blankLineEnd(data, end) : 0;
     if (next === 0 || (named && this.#scan.typeStart < 0)) return 0;
     const replaced = this.#read(data, start, end, "");
+    if (this.#onlyText(finishes)) this.#template.learn(data, at, next, this.#scan, this.#keepsText);
     if (replaced)
       this.#instead = replaced.length === 0 ? NONE : [data.subarray(at, start), replaced, data.subarray(end, next)];
     return next;
@@ -218,6 +239,12 @@ export class EventReader {
     return this.#typed ? this.#readTyped(data, start, end, name) : this.#readChat(data, start, end);
   }
 
+  /** The event just read said nothing but its text, its number and its padding. `finishes`: before it. */
+  #onlyText(finishes: number): boolean {
+    const scan = this.#scan;
+    return scan.hasSlots && this.#isDelta && scan.finishes === finishes && scan.usageStart < 0 && !scan.error;
+  }
+
   #readChat(data: Buffer, start: number, end: number): Buffer | undefined {
     const scan = this.#scan;
     if (scan.contentSeen) this.contentSeen = true;
@@ -235,11 +262,11 @@ export class EventReader {
     const typeIn = said ? data : Buffer.from(name);
     const typeStart = said ? scan.typeStart : 0;
     const typeEnd = said ? scan.typeEnd : typeIn.length;
-    if (isDelta(typeIn, typeStart, typeEnd)) {
+    this.#isDelta = isDelta(typeIn, typeStart, typeEnd);
+    if (this.#isDelta) {
       this.contentSeen = true;
-      if (scan.deltaStart >= 0 && !isSound(typeIn, typeStart, typeEnd)) {
-        this.text.add(data, scan.deltaStart, scan.deltaEnd);
-      }
+      this.#keepsText = !isSound(typeIn, typeStart, typeEnd);
+      if (scan.deltaStart >= 0 && this.#keepsText) this.text.add(data, scan.deltaStart, scan.deltaEnd);
       return undefined;
     }
     const type = typeIn.toString("latin1", typeStart, typeEnd);

@@ -60,7 +60,8 @@ function chatData(random: Random): string {
   ]);
   const usage = random.once(3) ? `,"usage":${random.pick(USAGE)}` : "";
   const error = random.once(12) ? `,"error":${random.pick(["null", '{"code":"x"}', '"x"'])}` : "";
-  return `{"id":"c","choices":[${choices}]${usage}${error}}`;
+  const padding = random.once(3) ? `,"obfuscation":${stringText(random)}` : "";
+  return `{"id":"c","choices":[${choices}]${usage}${error}${padding}}`;
 }
 
 function typedData(random: Random, type: string): string {
@@ -70,6 +71,7 @@ function typedData(random: Random, type: string): string {
     ...(random.once(2) ? [random.pick(USAGE_PLACES)(random.pick(USAGE))] : []),
     ...(random.once(9) ? [`"error":${random.pick(["null", '{"code":"x"}'])}`] : []),
     `"sequence_number":${random.below(100)}`,
+    ...(random.once(4) ? [`"obfuscation":${stringText(random)}`] : []),
   ];
   if (random.once(3)) fields.reverse();
   return `{${fields.join(random.pick([",", ", "]))}}`;
@@ -87,6 +89,39 @@ function eventText(random: Random, typed: boolean): string {
   if (typed && !random.once(4)) lines.unshift(`event:${random.once(5) ? "" : " "}${type}`);
   if (random.once(10)) lines.splice(random.below(lines.length + 1), 0, random.pick(NOISE));
   return lines.join(lineEnd) + lineEnd + lineEnd;
+}
+
+const SLOT = /("(?:content|delta|arguments|text|obfuscation)" ?: ?)"(?:[^"\\]|\\.)*"/;
+const NUMBER = /("sequence_number":)\d+/;
+
+/** The event once more, or one that differs a little: what has been seen once is read by a shorter way. */
+function like(event: string, random: Random): string {
+  switch (random.below(6)) {
+    case 0:
+      return event;
+    case 1:
+      return spoiled(event, random);
+    case 2:
+      return event.replace(
+        NUMBER,
+        (_, key: string) => key + random.pick(["0", "7", "07", "1.5", "-1", "1e3", "12345", '"1"']),
+      );
+    default:
+      return event.replace(
+        SLOT,
+        (_, key: string) => key + (random.once(6) ? valueText(random, 3) : stringText(random)),
+      );
+  }
+}
+
+function streamText(random: Random, typed: boolean): string {
+  let stream = "";
+  let event = "";
+  for (let n = random.below(6); n > 0; n--) {
+    event = event !== "" && !random.once(3) ? like(event, random) : eventText(random, typed);
+    stream += event;
+  }
+  return stream;
 }
 
 function read(stream: string, typed: boolean, choices: number, random: Random): Verdict {
@@ -110,8 +145,7 @@ function read(stream: string, typed: boolean, choices: number, random: Random): 
 for (const typed of [false, true]) {
   test(`streams, whole and spoiled: ${typed ? "typed" : "chat"}`, (t) => {
     fuzz(t, 100_000, (random) => {
-      let stream = "";
-      for (let n = random.below(6); n > 0; n--) stream += eventText(random, typed);
+      let stream = streamText(random, typed);
       if (random.once(5)) stream = stream.slice(0, random.below(stream.length + 1));
       // A character cut in half by the slice would be another one as UTF-8.
       stream = stream.toWellFormed();
