@@ -29,7 +29,7 @@ function sentText({ chunks, length }: { chunks: readonly Buffer[]; length: numbe
 }
 
 test("edits of bytes at any places", (t) => {
-  fuzz(t, 200_000, (random) => {
+  fuzz(t, 150_000, (random) => {
     const bytes = Buffer.from(`${stringText(random)}${stringText(random)}`);
     const edits: Edit[] = [];
     let expected = "";
@@ -54,7 +54,7 @@ test("edits of bytes at any places", (t) => {
 });
 
 test("the model of any body", (t) => {
-  fuzz(t, 200_000, (random) => {
+  fuzz(t, 150_000, (random) => {
     const { text } = objectText(random, 0, KEYS);
     const scan = scanned(text, random);
     if (!scan) return;
@@ -67,7 +67,7 @@ test("the model of any body", (t) => {
 });
 
 test("fields removed, renamed and set in any body", (t) => {
-  fuzz(t, 200_000, (random) => {
+  fuzz(t, 150_000, (random) => {
     const { text } = objectText(random, 0, ["a", "b", "c", "d", "é"]);
     const scan = new BodyScan(new Set(["a", "b", "c", "d"]));
     for (const chunk of chunksOf(Buffer.from(text), random)) scan.push(chunk);
@@ -100,7 +100,7 @@ test("fields removed, renamed and set in any body", (t) => {
 });
 
 test("the wish for usage in any body", (t) => {
-  fuzz(t, 200_000, (random) => {
+  fuzz(t, 150_000, (random) => {
     const text = `{"stream":true,${random.once(3) ? "" : `"stream_options":${optionsText(random)},`}"a":${valueText(random)}}`;
     const scan = scanned(text, random) as BodyScan;
     const edit = askingForUsage(scan);
