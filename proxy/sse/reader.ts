@@ -149,7 +149,7 @@ export class EventReader {
       }
       at = end;
     }
-    if (at > passFrom) passed.push(data.subarray(passFrom, at));
+    if (at > passFrom) passed.push(passFrom === 0 && at === data.length ? data : data.subarray(passFrom, at));
     if (at < data.length && !this.done) this.#keep(data.subarray(at));
     return passed;
   }

@@ -10,16 +10,24 @@ const CLOSE_BRACE = 0x7d;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
+interface WireDetails {
+  cached_tokens?: unknown;
+  reasoning_tokens?: unknown;
+  audio_tokens?: unknown;
+}
+
 /** Chat, completions and embeddings say prompt and completion; Responses, images, transcripts and speech input and output. */
 interface WireUsage {
   prompt_tokens?: unknown;
   completion_tokens?: unknown;
-  prompt_tokens_details?: { cached_tokens?: unknown } | null;
-  completion_tokens_details?: { reasoning_tokens?: unknown } | null;
+  prompt_tokens_details?: WireDetails | null;
+  completion_tokens_details?: WireDetails | null;
   input_tokens?: unknown;
   output_tokens?: unknown;
-  input_tokens_details?: { cached_tokens?: unknown } | null;
-  output_tokens_details?: { reasoning_tokens?: unknown } | null;
+  input_tokens_details?: WireDetails | null;
+  /** Of transcripts, so spelt. */
+  input_token_details?: WireDetails | null;
+  output_tokens_details?: WireDetails | null;
 }
 
 /** From the JSON text of a `usage` object. Undefined when it counts no tokens (transcripts may be billed by the second). */
@@ -32,16 +40,19 @@ export function usageOf(json: Buffer): Usage | undefined {
   }
   const input = wire.prompt_tokens ?? wire.input_tokens;
   if (typeof input !== "number") return undefined;
-  const inputDetails = wire.prompt_tokens_details ?? wire.input_tokens_details;
-  const outputDetails = wire.completion_tokens_details ?? wire.output_tokens_details;
+  const heard = wire.prompt_tokens_details ?? wire.input_tokens_details ?? wire.input_token_details;
+  const said = wire.completion_tokens_details ?? wire.output_tokens_details;
   return {
     input,
-    cachedInput: countOf(inputDetails?.cached_tokens),
+    cachedInput: countOf(heard?.cached_tokens),
     output: countOf(wire.completion_tokens ?? wire.output_tokens),
-    reasoning: countOf(outputDetails?.reasoning_tokens),
+    reasoning: countOf(said?.reasoning_tokens),
+    ...(typeof heard?.audio_tokens === "number" ? { audioInput: heard.audio_tokens } : {}),
+    ...(typeof said?.audio_tokens === "number" ? { audioOutput: said.audio_tokens } : {}),
   };
 }
 
+/** Of images, which have no sound. */
 export function sumOf(a: Usage | undefined, b: Usage): Usage {
   if (!a) return b;
   return {

@@ -24,9 +24,9 @@ const LONGEST_FLAG_BYTES = 32;
 const MOST_CHOICES = 128;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 /** Fields that routing reads of every body. */
-const READ_FIELDS = ["model", "stream", "n", "store", "endpoint", "stream_options", "data_sources"];
-/** Of a JSON body also those that some provider cannot take. */
-const JSON_FIELDS = [...READ_FIELDS, ...RULED_FIELDS];
+const READ_FIELDS = ["model", "stream", "n", "store", "endpoint"];
+/** Of a JSON body also those that decide whether usage is asked for, and those that some provider cannot take. */
+const JSON_FIELDS = [...READ_FIELDS, "stream_options", "data_sources", ...RULED_FIELDS];
 /** Fields of forms that Tandem reads; `purpose` and `stream` decide what becomes of the rest. */
 const FORM_FIELDS: ReadonlySet<string> = new Set([...READ_FIELDS, "purpose"]);
 

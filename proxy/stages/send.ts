@@ -61,7 +61,7 @@ function changesOf({ body }: RequestContext, operation: Operation, target: Targe
 
 /**
  * The body as it came, or with the upstream's name of the model, the provider's own ids, the wish for usage, and only
- * fields that the provider takes.
+ * fields it takes.
  */
 function payloadOf(
   context: RequestContext,

@@ -51,6 +51,7 @@ export function accessLine(exchange: Exchange, traceID: string | undefined): str
     reasoning_tokens: usage?.reasoning,
     audio_input_tokens: usage?.audioInput,
     audio_output_tokens: usage?.audioOutput,
+    usage_estimated: usage?.estimated,
     realtime: exchange.realtime && realtimeEntry(exchange.realtime),
     usage_estimated: usage?.estimated,
     attempts: attempts.map(attemptEntry),

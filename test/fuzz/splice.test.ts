@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Edit, edited } from "../../proxy/body/edits.ts";
 import { BodyScan } from "../../proxy/body/scan.ts";
-import { withModel } from "../../proxy/body/splice.ts";
+import { type FieldEdit, placed, withModel } from "../../proxy/body/splice.ts";
 import { askingForUsage } from "../../proxy/body/usage-option.ts";
 import { objectText, stringText, valueText } from "./json-text.ts";
 import type { Random } from "./random.ts";
@@ -29,7 +29,7 @@ function sentText({ chunks, length }: { chunks: readonly Buffer[]; length: numbe
 }
 
 test("edits of bytes at any places", (t) => {
-  fuzz(t, 200_000, (random) => {
+  fuzz(t, 150_000, (random) => {
     const bytes = Buffer.from(`${stringText(random)}${stringText(random)}`);
     const edits: Edit[] = [];
     let expected = "";
@@ -54,7 +54,7 @@ test("edits of bytes at any places", (t) => {
 });
 
 test("the model of any body", (t) => {
-  fuzz(t, 200_000, (random) => {
+  fuzz(t, 150_000, (random) => {
     const { text } = objectText(random, 0, KEYS);
     const scan = scanned(text, random);
     if (!scan) return;
@@ -66,8 +66,41 @@ test("the model of any body", (t) => {
   });
 });
 
+test("fields removed, renamed and set in any body", (t) => {
+  fuzz(t, 150_000, (random) => {
+    const { text } = objectText(random, 0, ["a", "b", "c", "d", "é"]);
+    const scan = new BodyScan(new Set(["a", "b", "c", "d"]));
+    for (const chunk of chunksOf(Buffer.from(text), random)) scan.push(chunk);
+    if (scan.problem) return;
+    const before = Object.entries(JSON.parse(text) as Json);
+    const edits: FieldEdit[] = [];
+    const added: [string, unknown][] = [];
+    let expected: [string, unknown][] = before;
+    for (const field of ["a", "b", "c", "d"]) {
+      const at = expected.findIndex(([key]) => key === field);
+      switch (random.below(5)) {
+        case 0:
+          edits.push({ field, action: "remove" });
+          expected = expected.filter(([key]) => key !== field);
+          break;
+        case 1:
+          edits.push({ field, action: "rename", to: Buffer.from(`"new_${field}"`) });
+          expected = expected.map(([key, value]) => [key === field ? `new_${field}` : key, value]);
+          break;
+        case 2:
+          edits.push({ field, action: "set", value: Buffer.from("[1]") });
+          if (at === -1) added.push([field, [1]]);
+          else expected = expected.with(at, [field, [1]]);
+      }
+    }
+    const sent = sentText(edited(scan.chunks, placed(scan, edits)));
+    const wanted = JSON.stringify(Object.fromEntries([...added, ...expected]));
+    if (JSON.stringify(JSON.parse(sent)) !== wanted) assert.fail(`${text} → ${sent}, not ${wanted}`);
+  });
+});
+
 test("the wish for usage in any body", (t) => {
-  fuzz(t, 200_000, (random) => {
+  fuzz(t, 150_000, (random) => {
     const text = `{"stream":true,${random.once(3) ? "" : `"stream_options":${optionsText(random)},`}"a":${valueText(random)}}`;
     const scan = scanned(text, random) as BodyScan;
     const edit = askingForUsage(scan);

@@ -117,8 +117,8 @@ test("of several images each must come", () => {
 });
 
 test("usage of transcripts and speech stands in their last event; seconds are no tokens", () => {
-  const usage = { type: "tokens", input_tokens: 3, output_tokens: 2, total_tokens: 5 };
-  const counted = { input: 3, cachedInput: 0, output: 2, reasoning: 0 };
+  const usage = { type: "tokens", input_tokens: 3, input_token_details: { audio_tokens: 2 }, output_tokens: 2 };
+  const counted = { input: 3, cachedInput: 0, output: 2, reasoning: 0, audioInput: 2 };
   assert.deepEqual(read(event("transcript.text.done", { text: "a", usage }), [9]).reader.usage, counted);
   assert.deepEqual(read(event("speech.audio.done", { usage }), [9]).reader.usage, counted);
   const seconds = { type: "duration", seconds: 3.5 };
