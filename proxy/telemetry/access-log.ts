@@ -53,7 +53,6 @@ export function accessLine(exchange: Exchange, traceID: string | undefined): str
     audio_output_tokens: usage?.audioOutput,
     usage_estimated: usage?.estimated,
     realtime: exchange.realtime && realtimeEntry(exchange.realtime),
-    usage_estimated: usage?.estimated,
     attempts: attempts.map(attemptEntry),
     excluded: exchange.excluded,
   };
