@@ -41,7 +41,7 @@ const CONTAINER_FILE: readonly JsonPath[] = ["container_id"];
 const EVAL_RUN: readonly JsonPath[] = ["eval_id", "data_source.source.id"];
 const EVAL_RUN_REQUEST: readonly JsonPath[] = ["data_source.source.id"];
 
-interface Places {
+export interface Places {
   readonly request?: readonly JsonPath[];
   readonly answer?: readonly JsonPath[];
 }
