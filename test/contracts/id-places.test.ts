@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EVENT_PLACES, PLACES } from "../../proxy/ids/paths.ts";
+import { kindOf } from "../../proxy/sse/typed-event.ts";
 import { type Document, type DocumentName, documentNamed } from "./documents.ts";
 import type { JsonObject } from "./plain-schema.ts";
 
@@ -77,6 +78,26 @@ for (const name of ["openai", "azure-v1", "azure-dated"] satisfies DocumentName[
     const events = document.operations["POST responses"]?.answers["200"]?.["text/event-stream"];
     assert.deepEqual(missing(placesIn(document, events), EVENT_PLACES), []);
   });
+}
+
+for (const name of ["openai", "azure-v1", "azure-dated"] satisfies DocumentName[]) {
+  test(`events of ${name} that carry ids are read for them`, () => {
+    const document = documentNamed(name);
+    const events = document.operations["POST responses"]?.answers["200"]?.["text/event-stream"];
+    for (const [type, schema] of eventTypes(document, events)) {
+      if (placesIn(document, schema).size > 0) assert.equal(kindOf(type).ids, true, type);
+    }
+  });
+}
+
+/** Each kind of event by its type. */
+function eventTypes(document: Document, schema: JsonObject | undefined): [string, JsonObject][] {
+  if (schema === undefined) return [];
+  if (typeof schema.$ref === "string")
+    return eventTypes(document, document.schemas[schema.$ref.slice("#/schemas/".length)]);
+  const type = (schema.properties as Record<string, JsonObject> | undefined)?.type;
+  if (Array.isArray(type?.enum) && type.enum.length === 1) return [[String(type.enum[0]), schema]];
+  return ((schema.anyOf ?? []) as readonly JsonObject[]).flatMap((part) => eventTypes(document, part));
 }
 
 test("what a document's operation makes or shows has its own id translated", () => {
