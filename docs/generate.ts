@@ -6,10 +6,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { changedFieldsPage } from "./changed-fields-page.ts";
 import { errorsPage } from "./errors-page.ts";
+import { operationsPage } from "./operations-page.ts";
 
 const pages = [
   { file: new URL("errors.md", import.meta.url), text: errorsPage() },
   { file: new URL("changed-fields.md", import.meta.url), text: changedFieldsPage() },
+  { file: new URL("operations.md", import.meta.url), text: operationsPage() },
 ];
 
 if (process.argv.includes("--check")) {

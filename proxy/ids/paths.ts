@@ -8,15 +8,26 @@ import { type JsonPath, type JsonPaths, jsonPaths } from "../body/json-strings.t
 import { type WatchedKeys, watchedKeys } from "../body/scan.ts";
 import type { Operation } from "../dialects/operations.ts";
 
+const TOOL: readonly JsonPath[] = [
+  "vector_store_ids.*",
+  "container",
+  "container.file_ids.*",
+  "environment.container_id",
+  "environment.file_ids.*",
+  "input_image_mask.file_id",
+];
 const ITEM: readonly JsonPath[] = [
   "container_id",
+  "environment.container_id",
   "content.*.file_id",
   "content.*.annotations.*.file_id",
   "content.*.annotations.*.container_id",
+  "output.file_id",
   "output.*.file_id",
   "results.*.file_id",
+  "results.*.files.*.file_id",
+  ...below("tools.*", TOOL),
 ];
-const TOOL: readonly JsonPath[] = ["vector_store_ids.*", "container", "container.file_ids.*"];
 
 const RESPONSE_REQUEST: readonly JsonPath[] = [
   "previous_response_id",
@@ -30,6 +41,7 @@ const RESPONSE: readonly JsonPath[] = [
   "previous_response_id",
   "conversation.id",
   ...below("output.*", ITEM),
+  ...below("instructions.*", ITEM),
   ...below("tools.*", TOOL),
 ];
 const CHAT_REQUEST: readonly JsonPath[] = ["messages.*.content.*.file.file_id"];
@@ -38,10 +50,14 @@ const JOB: readonly JsonPath[] = ["id", "training_file", "validation_file", "res
 const JOB_REQUEST: readonly JsonPath[] = ["training_file", "validation_file"];
 const STORE_FILE: readonly JsonPath[] = ["id", "vector_store_id"];
 const CONTAINER_FILE: readonly JsonPath[] = ["container_id"];
-const EVAL_RUN: readonly JsonPath[] = ["eval_id", "data_source.source.id"];
-const EVAL_RUN_REQUEST: readonly JsonPath[] = ["data_source.source.id"];
+const EVAL_RUN_REQUEST: readonly JsonPath[] = [
+  "data_source.source.id",
+  "data_source.input_messages.template.*.content.*.file_id",
+  ...below("data_source.sampling_params.tools.*", TOOL),
+];
+const EVAL_RUN: readonly JsonPath[] = ["eval_id", ...EVAL_RUN_REQUEST];
 
-interface Places {
+export interface Places {
   readonly request?: readonly JsonPath[];
   readonly answer?: readonly JsonPath[];
 }
@@ -50,7 +66,7 @@ interface Places {
 export const PLACES: Readonly<Record<string, Places>> = {
   "POST chat/completions": { request: CHAT_REQUEST, answer: ["id"] },
   "POST responses": { request: RESPONSE_REQUEST, answer: RESPONSE },
-  "POST responses/compact": { request: RESPONSE_REQUEST, answer: ["id"] },
+  "POST responses/compact": { request: RESPONSE_REQUEST, answer: ["id", ...below("output.*", ITEM)] },
   "POST responses/input_tokens": { request: RESPONSE_REQUEST },
   "POST images/edits": { request: ["images.*.file_id", "mask.file_id"] },
   "GET responses/{response_id}": { answer: RESPONSE },
@@ -123,6 +139,8 @@ export const PLACES: Readonly<Record<string, Places>> = {
   "POST evals/{eval_id}/runs": { request: EVAL_RUN_REQUEST, answer: EVAL_RUN },
   "GET evals/{eval_id}/runs/{run_id}": { answer: EVAL_RUN },
   "POST evals/{eval_id}/runs/{run_id}": { answer: EVAL_RUN },
+  "GET evals/{eval_id}/runs/{run_id}/output_items": { answer: ["data.*.eval_id"] },
+  "GET evals/{eval_id}/runs/{run_id}/output_items/{output_item_id}": { answer: ["eval_id"] },
 };
 
 function below(prefix: string, paths: readonly JsonPath[]): readonly JsonPath[] {
@@ -150,13 +168,18 @@ const COMPILED: ReadonlyMap<string, Compiled> = new Map(
   }),
 );
 
-/** Ids that every event with a whole response of the Responses API carries. */
-export const RESPONSE_EVENT: JsonPaths = jsonPaths([
+/** In the events of the Responses API. */
+export const EVENT_PLACES: readonly JsonPath[] = [
   ...below("response", RESPONSE),
   ...below("item", ITEM),
+  ...below("code_interpreter_call", ITEM),
   "annotation.file_id",
   "annotation.container_id",
-]);
+  "part.annotations.*.file_id",
+  "part.annotations.*.container_id",
+];
+
+export const RESPONSE_EVENT: JsonPaths = jsonPaths(EVENT_PLACES);
 
 /** In the lines of a batch's output, where its requests made responses. */
 export const BATCH_OUTPUT: JsonPaths = jsonPaths(below("response.body", RESPONSE));

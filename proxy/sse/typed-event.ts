@@ -13,7 +13,7 @@ export interface EventKind {
   readonly content?: true;
   /** An error, passed on as it came. */
   readonly failure?: true;
-  /** Carries the whole response, an item or an annotation, and so ids of things at the provider. */
+  /** Carries the whole response, an item, a part or an annotation, and so ids of things at the provider. */
   readonly ids?: true;
   /** Each event has a usage of its own. */
   readonly adds?: true;
@@ -30,7 +30,13 @@ const KINDS: ReadonlyMap<string, EventKind> = new Map<string, EventKind>([
   ["response.failed", { ids: true, failure: true }],
   ["response.output_item.added", { ids: true }],
   ["response.output_item.done", { ids: true }],
+  ["response.content_part.added", { ids: true }],
+  ["response.content_part.done", { ids: true }],
   ["response.output_text.annotation.added", { ids: true }],
+  // Azure's dated forms have the whole call in them.
+  ["response.code_interpreter_call.in_progress", { ids: true }],
+  ["response.code_interpreter_call.interpreting", { ids: true }],
+  ["response.code_interpreter_call.completed", { ids: true }],
   ["response.image_generation_call.partial_image", { content: true }],
   ["image_generation.partial_image", { content: true }],
   ["image_generation.completed", IMAGE_DONE],

@@ -4,8 +4,7 @@ import { keyIn } from "../authorization/authorization.ts";
 import { type Edit, edited } from "../body/edits.ts";
 import { fieldOf, settingField } from "../body/form.ts";
 import type { Received } from "../body/receive.ts";
-import type { BodyScan } from "../body/scan.ts";
-import { type Payload, placed, scalarOf, withModel } from "../body/splice.ts";
+import { type FieldEdit, type Payload, placed, scalarOf, withModel } from "../body/splice.ts";
 import type { RequestContext } from "../context.ts";
 import { batchEdits, endpointAt } from "../dialects/batch.ts";
 import { type Changes, changesFor, tooLateFields } from "../dialects/fields.ts";
@@ -76,23 +75,16 @@ function payloadOf(
   if (!rest && scan.length <= JOINED_BODY_BYTES) scan.join();
   const model = modelFor(context, operation, target);
   const edits = [...(context.ids?.edits ?? []), ...endpointEdit(context, operation, target)];
-  if (changes) edits.push(...placed(scan, changes.edits));
   const asking = usageEdit(context, target);
   if (asking) {
     edits.push(asking);
     call.reading = { ...call.reading, withholdUsage: true };
   }
-  if (edits.length === 0) return model ? withModel(scan, model) : scan;
-  if (model) edits.push(modelEdit(scan, model));
-  return edited(scan.chunks, edits);
-}
-
-/** Of a body that has other fields. */
-function modelEdit(scan: BodyScan, model: Buffer): Edit {
-  const field = scan.fields.get("model");
-  if (field) return { ...field, replacement: model };
-  const at = scan.firstKeyAt;
-  return { start: at, end: at, replacement: Buffer.from(`"model":${model},`) };
+  if (edits.length === 0 && !changes) return model ? withModel(scan, model) : scan;
+  // All in one go: where no field is left, no comma may stand behind one that is put in.
+  const fields: FieldEdit[] = [...(changes?.edits ?? [])];
+  if (model) fields.push({ field: "model", action: "set", value: model });
+  return edited(scan.chunks, [...edits, ...placed(scan, fields)]);
 }
 
 /** The endpoint of a new batch, as the provider writes it. */

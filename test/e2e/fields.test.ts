@@ -167,6 +167,15 @@ for (const { on, path = "chat/completions", body, sent: expected = body, changed
   });
 }
 
+test("a model that only the path named stands in the body, also where a field was dropped", async () => {
+  const path = "/openai/deployments/gpt-4o/chat/completions?api-version=2025-04-01-preview";
+  const response = await gateways.v1.post(path, `{"safety_identifier":"s",${MESSAGES}}`, json);
+  assert.equal(response.status, 200, await response.text());
+  assert.equal(sent("v1"), `{"model":"chat-prod",${MESSAGES}}`);
+  await gateways.v1.post(path, '{"safety_identifier":"s"}', json);
+  assert.equal(sent("v1"), '{"model":"chat-prod"}');
+});
+
 test("a model that nothing is known of gets what was sent, and the provider's own error comes back", async () => {
   const body = `{"model":"unknown","max_tokens":50,${MESSAGES}}`;
   const response = await gateways.v1.post("/v1/chat/completions", body, json);

@@ -15,9 +15,13 @@ export const MODELS: Readonly<Record<string, string>> = {
   "gpt-3.5-turbo-instruct": "instruct-prod",
   "gpt-image-1": "image-prod",
   "gpt-4o-mini-tts": "speech-prod",
+  "gpt-5-mini": "reasoning-prod",
+  "gpt-4o-transcribe": "transcribe-prod",
+  "whisper-1": "whisper-prod",
 };
 /** What only OpenAI has. */
 export const MODERATION = "omni-moderation-latest";
+const ONLY_OPENAI = [MODERATION, "dall-e-2"];
 
 /** Both providers, with the keys that the harness gives the gateway. Closed when the file's tests have ended. */
 export async function simulators(options: SimulatorOptions = {}): Promise<RunningSimulators> {
@@ -44,7 +48,7 @@ const HEALTH = { path: "/models", interval: "1h", timeout: "5s", failureThreshol
 const AUTH = { apiKey: { secretRef: { name: "keys" } } };
 
 export function openaiProvider(spec: object = {}): object {
-  const models = [...Object.keys(MODELS), MODERATION].map((name) => ({ name }));
+  const models = [...Object.keys(MODELS), ...ONLY_OPENAI].map((name) => ({ name }));
   const auth = { apiKey: { secretRef: { ...AUTH.apiKey.secretRef, key: "openai" } } };
   return object("AIProvider", "openai", { type: "OpenAI", auth, models, health: HEALTH, ...spec });
 }
@@ -79,7 +83,7 @@ export function objectsOf(form: Form, change: Change = {}): object[] {
   const openai = form === "OpenAI";
   const name = openai ? "openai" : "azure";
   const route = {
-    models: openai ? [...Object.keys(MODELS), MODERATION] : Object.keys(MODELS),
+    models: openai ? [...Object.keys(MODELS), ...ONLY_OPENAI] : Object.keys(MODELS),
     backends: [{ name, providerRef: { name } }],
     failover: { retrySameProvider: 0, fallbackToNext: true },
     ...change.route,
