@@ -135,23 +135,25 @@ export class EventReader {
   }
 
   #pass(data: Buffer, last = false): readonly Buffer[] {
-    const passed: Buffer[] = [];
+    // Made only when it is needed: for nearly all chunks it is not.
+    let passed: Buffer[] | undefined;
     let passFrom = 0;
     let at = 0;
     while (at < data.length && !this.done) {
       const end = this.#event(data, at, last);
       if (end === INCOMPLETE) break;
       if (this.#instead) {
-        if (at > passFrom) passed.push(data.subarray(passFrom, at));
-        passed.push(...this.#instead);
+        passed ??= [];
+        passed.push(...piece(data, passFrom, at), ...this.#instead);
         passFrom = end;
         this.#instead = undefined;
       }
       at = end;
     }
-    if (at > passFrom) passed.push(passFrom === 0 && at === data.length ? data : data.subarray(passFrom, at));
     if (at < data.length && !this.done) this.#keep(data.subarray(at));
-    return passed;
+    const rest = piece(data, passFrom, at);
+    passed?.push(...rest);
+    return passed ?? rest;
   }
 
   /** Reads the event at `at`; returns its end, or INCOMPLETE. */
@@ -286,4 +288,10 @@ export class EventReader {
 function hasNoChoices(json: string): boolean {
   const { choices } = JSON.parse(json) as { choices?: unknown };
   return Array.isArray(choices) && choices.length === 0;
+}
+
+/** Nearly always a chunk as it came. */
+function piece(data: Buffer, from: number, to: number): readonly Buffer[] {
+  if (to === from) return NONE;
+  return [from === 0 && to === data.length ? data : data.subarray(from, to)];
 }

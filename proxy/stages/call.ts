@@ -196,18 +196,18 @@ export class UpstreamCall implements DispatchHandler {
   }
 
   #onEvents(chunk: Buffer): void {
+    const { events } = this;
     this.#quietTicks = 0;
-    const passed = this.events.feed(chunk);
-    if (this.events.contentSeen && this.#tokenTimer) {
+    const passed = events.feed(chunk);
+    if (this.#tokenTimer && events.contentSeen) {
       clearTimeout(this.#tokenTimer);
       this.#tokenTimer = undefined;
     }
-    const { failure } = this.events;
+    const { failure } = events;
     // An error instead of the first event: nothing was passed on, so another backend can still answer.
     if (failure && !failure.callersFault && this.#settle) {
       this.#fail("server_error", "sent an error inside a 200 stream");
-    } else if (this.events.pendingBytes > LARGEST_EVENT_BYTES)
-      this.#fail("malformed", "sent an event that is too large");
+    } else if (events.pendingBytes > LARGEST_EVENT_BYTES) this.#fail("malformed", "sent an event that is too large");
     else if (this.#mayYetFailOver()) this.held.push(...passed);
     else for (const bytes of passed) this.#emit(bytes);
   }
