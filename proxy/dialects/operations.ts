@@ -194,7 +194,7 @@ interface Step {
 }
 
 const ROOT = step();
-/** Without ids, by the whole path: what most requests ask for. */
+/** Without ids, by the whole path. */
 const PLAIN = new Map<string, Step>();
 
 function step(): Step {
@@ -218,10 +218,13 @@ for (const one of OPERATIONS) {
   if (!one.name.includes("{")) PLAIN.set(one.name, at);
 }
 
+/** What stands at a path that names no id: what most requests ask for. */
+export function operationsWithoutID(path: string): ReadonlyMap<string, Operation> | undefined {
+  return PLAIN.get(path)?.methods;
+}
+
 /** What stands at a path below the API base (`files/file-1/content`), by method; undefined: nothing. */
 export function operationsAt(path: string): ReadonlyMap<string, Operation> | undefined {
-  const plain = PLAIN.get(path);
-  if (plain) return plain.methods;
   let at: Step | undefined = ROOT;
   for (const part of path.split("/")) {
     at = at.next.get(part) ?? (part === "" ? undefined : at.id);

@@ -12,7 +12,7 @@ import { scalarOf } from "../body/splice.ts";
 import type { RequestContext } from "../context.ts";
 import { type BatchLine, batchLines } from "../dialects/batch.ts";
 import { RULED_FIELDS } from "../dialects/fields.ts";
-import { type Operation, operationsAt } from "../dialects/operations.ts";
+import { type Operation, operationsAt, operationsWithoutID } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
 import { placesOf } from "../ids/paths.ts";
 
@@ -47,7 +47,9 @@ export function readPath(context: RequestContext): void {
     else if (path.startsWith("/openai/")) context.path = path.slice(8);
     else throw unknownUrl(path);
   }
-  const operations = isPlainPath(context.path) ? operationsAt(context.path) : undefined;
+  // Without an id there is nothing in a known path that could be read in two ways.
+  const operations =
+    operationsWithoutID(context.path) ?? (isPlainPath(context.path) ? operationsAt(context.path) : undefined);
   if (!operations) throw unknownUrl(path);
   const operation = operations.get(context.request.method === "HEAD" ? "GET" : (context.request.method ?? ""));
   if (!operation) throw methodNotAllowed(context, [...operations.keys()].join(", "));
