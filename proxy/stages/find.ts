@@ -6,7 +6,10 @@
  */
 import type { RequestContext } from "../context.ts";
 import { homeOf } from "../ids/affinity.ts";
+import type { Finder } from "../ids/finder.ts";
+import type { Plan } from "../snapshot.ts";
 import { notFound, setHome } from "./identify.ts";
+import { plansToAsk } from "./match.ts";
 
 /** Nothing to wait for where every id is known. */
 export function find(context: RequestContext): Promise<void> | void {
@@ -15,11 +18,28 @@ export function find(context: RequestContext): Promise<void> | void {
 }
 
 async function findForeign(context: RequestContext): Promise<void> {
-  const { ids, plan, services } = context;
-  if (!ids || !plan) return;
+  const { ids, services, exchange, request } = context;
+  if (!ids || !context.plan) return;
+  const chosen =
+    exchange.model !== undefined || request.headers["x-tandem-route"] !== undefined || ids.home !== undefined;
   for (const { id } of ids.foreign) {
-    const provider = plan.route.foreignIDs === "Probe" ? await services.finder.find(id, plan.targets) : undefined;
-    if (!provider) throw notFound(id);
-    setHome(ids, homeOf(provider));
+    const plans = chosen ? [context.plan].filter(({ route }) => route.foreignIDs === "Probe") : plansToAsk(context);
+    const found = await firstWith(id, plans, services.finder);
+    if (!found) throw notFound(id);
+    setHome(ids, found.home);
+    context.plan = found.plan;
+    exchange.route = found.plan.route.key;
   }
+}
+
+async function firstWith(
+  id: string,
+  plans: readonly Plan[],
+  finder: Finder,
+): Promise<{ readonly plan: Plan; readonly home: string } | undefined> {
+  for (const plan of plans) {
+    const provider = await finder.find(id, plan.targets);
+    if (provider) return { plan, home: homeOf(provider) };
+  }
+  return undefined;
 }

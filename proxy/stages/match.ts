@@ -10,6 +10,7 @@ import { scalarOf } from "../body/splice.ts";
 import type { RequestContext } from "../context.ts";
 import { GatewayError } from "../errors.ts";
 import type { Plan } from "../snapshot.ts";
+import { notFound } from "./identify.ts";
 
 const ROUTE_HEADER = "x-tandem-route";
 /** Longest sticky field that is read, in bytes of JSON text. */
@@ -40,7 +41,22 @@ function planWithoutModel(context: RequestContext): Plan {
   if (line && request.headers[ROUTE_HEADER] === undefined) return planForModel(context, line.model.name);
   const home = ids?.home === undefined ? undefined : snapshot.providerAt(ids.home);
   if (ids?.home !== undefined && !home) throw gone();
+  const [foreign] = home ? [] : (ids?.foreign ?? []);
+  if (foreign && request.headers[ROUTE_HEADER] === undefined) return planToAsk(context, foreign.id);
   return snapshot.planForResources(home ? routeTo(context, home) : routeWithoutModel(context));
+}
+
+/** Nobody knows whose it is: only a route that looks for such ids can say. */
+function planToAsk(context: RequestContext, id: string): Plan {
+  const [first] = plansToAsk(context);
+  if (!first) throw notFound(id);
+  return first;
+}
+
+/** Of every route of the caller's that looks for ids from before Tandem. */
+export function plansToAsk({ snapshot, namespace, client }: RequestContext): readonly Plan[] {
+  const asking = routesFor(snapshot.index, namespace, client).filter(({ foreignIDs }) => foreignIDs === "Probe");
+  return asking.map((route) => snapshot.planForResources(route));
 }
 
 /** The things of a provider are reached over any route that has it. */

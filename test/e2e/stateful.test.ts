@@ -203,6 +203,15 @@ test("foreignIDs: Probe finds what was made before Tandem at the route's own pro
   const next = app.responses.create({ model: CHAT, input: "After", previous_response_id: before.id }).withResponse();
   assert.equal((await next).response.headers.get("x-tandem-provider"), "openai");
   await assert.rejects(app.responses.retrieve("resp_none"), { status: 404 });
+  // With several routes, those that look for such ids are asked, and without one the id does not exist.
+  const second = object("AIRoute", "second", {
+    models: ["gpt-4.1"],
+    backends: [{ name: "azure", providerRef: { name: "azure" } }],
+  });
+  harness.apply([...twoProviders("openai", { foreignIDs: "Probe" }), second], SECRETS);
+  assert.equal((await app.responses.retrieve(before.id)).id.replace(TAG, ""), before.id);
+  harness.apply([...twoProviders("openai"), second], SECRETS);
+  await assert.rejects(app.responses.retrieve(before.id), { status: 404, code: "resource_not_found" });
 });
 
 test("lists are closed, and statefulListing: Allow opens them with ids that work", async () => {
