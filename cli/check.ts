@@ -5,17 +5,19 @@ import { readProviderError } from "../proxy/dialects/provider-error.ts";
 import { Connections } from "../proxy/upstream/connections.ts";
 import type { WholeAnswer } from "../proxy/upstream/whole-answer.ts";
 import { ANY_MODEL, type Candidate, candidates } from "../routing/choose.ts";
+import { ratesOf } from "../routing/cost.ts";
+import { findPrice } from "../routing/prices.ts";
 import { type Credentials, describeSecret } from "../routing/secrets.ts";
 import type { Route, RoutingTable } from "../routing/table.ts";
 import { isAccepted } from "../routing/verdict.ts";
 import { readConnectTo } from "./addresses.ts";
 import { type Command, CommandError, type Given } from "./command.ts";
-import { type Compiled, compiled, PEPPER, SOURCE_OPTIONS } from "./compiled.ts";
+import { compiled, PEPPER, SOURCE_OPTIONS } from "./compiled.ts";
 import { readSettings } from "./settings-file.ts";
 import { linesOf, printable, tell } from "./tell.ts";
 import { ask, INPUT_TOKENS, OUTPUT_TOKENS } from "./tiny-request.ts";
 
-const TOKENS_PER_PRICE = 1_000_000;
+const NANO_PER_USD = 1_000_000_000;
 /** A request of a few tokens costs far less than a cent. */
 const COST_DIGITS = 6;
 
@@ -46,7 +48,7 @@ async function runCheck(given: Given): Promise<number> {
   for (const verdict of all.verdicts.filter((one) => !isAccepted(one))) linesOf(verdict, all.loaded).forEach(tell);
   const probes = probesOf(all.table, given.text("route"));
   if (probes.length === 0) throw new CommandError("no backend is in force: tandem compile tells why");
-  tell(costOf(probes, all));
+  tell(costOf(probes));
   const credentials: Credentials = new Map(
     all.loaded.secrets.flatMap((secret) => describeSecret(secret, PEPPER).credentials),
   );
@@ -97,32 +99,19 @@ function modelsOf(table: RoutingTable, route: Route): string[] {
   return route.models.flatMap((model) => (model === ANY_MODEL ? listed() : [model]));
 }
 
-interface Priced {
-  readonly metadata?: { readonly name?: string; readonly namespace?: string };
-  readonly spec?: { readonly models?: readonly { readonly name?: string; readonly price?: Price }[] };
-}
-interface Price {
-  readonly input?: string;
-  readonly output?: string;
-}
-
-function costOf(probes: readonly Probe[], { loaded }: Compiled): string {
+function costOf(probes: readonly Probe[]): string {
   const asked = [...new Map(probes.map((probe) => [targetOf(probe), probe])).values()];
-  const prices = asked.map((probe) => priceOf(probe, loaded.objects as readonly Priced[]));
-  const known = prices.filter((price) => price !== undefined);
-  const dollars = known.reduce((sum, { input = "0", output = "0" }) => {
-    return sum + (Number(input) * INPUT_TOKENS + Number(output) * OUTPUT_TOKENS) / TOKENS_PER_PRICE;
-  }, 0);
+  const costs = asked.map(({ provider, model, modelName }) => {
+    const found = findPrice(provider, model, modelName);
+    if (found === undefined) return undefined;
+    const { input = 0, output = 0 } = ratesOf(found.price).tokens;
+    return (input * INPUT_TOKENS + output * OUTPUT_TOKENS) / NANO_PER_USD;
+  });
+  const known = costs.filter((cost) => cost !== undefined);
+  const dollars = known.reduce((sum, cost) => sum + cost, 0);
   const unpriced = asked.length - known.length;
-  const rest = unpriced > 0 ? `, and ${unpriced} of them have no price in the manifests` : "";
+  const rest = unpriced > 0 ? `, and ${unpriced} of them have no price` : "";
   return `this sends ${asked.length} real requests, which cost at most about $${dollars.toFixed(COST_DIGITS)}${rest}`;
-}
-
-function priceOf({ provider, modelName }: Probe, objects: readonly Priced[]): Price | undefined {
-  const found = objects.find(
-    ({ metadata }) => metadata?.name === provider.name && metadata.namespace === provider.namespace,
-  );
-  return found?.spec?.models?.find((model) => model.name === modelName)?.price;
 }
 
 const FIXES: Readonly<Record<number, string>> = {

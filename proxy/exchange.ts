@@ -2,6 +2,7 @@
  * What happened to one request? The pipeline fills this record; metrics, access log, traces and `/status`
  * read it when the request has ended. It never holds content or secrets. Times are `performance.now()` milliseconds.
  */
+import type { Cost } from "../routing/cost.ts";
 
 /** How a request ended, from the caller's side. */
 export type Outcome =
@@ -55,6 +56,10 @@ export interface Usage {
   /** Part of `input` and `output`; absent: not told. */
   readonly audioInput?: number;
   readonly audioOutput?: number;
+  readonly imageInput?: number;
+  readonly imageOutput?: number;
+  /** Of sound, where the provider counts that and no tokens. */
+  readonly seconds?: number;
   /** Counted by Tandem, because the provider did not say. */
   readonly estimated?: boolean;
 }
@@ -127,6 +132,12 @@ export interface Exchange {
   firstTokenAt: number | undefined;
   endedAt: number | undefined;
   usage: Usage | undefined;
+  /** Nano-dollars by the price of the backend that answered; undefined: nothing was paid for, or unpriced. */
+  cost?: number | undefined;
+  /** What the cost is made of. */
+  costKinds?: Cost["kinds"] | undefined;
+  /** Something was paid for, and what it costs, or a part of it, is not known. */
+  unpriced?: true | undefined;
   /** Of a realtime session, when it has ended. */
   realtime?: RealtimeRecord | undefined;
   /** W3C trace context of the server span, when tracing is on. */

@@ -27,6 +27,7 @@ import { models } from "./stages/models.ts";
 import { pipe } from "./stages/pipe.ts";
 import { plan } from "./stages/plan.ts";
 import { readBody, readPath } from "./stages/read.ts";
+import { reckon } from "./stages/reckon.ts";
 import { relay } from "./stages/relay.ts";
 
 type Stage = (context: RequestContext) => Promise<void> | void;
@@ -161,6 +162,11 @@ export function finish(context: RequestContext): void {
   context.receiver?.release();
   if (context.closed && exchange.outcome === undefined) exchange.outcome = "client_closed";
   const counting = countUsage(context);
-  if (counting) void counting.then(() => services.telemetry.record(exchange));
-  else services.telemetry.record(exchange);
+  if (counting) void counting.then(() => record(context));
+  else record(context);
+}
+
+function record(context: RequestContext): void {
+  reckon(context);
+  context.services.telemetry.record(context.exchange);
 }

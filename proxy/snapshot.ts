@@ -5,7 +5,9 @@
  * header, path, breaker) is worked out once and kept here.
  */
 import { type Candidate, candidates, order, resourceCandidates, tiers } from "../routing/choose.ts";
+import { type Rates, ratesOf } from "../routing/cost.ts";
 import { findRoute, modelsOfDeployment, type TableIndex } from "../routing/lookup.ts";
+import { findPrice } from "../routing/prices.ts";
 import type { Credentials, Redacted } from "../routing/secrets.ts";
 import { hmacOf } from "../routing/secrets.ts";
 import type { Client, Provider, Route, RoutingTable, StickyKey } from "../routing/table.ts";
@@ -41,6 +43,8 @@ export interface Target extends Candidate {
   readonly firstByteTimeout: number;
   readonly firstTokenTimeout: number | undefined;
   readonly idleTimeout: number;
+  /** Undefined: unpriced. */
+  readonly rates: Rates | undefined;
   /** By operation: the path of calls without a query of their own. */
   readonly paths: Map<Operation, string | undefined>;
   /** By operation: what happens to fields of its requests. */
@@ -164,6 +168,7 @@ export class Snapshot {
     const dialect = dialectOf(provider);
     const url = new URL(provider.endpoint);
     const timeouts = { ...provider.timeouts, ...model.timeouts };
+    const found = findPrice(provider, model, candidate.modelName);
     return {
       ...candidate,
       dialect,
@@ -178,6 +183,7 @@ export class Snapshot {
       firstByteTimeout: timeouts.firstByte,
       firstTokenTimeout: timeouts.firstToken,
       idleTimeout: timeouts.idle,
+      rates: found && ratesOf(found.price),
       paths: new Map(),
       fieldRules: new Map(),
     };

@@ -3,6 +3,7 @@
  */
 import { formatDuration } from "./duration.ts";
 import type { ExplainedBackend, Explanation } from "./explain.ts";
+import type { FoundPrice } from "./prices.ts";
 
 const FOUND_BY = {
   Name: "claims the model by name",
@@ -11,7 +12,13 @@ const FOUND_BY = {
 
 /** Plain text, lines end in `\n`. */
 export function explanationText(explanation: Explanation): string {
-  return [...head(explanation), ...tried(explanation), ...notTried(explanation), ...limits(explanation)]
+  return [
+    ...head(explanation),
+    ...tried(explanation),
+    ...notTried(explanation),
+    ...prices(explanation),
+    ...limits(explanation),
+  ]
     .map((line) => `${line.trimEnd()}\n`)
     .join("");
 }
@@ -58,6 +65,42 @@ function notTried({ skipped, excluded }: Explanation): string[] {
   if (excluded.length > 0) lines.push("Ruled out:");
   for (const { backend, reason, message } of excluded) lines.push(`  ${backend}: ${reason}, ${message}`);
   return lines;
+}
+
+/** What each price is for; those without a name are per million tokens. */
+const AMOUNTS = {
+  input: "input",
+  cachedInput: "cached",
+  output: "output",
+  audioInput: "audio in",
+  audioOutput: "audio out",
+  imageInput: "image in",
+  imageOutput: "image out",
+  perImage: "per image",
+  perMinute: "per minute",
+  perMillionCharacters: "per million characters",
+} as const;
+
+function prices({ tried: able, skipped }: Explanation): string[] {
+  const all = [...able, ...skipped];
+  if (all.length === 0) return [];
+  const width = widest(all);
+  const lines = all.map(({ backend, price }) => `  ${backend.padEnd(width)}  ${price ? priceText(price) : NO_PRICE}`);
+  return ["Prices in US dollars, of tokens per million:", ...lines];
+}
+
+const NO_PRICE = "none: its answers count as unpriced, never as free";
+
+function priceText({ price, source, date }: FoundPrice): string {
+  const amounts = Object.entries(AMOUNTS).flatMap(([name, label]) => {
+    const amount = price[name as keyof typeof AMOUNTS];
+    return amount === undefined ? [] : [`${label} ${amount}`];
+  });
+  for (const { aboveContextTokens, input, output } of price.steps ?? []) {
+    const step = [input && `input ${input}`, output && `output ${output}`].filter(Boolean).join(", ");
+    amounts.push(`above ${aboveContextTokens} tokens of context ${step || "as below"}`);
+  }
+  return `${amounts.join(", ")} (${source === "Object" ? "source: Object" : `source: List of ${date}`})`;
 }
 
 function limits({ failover }: Explanation): string[] {

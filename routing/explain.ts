@@ -6,6 +6,7 @@
  */
 import { ANY_MODEL, type Candidate, candidates, type Exclusion, order, stickyKeyOf } from "./choose.ts";
 import { findRoute, indexTable, mayUse } from "./lookup.ts";
+import { type FoundPrice, findPrice } from "./prices.ts";
 import { firstShares } from "./shares.ts";
 import type { Client, Failover, ObjectKey, Route, RoutingTable, Strategy } from "./table.ts";
 import type { Verdict } from "./verdict.ts";
@@ -41,6 +42,8 @@ export interface ExplainedBackend {
   readonly weight: number;
   /** Share of all requests of this model that would try it first, 0–1. */
   readonly share: number;
+  /** Absent: unpriced. */
+  readonly price?: FoundPrice;
   /** With `failover: Never`: tried when it is drawn first, and never after another failed. */
   readonly onlyFirst: boolean;
 }
@@ -181,7 +184,8 @@ function unavailability(candidate: Candidate, hints: Hints): string | undefined 
 }
 
 function toExplained(candidate: Candidate, share: number): ExplainedBackend {
-  const { backend, provider, modelName, upstreamModel } = candidate;
+  const { backend, provider, model, modelName, upstreamModel } = candidate;
+  const price = findPrice(provider, model, modelName);
   return {
     backend: backend.name,
     provider: provider.key,
@@ -191,6 +195,7 @@ function toExplained(candidate: Candidate, share: number): ExplainedBackend {
     priority: backend.priority,
     weight: backend.weight,
     share,
+    ...(price !== undefined && { price }),
     onlyFirst: backend.failover === "Never",
   };
 }

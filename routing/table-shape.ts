@@ -105,6 +105,26 @@ const entraAuth = object({
 const auth: Check = (value, path) =>
   isRecord(value) && value.kind === "EntraID" ? entraAuth(value, path) : apiKeyAuth(value, path);
 
+/** US dollars, as the CRD has them. */
+const decimal: Check = (value, path) =>
+  typeof value === "string" && /^\d{1,9}(\.\d{1,9})?$/.test(value) ? undefined : `${path} is not a decimal number`;
+
+const price = object({
+  "input?": decimal,
+  "cachedInput?": decimal,
+  "output?": decimal,
+  "audioInput?": decimal,
+  "audioOutput?": decimal,
+  "imageInput?": decimal,
+  "imageOutput?": decimal,
+  "perImage?": decimal,
+  "perMinute?": decimal,
+  "perMillionCharacters?": decimal,
+  "steps?": list(
+    object({ aboveContextTokens: integer, "input?": decimal, "cachedInput?": decimal, "output?": decimal }),
+  ),
+});
+
 const provider = object({
   key: text,
   namespace: text,
@@ -127,6 +147,7 @@ const provider = object({
       "deploymentType?": text,
       "apiVersion?": text,
       "timeouts?": someTimeouts,
+      "price?": price,
     }),
   ),
   timeouts,

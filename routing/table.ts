@@ -90,6 +90,34 @@ export interface Model {
   readonly deploymentType?: string;
   readonly apiVersion?: string;
   readonly timeouts?: Partial<Timeouts>;
+  /** What the provider object says; absent: the shipped list may know it. */
+  readonly price?: Price;
+}
+
+/** US dollars as decimal texts, per million tokens where the name says nothing else. What is absent has no price. */
+export interface Price {
+  readonly input?: string;
+  /** Absent: as `input`. */
+  readonly cachedInput?: string;
+  /** Reasoning included. */
+  readonly output?: string;
+  readonly audioInput?: string;
+  readonly audioOutput?: string;
+  readonly imageInput?: string;
+  readonly imageOutput?: string;
+  readonly perImage?: string;
+  readonly perMinute?: string;
+  readonly perMillionCharacters?: string;
+  /** Smallest first. */
+  readonly steps?: readonly PriceStep[];
+}
+
+/** Prices of the whole request when its input is longer; what is absent costs as below it. */
+export interface PriceStep {
+  readonly aboveContextTokens: number;
+  readonly input?: string;
+  readonly cachedInput?: string;
+  readonly output?: string;
 }
 
 /** Milliseconds. `firstByte`, `firstToken` and `idle` watch streams only. */

@@ -20,6 +20,7 @@ const PARTS = [
   "kube",
   "manifests",
   "operator",
+  "prices",
   "proxy",
   "routing",
   "simulators",

@@ -14,6 +14,7 @@ interface WireDetails {
   cached_tokens?: unknown;
   reasoning_tokens?: unknown;
   audio_tokens?: unknown;
+  image_tokens?: unknown;
 }
 
 /** Chat, completions and embeddings say prompt and completion; Responses, images, transcripts and speech input and output. */
@@ -28,9 +29,11 @@ interface WireUsage {
   /** Of transcripts, so spelt. */
   input_token_details?: WireDetails | null;
   output_tokens_details?: WireDetails | null;
+  /** Of a transcript that is billed by the second. */
+  seconds?: unknown;
 }
 
-/** From the JSON text of a `usage` object. Undefined when it counts no tokens (transcripts may be billed by the second). */
+/** From the JSON text of a `usage` object. Undefined when it counts neither tokens nor seconds. */
 export function usageOf(json: Buffer): Usage | undefined {
   let wire: WireUsage;
   try {
@@ -39,7 +42,7 @@ export function usageOf(json: Buffer): Usage | undefined {
     return undefined;
   }
   const input = wire.prompt_tokens ?? wire.input_tokens;
-  if (typeof input !== "number") return undefined;
+  if (typeof input !== "number") return secondsOf(wire);
   const heard = wire.prompt_tokens_details ?? wire.input_tokens_details ?? wire.input_token_details;
   const said = wire.completion_tokens_details ?? wire.output_tokens_details;
   return {
@@ -49,7 +52,13 @@ export function usageOf(json: Buffer): Usage | undefined {
     reasoning: countOf(said?.reasoning_tokens),
     ...(typeof heard?.audio_tokens === "number" ? { audioInput: heard.audio_tokens } : {}),
     ...(typeof said?.audio_tokens === "number" ? { audioOutput: said.audio_tokens } : {}),
+    ...(typeof heard?.image_tokens === "number" ? { imageInput: heard.image_tokens } : {}),
+    ...(typeof said?.image_tokens === "number" ? { imageOutput: said.image_tokens } : {}),
   };
+}
+
+function secondsOf({ seconds }: WireUsage): Usage | undefined {
+  return typeof seconds === "number" ? { input: 0, cachedInput: 0, output: 0, reasoning: 0, seconds } : undefined;
 }
 
 /** Of images, which have no sound. */
@@ -60,6 +69,8 @@ export function sumOf(a: Usage | undefined, b: Usage): Usage {
     cachedInput: a.cachedInput + b.cachedInput,
     output: a.output + b.output,
     reasoning: a.reasoning + b.reasoning,
+    imageInput: (a.imageInput ?? 0) + (b.imageInput ?? 0),
+    imageOutput: (a.imageOutput ?? 0) + (b.imageOutput ?? 0),
   };
 }
 

@@ -9,6 +9,7 @@ import type { AttemptRecord, Exchange, RealtimeRecord } from "../exchange.ts";
 import { escapeControls } from "./log.ts";
 import { overheadOf } from "./overhead.ts";
 
+const NANO_PER_USD = 1_000_000_000;
 /** Characters kept of what a caller can choose. */
 const MAX_TEXT = 256;
 
@@ -51,7 +52,12 @@ export function accessLine(exchange: Exchange, traceID: string | undefined): str
     reasoning_tokens: usage?.reasoning,
     audio_input_tokens: usage?.audioInput,
     audio_output_tokens: usage?.audioOutput,
+    image_input_tokens: usage?.imageInput,
+    image_output_tokens: usage?.imageOutput,
+    audio_seconds: usage?.seconds,
     usage_estimated: usage?.estimated,
+    cost_usd: exchange.cost === undefined ? undefined : exchange.cost / NANO_PER_USD,
+    unpriced: exchange.unpriced,
     realtime: exchange.realtime && realtimeEntry(exchange.realtime),
     attempts: attempts.map(attemptEntry),
     excluded: exchange.excluded,

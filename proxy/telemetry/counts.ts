@@ -4,6 +4,7 @@
  * Nearly everything is found through one cell per (route, provider, backend, model), looked up once. Label values come
  * from configuration only: a model name that no table names becomes `other`.
  */
+import type { Cost, CostKind } from "../../routing/cost.ts";
 import { ERRORS } from "../errors.ts";
 import type { AttemptRecord, Exchange, Usage } from "../exchange.ts";
 import { Histogram, type Percentiles, Recent } from "./histogram.ts";
@@ -26,7 +27,7 @@ const ANONYMOUS = "anonymous";
 /** Where a request went: the labels that most metrics share, in their order. */
 export type Place = Readonly<Record<"route" | "provider" | "backend" | "model", string>>;
 
-export type TokenCount = Exclude<keyof Usage, "estimated">;
+export type TokenCount = Exclude<keyof Usage, "estimated" | "seconds">;
 
 export class Cell {
   readonly place: Place;
@@ -36,6 +37,8 @@ export class Cell {
   readonly overhead = new Histogram(OVERHEAD_BOUNDS);
   readonly decisions = new Map<string, number>();
   readonly tokens = new Map<string, Record<TokenCount, number>>();
+  /** Nano-dollars by client and kind. */
+  readonly costs = new Map<string, Partial<Record<CostKind, number>>>();
   readonly recentAnswers = new Recent();
   readonly recentFirstTokens = new Recent();
 
@@ -59,6 +62,7 @@ export class Counts {
   readonly failovers = new Map<string, number>();
   readonly errors = new Map<string, number>();
   readonly exclusions = new Map<string, number>();
+  readonly unpriced = new Map<string, number>();
   /** Of all tokens, those that no provider counted. */
   readonly estimated = { input: 0, output: 0 };
   #models: ReadonlySet<string> = new Set();
@@ -79,6 +83,8 @@ export class Counts {
     cell.overhead.observe(overheadOf(exchange) / 1000);
     if (exchange.decision !== undefined) increment(cell.decisions, exchange.decision);
     if (exchange.usage !== undefined) this.#recordUsage(cell, exchange.client ?? ANONYMOUS, exchange.usage);
+    if (exchange.costKinds !== undefined) addCost(cell, exchange.client ?? ANONYMOUS, exchange.costKinds);
+    if (exchange.unpriced) increment(this.unpriced, keyOf(cell.place.provider, cell.place.model));
     if (last !== undefined) recordLatency(exchange, last, cell);
     this.#recordAttempts(exchange);
     if (outcome !== "ok" && outcome !== "client_closed") this.#recordError(exchange, cell.place, last);
@@ -175,7 +181,16 @@ function addUsage(cell: Cell, client: string, usage: Usage): void {
   const name = cell.tokens.has(client) || cell.tokens.size < MAX_CLIENTS_PER_CELL ? client : OTHER;
   let counts = cell.tokens.get(name);
   if (counts === undefined) {
-    counts = { input: 0, cachedInput: 0, output: 0, reasoning: 0, audioInput: 0, audioOutput: 0 };
+    counts = {
+      input: 0,
+      cachedInput: 0,
+      output: 0,
+      reasoning: 0,
+      audioInput: 0,
+      audioOutput: 0,
+      imageInput: 0,
+      imageOutput: 0,
+    };
     cell.tokens.set(name, counts);
   }
   counts.input += usage.input;
@@ -184,6 +199,18 @@ function addUsage(cell: Cell, client: string, usage: Usage): void {
   counts.reasoning += usage.reasoning;
   counts.audioInput += usage.audioInput ?? 0;
   counts.audioOutput += usage.audioOutput ?? 0;
+  counts.imageInput += usage.imageInput ?? 0;
+  counts.imageOutput += usage.imageOutput ?? 0;
+}
+
+function addCost(cell: Cell, client: string, kinds: Cost["kinds"]): void {
+  const name = cell.costs.has(client) || cell.costs.size < MAX_CLIENTS_PER_CELL ? client : OTHER;
+  let sums = cell.costs.get(name);
+  if (sums === undefined) {
+    sums = {};
+    cell.costs.set(name, sums);
+  }
+  for (const [kind, cost] of Object.entries(kinds)) sums[kind as CostKind] = (sums[kind as CostKind] ?? 0) + cost;
 }
 
 function increment<K>(map: Map<K, number>, key: K): void {
@@ -193,7 +220,7 @@ function increment<K>(map: Map<K, number>, key: K): void {
 const SEPARATOR = "\u0000";
 
 /** Concatenation is several times cheaper than an array's join, and this runs several times a request. */
-function keyOf(a: string, b: string, c: string, d = "", e = ""): string {
+function keyOf(a: string, b: string, c = "", d = "", e = ""): string {
   return a + SEPARATOR + b + SEPARATOR + c + SEPARATOR + d + SEPARATOR + e;
 }
 

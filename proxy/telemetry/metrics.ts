@@ -30,7 +30,12 @@ const TOKEN_KINDS = {
   reasoning: "reasoning",
   audioInput: "audio_input",
   audioOutput: "audio_output",
+  imageInput: "image_input",
+  imageOutput: "image_output",
 } as const satisfies Record<TokenCount, string>;
+
+const MEDIA = new Set<string>(["audio_input", "audio_output", "image_input", "image_output"]);
+const NANO_PER_USD = 1_000_000_000;
 
 const ESTIMATED_KINDS = ["input", "output"] as const;
 
@@ -114,13 +119,23 @@ export class Metrics {
       ],
       [
         "tandem_tokens_total",
-        "Tokens as the provider counted them: cached_input and audio_input are part of input, reasoning and audio_output of output.",
+        "Tokens as the provider counted them: cached_input and audio_input and image_input are part of input, reasoning, audio_output and image_output of output.",
         () => tokens(counts),
       ],
       [
         "tandem_tokens_estimated_total",
         "Tokens within tandem_tokens_total that Tandem counted, because the provider did not say.",
         () => estimated(counts),
+      ],
+      [
+        "tandem_cost_usd_total",
+        "What answers cost, by the prices of the provider objects or the shipped list. Kinds add up.",
+        () => costs(counts),
+      ],
+      [
+        "tandem_unpriced_requests_total",
+        "Answers whose cost is not known: no price, or nobody told what they used. They are not free.",
+        () => samplesOf(counts.unpriced, ["provider", "model"]),
       ],
       [
         "tandem_log_lines_dropped_total",
@@ -192,8 +207,21 @@ function tokens(counts: Counts): Sample[] {
     for (const [client, usage] of tokens) {
       for (const [field, kind] of Object.entries(TOKEN_KINDS)) {
         const count = usage[field as TokenCount];
-        // Most models hear and say nothing.
-        if (count > 0 || !kind.startsWith("audio")) tally.add({ provider, backend, model, client, kind }, count);
+        // Most models know neither sound nor pictures.
+        if (count > 0 || !MEDIA.has(kind)) tally.add({ provider, backend, model, client, kind }, count);
+      }
+    }
+  }
+  return tally.samples();
+}
+
+function costs(counts: Counts): Sample[] {
+  const tally = new Tally();
+  for (const { place, costs } of counts.cells.values()) {
+    const { provider, backend, model, route } = place;
+    for (const [client, sums] of costs) {
+      for (const [kind, nano] of Object.entries(sums)) {
+        tally.add({ provider, backend, model, route, client, kind }, nano / NANO_PER_USD);
       }
     }
   }

@@ -96,6 +96,7 @@ function toModel(model: ModelSpec): Model {
     ...(model.deploymentType !== undefined && { deploymentType: model.deploymentType }),
     ...(model.apiVersion !== undefined && { apiVersion: model.apiVersion }),
     ...(Object.keys(timeouts).length > 0 && { timeouts }),
+    ...(model.price !== undefined && { price: model.price }),
   };
 }
 

@@ -55,3 +55,10 @@ test("a sticky header gives one order for one value, also as JSON", async () => 
   assert.deepEqual(orders[0], orders[1]);
   assert.deepEqual([...(orders[0] ?? [])].sort(), ["azure", "openai"]);
 });
+
+test("each backend's price and whose it is: the object's, else the shipped list's with its date", async () => {
+  const ask = ["explain", "--manifests", QUICKSTART, "--model", "gpt-4o-mini", "--client", "demo"];
+  const { stdout } = await tandem(ask);
+  assert.match(stdout, /openai +input 0\.15, cached 0\.075, output 0\.60 \(source: Object\)/);
+  assert.match(stdout, /azure +input 0\.165, cached 0\.083, output 0\.66 \(source: List of \d{4}-\d\d-\d\d\)/);
+});

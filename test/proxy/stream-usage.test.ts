@@ -54,8 +54,9 @@ function optionsOf(request: SeenRequest | undefined): { include_usage?: unknown 
 type Line = Record<string, unknown>;
 
 function linesNow(): Line[] {
-  const lines = readFileSync(logFile, "utf8").split("\n");
-  return lines.filter(Boolean).map((text) => JSON.parse(text) as Line);
+  // The last piece is empty, or a line that is being written.
+  const lines = readFileSync(logFile, "utf8").split("\n").slice(0, -1);
+  return lines.map((text) => JSON.parse(text) as Line);
 }
 
 /** The access log's line of the answer, when it has come. */

@@ -28,7 +28,7 @@ const KINDS: readonly Kind[] = ["AIProvider", "AIRoute", "AIClient"];
 /** What the gateway does something with today, or what is said for people only (a model's version). */
 const EFFECTIVE: Readonly<Record<Kind, RegExp>> = {
   AIProvider:
-    /^(type|endpoint|apiVersion|compatibility\.\w+|region|auth\.(apiKey|entraID)\.\S+|tls\.caSecretRef\.\S+|models\[\]\.(name|deployment|baseModel|version|contextTokens|deploymentType|apiVersion|timeouts\.\w+)|timeouts\.\w+|health\.\w+|circuitBreaker\.\w+|rateLimitGroup|allowedRoutes\.namespaces)$/,
+    /^(type|endpoint|apiVersion|compatibility\.\w+|region|auth\.(apiKey|entraID)\.\S+|tls\.caSecretRef\.\S+|models\[\]\.(name|deployment|baseModel|version|contextTokens|deploymentType|apiVersion|timeouts\.\w+|price\.\S+)|timeouts\.\w+|health\.\w+|circuitBreaker\.\w+|rateLimitGroup|allowedRoutes\.namespaces)$/,
   AIRoute:
     /^(models|strategy|activeBackend|backends\[\]\.\S+|sticky\.by\[\]\.\w+|failover\.(retrySameProvider|fallbackToNext|maxAttempts|maxDuration|backoff\.\w+)|allowedClients\.namespaces|foreignIDs)$/,
   AIClient: /^(keys\[\]\.\S+|models|defaultRoute|statefulListing)$/,
@@ -66,10 +66,10 @@ test("what the contract calls protecting is refused while it has no effect", () 
 });
 
 test("a use is told with its concrete paths; a default, an empty block or null is no use", () => {
-  const spec = { models: [{ name: "a" }, { name: "b", price: { input: "1" } }, { name: "c", price: {} }] };
+  const spec = { models: [{ name: "a" }, { name: "b", limits: { tokensPerMinute: 1 } }, { name: "c", limits: {} }] };
   assert.deepEqual(
     pendingUses("AIProvider", spec).map((use) => use.paths),
-    [["spec.models[1].price"]],
+    [["spec.models[1].limits"]],
   );
   const idle = { strategy: "Weighted", failover: { streamRecovery: "None" }, shadow: null, foreignIDs: "NotFound" };
   assert.deepEqual(pendingUses("AIRoute", idle), []);

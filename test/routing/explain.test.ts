@@ -77,6 +77,9 @@ Skipped now:
   openai: circuit open for 42s more (AIProvider ai/openai, model gpt-4o, priority 1, weight 90)
 Ruled out:
   gone: ProviderGone, AIProvider ai/gone is not in force
+Prices in US dollars, of tokens per million:
+  azure   none: its answers count as unpriced, never as free
+  openai  input 2.5, cached 1.25, output 10 (source: List of 2026-11-23)
 Failover: at most 4 attempts within 1m; a backend that fails is asked again once, then the next one
 `,
   );

@@ -1,0 +1,71 @@
+/**
+ * What did the answer cost?
+ *
+ * By the price of the backend that gave it and by what it used, once the request has ended. An answer whose cost cannot be
+ * told is marked as unpriced and never counted as free.
+ */
+import { type Consumed, costOf, type Rates } from "../../routing/cost.ts";
+import type { Received } from "../body/receive.ts";
+import type { RequestContext } from "../context.ts";
+import type { Exchange, Usage } from "../exchange.ts";
+
+/** They answer with a number and make nothing. */
+const NOT_PAID = new Set(["responses/input_tokens"]);
+/** A text to be spoken is short (OpenAI: 4096 letters); a larger body is not parsed to count them. */
+const LONGEST_SPEECH_BYTES = 64 * 1024;
+
+export function reckon(context: RequestContext): void {
+  const { exchange, target } = context;
+  if (!target || !isPaid(context)) return;
+  if (hasUnknownPart(exchange)) exchange.unpriced = true;
+  const cost = target.rates && costOf(target.rates, consumed(context));
+  if (cost) {
+    exchange.cost = cost.total;
+    exchange.costKinds = cost.kinds;
+  } else exchange.unpriced = true;
+}
+
+/** Whoever looks at an answer once more does not pay for it once more: such exchanges have no usage. */
+function isPaid({ exchange, operation }: RequestContext): boolean {
+  if (exchange.usage !== undefined) return true;
+  return exchange.outcome === "ok" && operation?.handling === "inference" && !NOT_PAID.has(operation.name);
+}
+
+/** In a realtime session another model, which nobody names, may have transcribed what the caller said. */
+function hasUnknownPart({ realtime, usage }: Exchange): boolean {
+  return realtime?.transcribed !== undefined && !(realtime.responses === 0 && usage !== undefined);
+}
+
+function consumed({ exchange, operation, choices, target, body }: RequestContext): Consumed | undefined {
+  const { usage } = exchange;
+  const rates = target?.rates;
+  if (operation?.name.startsWith("images/")) {
+    return rates?.image === undefined ? ofPictures(usage) : { ...NOTHING, images: choices };
+  }
+  if (operation?.name === "audio/speech") {
+    return rates?.character === undefined ? ofSound(usage, rates) : { ...NOTHING, characters: lettersOf(body) };
+  }
+  return usage;
+}
+
+const NOTHING: Usage = { input: 0, cachedInput: 0, output: 0, reasoning: 0 };
+
+/** Where nobody says what the tokens are of, they are what was asked for. */
+function ofPictures(usage: Usage | undefined): Usage | undefined {
+  return usage?.imageOutput === undefined ? usage && { ...usage, imageOutput: usage.output } : usage;
+}
+
+function ofSound(usage: Usage | undefined, rates: Rates | undefined): Usage | undefined {
+  if (usage === undefined || usage.audioOutput !== undefined || rates?.audioOutput === undefined) return usage;
+  return { ...usage, audioOutput: usage.output };
+}
+
+function lettersOf(body: Received | undefined): number {
+  if (!body || body.rest || body.scan.length > LONGEST_SPEECH_BYTES) return 0;
+  try {
+    const { input } = JSON.parse(Buffer.concat(body.scan.chunks).toString("utf8")) as { input?: unknown };
+    return typeof input === "string" ? Array.from(input).length : 0;
+  } catch {
+    return 0;
+  }
+}
