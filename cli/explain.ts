@@ -19,6 +19,8 @@ export const explainCommand: Command = {
     },
     { name: "header", value: "NAME=VALUE", many: true, help: "a header of the request (sticky rules read them)" },
     { name: "field", value: "NAME=VALUE", many: true, help: "a top-level text of the body, such as user" },
+    { name: "input-tokens", value: "COUNT", help: "how long the request is, for strategy Cost (1000)" },
+    { name: "output-tokens", value: "COUNT", help: "how long its answer is, for strategy Cost (250)" },
     { name: "unavailable", value: "PROVIDER[/MODEL]", many: true, help: "what if this provider, or its model, failed" },
     { name: "output", short: "o", value: "FORMAT", default: "text", help: "text or json" },
     { name: "dev", help: "as tandem run --dev" },
@@ -41,10 +43,18 @@ async function runExplain(given: Given): Promise<number> {
     model: given.text("model") ?? "",
     headers: pairs(given, "header"),
     fields: pairs(given, "field"),
+    tokens: { ...tokens(given, "input"), ...tokens(given, "output") },
   };
   const explanation = explain(table, request, { verdicts, unavailable: unavailable(given, table) });
   process.stdout.write(format === "json" ? `${JSON.stringify(explanation, null, 2)}\n` : explanationText(explanation));
   return explanation.refusal === undefined ? 0 : 1;
+}
+
+function tokens(given: Given, side: "input" | "output"): { readonly [side: string]: number } {
+  const text = given.text(`${side}-tokens`);
+  if (text === undefined) return {};
+  if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${side}-tokens ${text}: not a whole number from 0`);
+  return { [side]: Number(text) };
 }
 
 /** The namespace that is meant when none is named: the only one, or that of the only client of this name. */

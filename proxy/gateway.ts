@@ -28,6 +28,7 @@ import type { GatewaySettings } from "./settings.ts";
 import { inSlices } from "./sliced.ts";
 import { type Secrets, Snapshot } from "./snapshot.ts";
 import { statusOf, summaryOf } from "./status.ts";
+import { Strategies } from "./strategy/strategies.ts";
 import type { LogDestination, Logger } from "./telemetry/log.ts";
 import { type AppliedTable, type ReloadError, Telemetry } from "./telemetry/telemetry.ts";
 import { startTracing } from "./telemetry/tracing.ts";
@@ -125,9 +126,9 @@ export class Gateway {
 
   /** The swap itself: one assignment, and what is kept of providers goes over to the new table. */
   enforce({ hash, index }: Prepared, companions: Companions): void {
-    const { upstreams, telemetry } = this.#parts;
+    const { upstreams, telemetry, strategies } = this.#parts;
     const { credentials, pepper, idKeys, ...times } = companions;
-    this.#parts.snapshot = new Snapshot(index, hash, { credentials, pepper, idKeys }, upstreams);
+    this.#parts.snapshot = new Snapshot(index, hash, { credentials, pepper, idKeys }, upstreams, strategies);
     upstreams.adopt(Object.values(index.table.providers), credentials);
     telemetry.onReload({ ok: true, hash, modelNames: index.modelNames, ...times });
   }
@@ -170,6 +171,7 @@ interface Parts {
   readonly usage: UsageEstimator;
   readonly faults: ConfigFaults;
   readonly realtime: Realtime;
+  readonly strategies: Strategies;
   snapshot: Snapshot | undefined;
   draining: boolean;
 }
@@ -241,6 +243,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       env: options.env,
       limits: options.realtime,
     }),
+    strategies: new Strategies(),
     snapshot: undefined,
     draining: false,
   };

@@ -18,6 +18,8 @@ import { type FieldRules, fieldRulesFor } from "./dialects/fields.ts";
 import type { Operation } from "./dialects/operations.ts";
 import { Affinity, homeOf } from "./ids/affinity.ts";
 import { keyFrom, type Signer, signerOf } from "./realtime/sealing.ts";
+import type { Learned } from "./strategy/learned.ts";
+import type { Strategies } from "./strategy/strategies.ts";
 import type { Dispatcher } from "./upstream/connections.ts";
 import type { AvailabilityHandle, Upstreams } from "./upstream/upstreams.ts";
 
@@ -45,6 +47,8 @@ export interface Target extends Candidate {
   readonly idleTimeout: number;
   /** Undefined: unpriced. */
   readonly rates: Rates | undefined;
+  /** What such requests use; only where the route's strategy asks. */
+  readonly learned: Learned | undefined;
   /** By operation: the path of calls without a query of their own. */
   readonly paths: Map<Operation, string | undefined>;
   /** By operation: what happens to fields of its requests. */
@@ -80,6 +84,7 @@ export class Snapshot {
   /** Seals what must not be read on its way through a caller. */
   readonly signer: Signer;
   readonly #upstreams: Upstreams;
+  readonly #strategies: Strategies;
   readonly #pepper: Redacted;
   readonly #plans = new Map<string, Plan>();
   readonly #clients = new Map<string, Client>();
@@ -87,7 +92,7 @@ export class Snapshot {
   #homes: ReadonlyMap<string, Provider> | undefined;
   #bodyFields: ReadonlySet<string> | undefined;
 
-  constructor(index: TableIndex, hash: string, secrets: Secrets, upstreams: Upstreams) {
+  constructor(index: TableIndex, hash: string, secrets: Secrets, upstreams: Upstreams, strategies: Strategies) {
     this.table = index.table;
     this.hash = hash;
     this.index = index;
@@ -96,6 +101,7 @@ export class Snapshot {
     this.signer = signerOf(secrets.idKeys.map((key) => keyFrom(key, "tandem realtime")));
     this.#pepper = secrets.pepper;
     this.#upstreams = upstreams;
+    this.#strategies = strategies;
   }
 
   /** What is read of a body: what every request needs and what some route's sticky rule reads. */
@@ -127,9 +133,9 @@ export class Snapshot {
 
   planOf(route: Route, model: string): Plan {
     const found = candidates(this.table, route, model);
-    const targets = found.candidates.map((candidate) => this.#target(candidate));
+    const targets = found.candidates.map((candidate) => this.#target(candidate, route));
     const choice = tiers(targets).some((tier) => tier.length > 1);
-    const fixedOrder = choice ? undefined : (order(route, targets, undefined, () => 0) as readonly Target[]);
+    const fixedOrder = choice ? undefined : order(route, targets, undefined, () => 0);
     return { route, model, targets, excluded: found.excluded, fixedOrder, sticky: route.sticky };
   }
 
@@ -138,7 +144,7 @@ export class Snapshot {
     const name = `resources\n${route.key}`;
     const known = this.#plans.get(name);
     if (known) return known;
-    const targets = resourceCandidates(this.table, route).map((candidate) => this.#target(candidate));
+    const targets = resourceCandidates(this.table, route).map((candidate) => this.#target(candidate, route));
     // What another backend keeps stays within reach, but nothing new is made there.
     const makers = targets.filter(({ backend }) => backend.failover !== "Never");
     const fixedOrder = tiers(makers).flat();
@@ -163,7 +169,7 @@ export class Snapshot {
     return models;
   }
 
-  #target(candidate: Candidate): Target {
+  #target(candidate: Candidate, route: Route): Target {
     const { provider, model } = candidate;
     const dialect = dialectOf(provider);
     const url = new URL(provider.endpoint);
@@ -184,6 +190,7 @@ export class Snapshot {
       firstTokenTimeout: timeouts.firstToken,
       idleTimeout: timeouts.idle,
       rates: found && ratesOf(found.price),
+      learned: route.strategy === "Cost" ? this.#strategies.learnedOf(route.key, candidate.modelName) : undefined,
       paths: new Map(),
       fieldRules: new Map(),
     };

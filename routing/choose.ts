@@ -7,6 +7,7 @@
  * https://en.wikipedia.org/wiki/Rendezvous_hashing#Weighted_rendezvous_hash
  */
 import { hash } from "node:crypto";
+import { findPrice } from "./prices.ts";
 import type { Backend, Model, Provider, Route, RoutingTable, StickyKey } from "./table.ts";
 
 /** The name by which a route claims every model that no other route of its namespace claims. */
@@ -22,7 +23,10 @@ export interface Candidate {
   readonly upstreamModel: string;
 }
 
-export type ExclusionReason = "ProviderGone" | "ModelNotOffered";
+export type ExclusionReason = "ProviderGone" | "ModelNotOffered" | "Unpriced";
+
+/** How a strategy ranks the backends of one tier: the lowest first; equal ones are drawn by weight. */
+export type Score<One extends Candidate = Candidate> = (candidate: One) => number;
 
 export interface Exclusion {
   readonly backend: string;
@@ -53,6 +57,7 @@ export function candidates(
     const modelName = backend.model ?? requestedModel;
     const model = offered(provider, modelName, asked);
     if (model === undefined) excluded.push(notOffered(backend, provider, modelName));
+    else if (isUnpriced(route, provider, model, modelName)) excluded.push(unpriced(backend, provider, modelName));
     else found.push({ backend, provider, model, modelName, upstreamModel: model.upstream });
   }
   return { candidates: found, excluded };
@@ -77,6 +82,18 @@ function notOffered(backend: Backend, provider: Provider, modelName: string): Ex
     backend: backend.name,
     reason: "ModelNotOffered",
     message: `AIProvider ${provider.key} does not list model ${modelName}`,
+  };
+}
+
+function isUnpriced(route: Route, provider: Provider, model: Model, modelName: string): boolean {
+  return route.cost?.unpriced === "Exclude" && findPrice(provider, model, modelName) === undefined;
+}
+
+function unpriced(backend: Backend, provider: Provider, modelName: string): Exclusion {
+  return {
+    backend: backend.name,
+    reason: "Unpriced",
+    message: `AIProvider ${provider.key} has no price for model ${modelName}, nor has the shipped list`,
   };
 }
 
@@ -106,16 +123,18 @@ export function stickyKeyOf(route: Route, read: (place: StickyKey) => string | u
  *
  * A backend of weight 0 comes after the weighted ones of its tier; a tier without weight takes no traffic of its own
  * and so stands behind the first tier that has some. `rng` gives numbers in [0, 1) and is used when there is no key.
+ * A strategy's `score` goes before the draw, within the weighted and within those of weight 0.
  */
-export function order(
+export function order<One extends Candidate>(
   route: Route,
-  all: readonly Candidate[],
+  all: readonly One[],
   stickyKey: string | undefined,
   rng: () => number,
-): readonly Candidate[] {
-  const ranked: Candidate[] = [];
+  score?: Score<One>,
+): readonly One[] {
+  const ranked: One[] = [];
   for (const [i, tier] of tiers(all).entries()) {
-    const drawn = drawTier(route, tier, stickyKey, rng);
+    const drawn = drawTier(route, tier, stickyKey, rng, score);
     const mayBeFirst = i === 0;
     ranked.push(...drawn.filter((c, place) => c.backend.failover === "Allowed" || isDraw(c, mayBeFirst, place)));
   }
@@ -141,19 +160,22 @@ export function tiers<One extends Candidate>(all: readonly One[]): readonly (rea
   return sorted;
 }
 
-function drawTier(
+function drawTier<One extends Candidate>(
   route: Route,
-  tier: readonly Candidate[],
+  tier: readonly One[],
   stickyKey: string | undefined,
   rng: () => number,
-): readonly Candidate[] {
+  score: Score<One> | undefined,
+): readonly One[] {
   if (tier.length === 1) return tier;
   const scored = tier.map((candidate) => {
     const u = stickyKey === undefined ? 1 - rng() : uniform(route.uid, candidate.backend.name, stickyKey);
     const { weight } = candidate.backend;
-    return { candidate, idle: weight === 0, score: -Math.log(u) / (weight === 0 ? 1 : weight) };
+    const draw = -Math.log(u) / (weight === 0 ? 1 : weight);
+    return { candidate, idle: weight === 0, score: score?.(candidate) ?? 0, draw };
   });
-  scored.sort((a, b) => Number(a.idle) - Number(b.idle) || a.score - b.score);
+  // Two infinite scores are equal, and their difference is no number.
+  scored.sort((a, b) => Number(a.idle) - Number(b.idle) || a.score - b.score || a.draw - b.draw);
   return scored.map((entry) => entry.candidate);
 }
 

@@ -29,8 +29,7 @@ export const PENDING_FIELDS: readonly PendingField[] = [
 
   { kind: "AIRoute", path: "shadow", effect: "Tunes", instead: "no copies are sent" },
   { kind: "AIRoute", path: "rollout", effect: "Tunes", instead: "it stays at stable 100 %, candidate 0 %" },
-  { kind: "AIRoute", path: "strategy", effect: "Tunes", values: ["Cost", "Latency"], instead: "it works as Weighted" },
-  { kind: "AIRoute", path: "cost", effect: "Tunes", instead: "prices do not order the backends" },
+  { kind: "AIRoute", path: "strategy", effect: "Tunes", values: ["Latency"], instead: "it works as Weighted" },
   { kind: "AIRoute", path: "latency", effect: "Tunes", instead: "latency does not order the backends" },
   { kind: "AIRoute", path: "failover.hedgeAfter", effect: "Tunes", instead: "no second attempt runs beside the first" },
   {

@@ -81,14 +81,23 @@ const AMOUNTS = {
   perMillionCharacters: "per million characters",
 } as const;
 
-function prices({ tried: able, skipped }: Explanation): string[] {
+function prices({ tried: able, skipped, tokens }: Explanation): string[] {
   const all = [...able, ...skipped];
   if (all.length === 0) return [];
   const width = widest(all);
-  const lines = all.map(({ backend, price }) => `  ${backend.padEnd(width)}  ${price ? priceText(price) : NO_PRICE}`);
+  const lines = all.map(({ backend, price, expectedCost }) => {
+    const cost = expectedCost === undefined ? "" : `: $${(expectedCost / NANO_PER_USD).toFixed(COST_DIGITS)}`;
+    return `  ${backend.padEnd(width)}  ${price ? priceText(price) + cost : NO_PRICE}`;
+  });
+  if (tokens !== undefined) {
+    const what = `of a request of ${tokens.input} tokens and an answer of ${tokens.output}`;
+    return [`Prices in US dollars, of tokens per million, and the cost ${what}:`, ...lines];
+  }
   return ["Prices in US dollars, of tokens per million:", ...lines];
 }
 
+const NANO_PER_USD = 1_000_000_000;
+const COST_DIGITS = 6;
 const NO_PRICE = "none: its answers count as unpriced, never as free";
 
 function priceText({ price, source, date }: FoundPrice): string {

@@ -4,7 +4,9 @@
  *
  * Uses the same functions as the proxy. What only a running proxy knows (circuits, health) comes in as hints.
  */
-import { ANY_MODEL, type Candidate, candidates, type Exclusion, order, stickyKeyOf } from "./choose.ts";
+import { ANY_MODEL, type Candidate, candidates, type Exclusion, order, type Score, stickyKeyOf } from "./choose.ts";
+import { ratesOf } from "./cost.ts";
+import { expectedCost } from "./expected-cost.ts";
 import { findRoute, indexTable, mayUse } from "./lookup.ts";
 import { type FoundPrice, findPrice } from "./prices.ts";
 import { firstShares } from "./shares.ts";
@@ -21,6 +23,8 @@ export interface HypotheticalRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Top-level texts of the body, such as `user`. */
   readonly fields?: Readonly<Record<string, string>>;
+  /** What strategy Cost reckons with; a running proxy estimates the input and has learned the output. */
+  readonly tokens?: { readonly input?: number; readonly output?: number };
   /** Instead of what `sticky` finds in headers and fields. */
   readonly stickyKey?: string;
 }
@@ -44,6 +48,8 @@ export interface ExplainedBackend {
   readonly share: number;
   /** Absent: unpriced. */
   readonly price?: FoundPrice;
+  /** Under strategy Cost: what the request would cost here, in nano-dollars. */
+  readonly expectedCost?: number;
   /** With `failover: Never`: tried when it is drawn first, and never after another failed. */
   readonly onlyFirst: boolean;
 }
@@ -63,6 +69,8 @@ export interface Explanation {
   readonly strategy?: Strategy;
   readonly stickyKey?: string;
   readonly failover?: Failover;
+  /** Of strategy Cost. */
+  readonly tokens?: { readonly input: number; readonly output: number };
   /** In the order of attempts. Without a sticky key the order inside a tier is drawn anew each time; then the likeliest. */
   readonly tried: readonly ExplainedBackend[];
   readonly skipped: readonly SkippedBackend[];
@@ -128,9 +136,12 @@ function explainRoute(
   const stickyKey = keyOf(route, request);
   const reasons = new Map(all.map((candidate) => [candidate, unavailability(candidate, hints)]));
   const isAvailable = (candidate: Candidate) => reasons.get(candidate) === undefined;
-  const shares = firstShares(route, all, isAvailable);
-  const tell = (candidate: Candidate) => toExplained(candidate, shares.get(candidate.backend.name) ?? 0);
-  const tried = inOrder(route, all, stickyKey, shares).filter(isAvailable);
+  const tokens = route.strategy === "Cost" ? { ...TYPICAL, ...request.tokens } : undefined;
+  const costs = tokens && new Map(all.map((candidate) => [candidate, costAt(candidate, tokens)]));
+  const score = costs && ((candidate: Candidate) => costs.get(candidate) ?? 0);
+  const shares = firstShares(route, all, isAvailable, score);
+  const tell = (candidate: Candidate) => toExplained(candidate, shares.get(candidate.backend.name) ?? 0, score);
+  const tried = inOrder(route, all, stickyKey, shares, score).filter(isAvailable);
   const skipped = all.filter((candidate) => !isAvailable(candidate));
   const refusal = tried.length > 0 ? undefined : nobody(route, request, all, hints);
   return {
@@ -139,6 +150,7 @@ function explainRoute(
     strategy: route.strategy,
     ...(stickyKey !== undefined && { stickyKey }),
     failover: route.failover,
+    ...(tokens !== undefined && { tokens }),
     tried: tried.map(tell),
     skipped: skipped.map((candidate) => ({ ...tell(candidate), reason: reasons.get(candidate) ?? "" })),
     excluded: excluded.map((exclusion) => withCause(route, exclusion, hints)),
@@ -166,8 +178,9 @@ function inOrder(
   all: readonly Candidate[],
   stickyKey: string | undefined,
   shares: ReadonlyMap<string, number>,
+  score: Score | undefined,
 ): readonly Candidate[] {
-  const [first, ...rest] = order(route, all, stickyKey, () => EVEN_DRAW);
+  const [first, ...rest] = order(route, all, stickyKey, () => EVEN_DRAW, score);
   if (first === undefined) return [];
   if (stickyKey !== undefined) return [first, ...rest];
   const alsoFirst = all.filter((c) => c !== first && !rest.includes(c) && (shares.get(c.backend.name) ?? 0) > 0);
@@ -183,9 +196,28 @@ function unavailability(candidate: Candidate, hints: Hints): string | undefined 
   return hint?.reason;
 }
 
-function toExplained(candidate: Candidate, share: number): ExplainedBackend {
+/** Of a request that says nothing of itself. */
+const TYPICAL = { input: 1000, output: 250 };
+
+function costAt({ provider, model, modelName }: Candidate, { input, output }: Required<typeof TYPICAL>): number {
+  const found = findPrice(provider, model, modelName);
+  if (found === undefined) return Number.POSITIVE_INFINITY;
+  const operation = PAID_BY.find(([field]) => found.price[field] !== undefined)?.[1] ?? "embeddings";
+  return expectedCost(ratesOf(found.price), { operation, input, cachedInput: 0, output, choices: 1 });
+}
+
+/** What a model is for, as far as its price tells. */
+const PAID_BY = [
+  ["perImage", "images/generations"],
+  ["perMillionCharacters", "audio/speech"],
+  ["perMinute", "audio/transcriptions"],
+  ["output", "chat/completions"],
+] as const;
+
+function toExplained(candidate: Candidate, share: number, score: Score | undefined): ExplainedBackend {
   const { backend, provider, model, modelName, upstreamModel } = candidate;
   const price = findPrice(provider, model, modelName);
+  const cost = score?.(candidate);
   return {
     backend: backend.name,
     provider: provider.key,
@@ -196,6 +228,7 @@ function toExplained(candidate: Candidate, share: number): ExplainedBackend {
     weight: backend.weight,
     share,
     ...(price !== undefined && { price }),
+    ...(cost !== undefined && cost < Number.POSITIVE_INFINITY && { expectedCost: cost }),
     onlyFirst: backend.failover === "Never",
   };
 }

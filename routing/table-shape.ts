@@ -189,6 +189,7 @@ const route = object({
     backoff: object({ base: integer, max: integer }),
   }),
   allowedClients: sharing,
+  "cost?": object({ unpriced: oneOf("Exclude") }),
   "foreignIDs?": oneOf("Probe"),
 });
 

@@ -167,6 +167,8 @@ export interface Route {
   readonly failover: Failover;
   /** Which namespaces' clients may use it beside its own. */
   readonly allowedClients: Sharing;
+  /** Of strategy Cost. Absent: an unpriced backend comes last in its tier. */
+  readonly cost?: { readonly unpriced: "Exclude" };
   /** Absent: ids that Tandem did not give out are not found. */
   readonly foreignIDs?: "Probe";
 }

@@ -1,11 +1,13 @@
 /** In which order are the backends tried? */
-import { order, tiers } from "../../routing/choose.ts";
+import { order, type Score, tiers } from "../../routing/choose.ts";
+import { expectedCost } from "../../routing/expected-cost.ts";
 import { mayUse } from "../../routing/lookup.ts";
 import type { RequestContext } from "../context.ts";
 import type { BatchLine } from "../dialects/batch.ts";
 import { GatewayError } from "../errors.ts";
 import { homeOf } from "../ids/affinity.ts";
 import type { Plan, Target } from "../snapshot.ts";
+import { askedOf, expectedAt } from "../strategy/expect.ts";
 import { modelNotFound, stickyKeyOf } from "./match.ts";
 
 /** Of a batch, in an error. */
@@ -27,8 +29,8 @@ export function plan(context: RequestContext): void {
     return;
   }
   const key = made.sticky.length > 0 ? stickyKeyOf(context) : undefined;
-  context.order = made.fixedOrder ?? (order(made.route, made.targets, key, Math.random) as readonly Target[]);
-  exchange.decision = decisionOf(made, key);
+  context.order = made.fixedOrder ?? order(made.route, made.targets, key, Math.random, scoreOf(context, made));
+  exchange.decision = decisionOf(made, key, context.order[0]);
 }
 
 /** Nobody else has what the ids name, so weights and tiers do not matter. */
@@ -58,9 +60,17 @@ export function upstreamIn(context: RequestContext, target: Target, model: strin
   return plan?.targets.find(({ provider }) => provider.key === target.provider.key)?.upstreamModel;
 }
 
-function decisionOf(made: Plan, key: string | undefined): string {
+/** What goes before the weights. */
+function scoreOf(context: RequestContext, { route }: Plan): Score<Target> | undefined {
+  if (route.strategy !== "Cost") return undefined;
+  const asked = askedOf(context);
+  return (target) => expectedCost(target.rates, expectedAt(target, asked));
+}
+
+function decisionOf(made: Plan, key: string | undefined, first: Target | undefined): string {
   if (made.route.strategy === "BlueGreen") return "blue-green";
   if (made.fixedOrder) return "priority";
+  if (made.route.strategy === "Cost") return first?.rates ? "cost" : "cost:unpriced";
   return key === undefined ? "weighted" : "sticky";
 }
 

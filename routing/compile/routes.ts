@@ -3,6 +3,7 @@
  */
 import { ANY_MODEL, offered } from "../choose.ts";
 import { milliseconds } from "../duration.ts";
+import { findPrice } from "../prices.ts";
 import type { Backend, Failover, Provider, Route, StickyKey } from "../table.ts";
 import * as defaults from "./defaults.ts";
 import { mayUseProvider, toSharing } from "./sharing.ts";
@@ -19,6 +20,7 @@ export function makeRoutes(world: World): void {
     if (isWhole && route !== undefined) draft.made = backends === route.backends ? route : { ...route, backends };
     else if (draft.form === "NamesOnly") draft.made = namesOnly(draft);
     describe(world, draft);
+    noteUnpriced(world, draft);
   }
 }
 
@@ -45,6 +47,24 @@ function describe(world: World, draft: RouteDraft): void {
   draft.columns.weights = describeWeights((draft.made?.backends ?? []).filter(isInForce));
 }
 
+/** A backend that strategy Cost cannot compare: its owner may not know. */
+function noteUnpriced(world: World, draft: RouteDraft): void {
+  const { made } = draft;
+  if (made?.strategy !== "Cost" || draft.form !== "Spec") return;
+  for (const [i, backend] of made.backends.entries()) {
+    const provider = world.providers.get(backend.provider)?.made;
+    const names = new Set(made.models.map((claimed) => backend.model ?? claimed));
+    const unpriced = [...names].filter((name) => {
+      const model = provider && name !== ANY_MODEL ? offered(provider, name, "named") : undefined;
+      return provider && model && findPrice(provider, model, name) === undefined;
+    });
+    if (unpriced.length === 0) continue;
+    const then = made.cost?.unpriced === "Exclude" ? "it does not serve them" : "it comes last there";
+    const where = `spec.backends[${i}]: AIProvider ${backend.provider} has no price for ${unpriced.join(", ")}`;
+    draft.notes.push(`${where}, so ${then}; add spec.models[].price to it`);
+  }
+}
+
 function toRoute(draft: RouteDraft, spec: RouteSpec): Route {
   return {
     ...identity(draft),
@@ -54,6 +74,7 @@ function toRoute(draft: RouteDraft, spec: RouteSpec): Route {
     sticky: (spec.sticky?.by ?? []).map(toStickyKey),
     failover: toFailover(spec.failover),
     allowedClients: toSharing(spec.allowedClients),
+    ...(spec.cost?.unpriced === "Exclude" && { cost: { unpriced: "Exclude" as const } }),
     ...(spec.foreignIDs === "Probe" && { foreignIDs: "Probe" as const }),
   };
 }

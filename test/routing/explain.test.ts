@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { explain, type HypotheticalRequest } from "../../routing/explain.ts";
 import { explanationText } from "../../routing/explain-text.ts";
+import type { Price } from "../../routing/table.ts";
 import type { Verdict } from "../../routing/verdict.ts";
 import { backend, client, provider, route, table } from "./sample-table.ts";
 
@@ -82,6 +83,52 @@ Prices in US dollars, of tokens per million:
   openai  input 2.5, cached 1.25, output 10 (source: List of 2026-11-23)
 Failover: at most 4 attempts within 1m; a backend that fails is asked again once, then the next one
 `,
+  );
+});
+
+test("strategy Cost: in the order of what a request would cost, with the cost of each", () => {
+  const priced = (key: string, price: Price) => {
+    const made = provider(key, "OpenAI", ["m"]);
+    return { ...made, models: { m: { upstream: "m", price } } };
+  };
+  const costly = table(
+    [
+      priced("ai/in", { input: "1", output: "20" }),
+      priced("ai/out", { input: "3", output: "10" }),
+      provider("ai/none", "OpenAI", ["m"]),
+    ],
+    [
+      route("ai/m", ["m"], { strategy: "Cost", backends: [backend("none"), backend("out"), backend("in")] }),
+      route("ai/strict", ["m2"], {
+        strategy: "Cost",
+        cost: { unpriced: "Exclude" },
+        backends: [backend("none", { model: "m" }), backend("in", { model: "m" })],
+      }),
+    ],
+  );
+  const told = (tokens?: HypotheticalRequest["tokens"]) =>
+    explain(costly, ask("m", tokens && { tokens })).tried.map((b) => [b.backend, b.share, b.expectedCost]);
+  assert.deepEqual(told(), [
+    ["out", 1, 5_500_000],
+    ["in", 0, 6_000_000],
+    ["none", 0, undefined],
+  ]);
+  assert.deepEqual(told({ output: 100 }), [
+    ["in", 1, 3_000_000],
+    ["out", 0, 4_000_000],
+    ["none", 0, undefined],
+  ]);
+  const failing = { unavailable: [{ provider: "ai/out", reason: "circuit open" }] };
+  assert.deepEqual(
+    explain(costly, ask("m"), failing).tried.map((b) => [b.backend, b.share]),
+    [
+      ["in", 1],
+      ["none", 0],
+    ],
+  );
+  assert.deepEqual(
+    explain(costly, ask("m2")).excluded.map((e) => [e.backend, e.reason]),
+    [["none", "Unpriced"]],
   );
 });
 

@@ -1,0 +1,56 @@
+/**
+ * What will this request use at a backend, and what is to be learned from it when it has ended?
+ *
+ * Nothing is counted here: a few multiplications, and for a large body one search for pictures in it.
+ */
+import type { Expected } from "../../routing/expected-cost.ts";
+import { scalarOf } from "../body/splice.ts";
+import type { RequestContext } from "../context.ts";
+import type { Target } from "../snapshot.ts";
+import { textBytes } from "../usage/text-bytes.ts";
+
+/** A smaller body has no picture worth telling apart. */
+const SEARCHED_BYTES = 32 * 1024;
+const LONGEST_NUMBER_BYTES = 16;
+/** How chats call the most tokens that an answer may have. */
+const BOUNDS = ["max_completion_tokens", "max_tokens"];
+
+export interface Asked {
+  readonly operation: string;
+  readonly bytes: number;
+  readonly choices: number;
+  /** Tokens that an answer may have. */
+  readonly bound: number;
+}
+
+export function askedOf(context: RequestContext): Asked {
+  const { exchange, choices } = context;
+  return { operation: exchange.operation ?? "", bytes: bytesOf(context), choices, bound: boundOf(context) };
+}
+
+export function expectedAt(target: Target, { operation, bytes, choices, bound }: Asked): Expected {
+  const { input, cachedInput, output } = target.learned?.guess(bytes) ?? { input: 0, cachedInput: 0, output: 0 };
+  return { operation, input, cachedInput, output: Math.min(output, bound) * choices, choices };
+}
+
+/** Off the request's path: its usage is known. */
+export function learn(context: RequestContext): void {
+  const { target, exchange, choices } = context;
+  if (exchange.usage && target?.learned) target.learned.observe(bytesOf(context), choices, exchange.usage);
+}
+
+/** Of text. A form is a file and little else. */
+function bytesOf({ body, exchange }: RequestContext): number {
+  if (!body) return 0;
+  const { requestBytes } = exchange;
+  return requestBytes <= SEARCHED_BYTES || body.rest ? requestBytes : textBytes(body.scan.chunks);
+}
+
+function boundOf({ body }: RequestContext): number {
+  if (!body) return Number.POSITIVE_INFINITY;
+  for (const name of BOUNDS) {
+    const value = scalarOf(body.scan, body.scan.fields.get(name), LONGEST_NUMBER_BYTES);
+    if (typeof value === "number" && value > 0) return value;
+  }
+  return Number.POSITIVE_INFINITY;
+}
