@@ -11,6 +11,7 @@ import type { Services } from "./services.ts";
 import type { Plan, Snapshot, Target } from "./snapshot.ts";
 import type { UpstreamCall } from "./stages/call.ts";
 import type { Identified } from "./stages/identify.ts";
+import type { SetAside } from "./strategy/cheapest.ts";
 
 export interface RequestContext {
   readonly request: IncomingMessage;
@@ -52,6 +53,10 @@ export interface RequestContext {
   /** The answer is kept by the provider (`store`), so that its id is one of a thing. */
   stored: boolean;
   order: readonly Target[];
+  /** When the order was made, by the strategies' clock; only where a backend has a commitment. */
+  plannedAt?: number | undefined;
+  /** What the first choice is expected to take of its commitment. */
+  setAside?: SetAside | undefined;
 
   // attempt
   target: Target | undefined;

@@ -49,6 +49,8 @@ export interface GatewayOptions {
   readonly source?: () => object;
   /** Where limits of realtime sessions differ from the documented ones. */
   readonly realtime?: Partial<RealtimeLimits>;
+  /** Unix milliseconds, for windows of commitments. */
+  readonly clock?: () => number;
   readonly log: Logger;
   /** Undefined: no access log. */
   readonly accessLog?: LogDestination | undefined;
@@ -129,8 +131,14 @@ export class Gateway {
     const { upstreams, telemetry, strategies } = this.#parts;
     const { credentials, pepper, idKeys, ...times } = companions;
     this.#parts.snapshot = new Snapshot(index, hash, { credentials, pepper, idKeys }, upstreams, strategies);
+    strategies.sweep(index.table);
     upstreams.adopt(Object.values(index.table.providers), credentials);
     telemetry.onReload({ ok: true, hash, modelNames: index.modelNames, ...times });
+  }
+
+  /** So many proxies serve, this one included: each fills its share of a commitment. */
+  shareAmong(proxies: number): void {
+    this.#parts.strategies.proxies = proxies;
   }
 
   /** The table in force was known to be the newest one then, or is now. On the clock of `performance.now()`. */
@@ -243,7 +251,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       env: options.env,
       limits: options.realtime,
     }),
-    strategies: new Strategies(),
+    strategies: new Strategies({ clock: options.clock ?? wallClock }),
     snapshot: undefined,
     draining: false,
   };
@@ -264,6 +272,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
       streams: parts.telemetry,
     }),
     finder: new Finder(),
+    strategies: parts.strategies,
     realtime: parts.realtime,
     allowAnonymous: options.allowAnonymous,
     load: { inFlight: 0 },
@@ -273,6 +282,11 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
       parts.faults.report(target, failure, id);
     },
   };
+}
+
+/** Never set back. */
+function wallClock(): number {
+  return performance.timeOrigin + performance.now();
 }
 
 function readiness(parts: Parts): { ok: true } | { ok: false; reason: string } {

@@ -29,6 +29,7 @@ import { plan } from "./stages/plan.ts";
 import { readBody, readPath } from "./stages/read.ts";
 import { reckon } from "./stages/reckon.ts";
 import { relay } from "./stages/relay.ts";
+import { settle } from "./strategy/cheapest.ts";
 import { learn } from "./strategy/expect.ts";
 
 type Stage = (context: RequestContext) => Promise<void> | void;
@@ -169,6 +170,7 @@ export function finish(context: RequestContext): void {
 
 function record(context: RequestContext): void {
   reckon(context);
+  settle(context);
   learn(context);
   context.services.telemetry.record(context.exchange);
 }

@@ -6,6 +6,7 @@ import type { Realtime } from "./realtime/realtime.ts";
 import type { GatewaySettings } from "./settings.ts";
 import type { Target } from "./snapshot.ts";
 import type { Failure } from "./stages/call.ts";
+import type { Strategies } from "./strategy/strategies.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { Availability } from "./upstream/availability.ts";
 import type { UsageEstimator } from "./usage/estimator.ts";
@@ -18,6 +19,7 @@ export interface Services {
   readonly usage: UsageEstimator;
   readonly passthrough: Passthrough;
   readonly finder: Finder;
+  readonly strategies: Strategies;
   readonly realtime: Realtime;
   /** The namespace of callers without a key; undefined: there are none. */
   readonly allowAnonymous: string | undefined;

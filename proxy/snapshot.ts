@@ -19,6 +19,7 @@ import type { Operation } from "./dialects/operations.ts";
 import { Affinity, homeOf } from "./ids/affinity.ts";
 import { keyFrom, type Signer, signerOf } from "./realtime/sealing.ts";
 import type { Learned } from "./strategy/learned.ts";
+import type { Ledger } from "./strategy/ledger.ts";
 import type { Strategies } from "./strategy/strategies.ts";
 import type { Dispatcher } from "./upstream/connections.ts";
 import type { AvailabilityHandle, Upstreams } from "./upstream/upstreams.ts";
@@ -49,6 +50,8 @@ export interface Target extends Candidate {
   readonly rates: Rates | undefined;
   /** What such requests use; only where the route's strategy asks. */
   readonly learned: Learned | undefined;
+  /** Of its commitment, under whichever strategy. */
+  readonly ledger: Ledger | undefined;
   /** By operation: the path of calls without a query of their own. */
   readonly paths: Map<Operation, string | undefined>;
   /** By operation: what happens to fields of its requests. */
@@ -64,6 +67,8 @@ export interface Plan {
   /** Where no tier has a choice to make, the order is always this. */
   readonly fixedOrder: readonly Target[] | undefined;
   readonly sticky: readonly StickyKey[];
+  /** Some backend has a commitment. */
+  readonly hasCommitment: boolean;
 }
 
 /** What a table needs that must not stand in it. */
@@ -136,7 +141,8 @@ export class Snapshot {
     const targets = found.candidates.map((candidate) => this.#target(candidate, route));
     const choice = tiers(targets).some((tier) => tier.length > 1);
     const fixedOrder = choice ? undefined : order(route, targets, undefined, () => 0);
-    return { route, model, targets, excluded: found.excluded, fixedOrder, sticky: route.sticky };
+    const hasCommitment = targets.some(({ ledger }) => ledger !== undefined);
+    return { route, model, targets, excluded: found.excluded, fixedOrder, sticky: route.sticky, hasCommitment };
   }
 
   /** Where calls go that name no model: every provider of the route once, in the order of its backends. */
@@ -148,7 +154,7 @@ export class Snapshot {
     // What another backend keeps stays within reach, but nothing new is made there.
     const makers = targets.filter(({ backend }) => backend.failover !== "Never");
     const fixedOrder = tiers(makers).flat();
-    const plan = { route, model: "", targets, excluded: [], fixedOrder, sticky: [] };
+    const plan = { route, model: "", targets, excluded: [], fixedOrder, sticky: [], hasCommitment: false };
     if (this.#plans.size < KEPT_PLANS) this.#plans.set(name, plan);
     return plan;
   }
@@ -174,6 +180,7 @@ export class Snapshot {
     const dialect = dialectOf(provider);
     const url = new URL(provider.endpoint);
     const timeouts = { ...provider.timeouts, ...model.timeouts };
+    const { commitment } = model;
     const found = findPrice(provider, model, candidate.modelName);
     return {
       ...candidate,
@@ -191,6 +198,7 @@ export class Snapshot {
       idleTimeout: timeouts.idle,
       rates: found && ratesOf(found.price),
       learned: route.strategy === "Cost" ? this.#strategies.learnedOf(route.key, candidate.modelName) : undefined,
+      ledger: commitment && this.#strategies.ledgerOf(provider.key, candidate.modelName, commitment),
       paths: new Map(),
       fieldRules: new Map(),
     };

@@ -18,6 +18,7 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     tokens: upstreams.authorizations.status(),
     routes: snapshot?.table.routes.map(describeRoute) ?? [],
     clients: snapshot?.table.clients.length ?? 0,
+    commitments: services.strategies.commitments(),
     latencies: telemetry.latencies(),
     transitions: telemetry.transitions(),
   };

@@ -86,7 +86,9 @@ function notOffered(backend: Backend, provider: Provider, modelName: string): Ex
 }
 
 function isUnpriced(route: Route, provider: Provider, model: Model, modelName: string): boolean {
-  return route.cost?.unpriced === "Exclude" && findPrice(provider, model, modelName) === undefined;
+  if (route.cost?.unpriced !== "Exclude") return false;
+  // Bought throughput is paid already and needs no price.
+  return model.commitment?.tokensPerMinute === undefined && findPrice(provider, model, modelName) === undefined;
 }
 
 function unpriced(backend: Backend, provider: Provider, modelName: string): Exclusion {

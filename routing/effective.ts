@@ -44,7 +44,6 @@ export const PENDING_FIELDS: readonly PendingField[] = [
   { kind: "AIProvider", path: "residency", effect: "Tunes", instead: "no rule reads it" },
   { kind: "AIProvider", path: "concurrency", effect: "Tunes", instead: "calls at once are not bounded" },
   { kind: "AIProvider", path: "models[].limits", effect: "Tunes", instead: "the provider's own 429 is what counts" },
-  { kind: "AIProvider", path: "models[].commitment", effect: "Tunes", instead: "committed capacity is not preferred" },
 ];
 
 /** A pending field that an object uses, with the paths where. */

@@ -3,6 +3,7 @@
  *
  * From its price and from what such requests use. Compared within one tier: strategy Cost takes the lowest.
  */
+import { type Cover, throughputOf } from "./commitment.ts";
 import { type Consumed, costOf, type Rates } from "./cost.ts";
 
 /** What a request is expected to use. */
@@ -26,6 +27,22 @@ const LETTERS_PER_TOKEN = 4;
 export function expectedCost(rates: Rates | undefined, expected: Expected): number {
   const cost = rates && costOf(rates, used(rates, expected));
   return cost?.total ?? Number.POSITIVE_INFINITY;
+}
+
+/** What is paid already comes before everything that costs something, or nothing. */
+const PAID = -1;
+/** At equal price a backend without a commitment goes first, so that the cover is left for what it is for. */
+const TIE = 0.5;
+
+/** What a request would take of a commitment, in its unit. Infinity: that cannot be told. */
+export function amountOf(unit: Cover["unit"], rates: Rates | undefined, expected: Expected): number {
+  return unit === "Tokens" ? throughputOf(expected) : expectedCost(rates, expected);
+}
+
+/** Strategy Cost's score of a backend. `covered`: whether its commitment covers the request; undefined: it has none. */
+export function costScore(rates: Rates | undefined, expected: Expected, covered: boolean | undefined): number {
+  if (covered) return PAID;
+  return expectedCost(rates, expected) + (covered === undefined ? 0 : TIE);
 }
 
 /** What a price by the piece, minute or letter is for is counted so; everything else in tokens. */

@@ -1,9 +1,11 @@
 /**
  * How is an explanation told to a person at a terminal?
  */
+import { coverOf } from "./commitment.ts";
 import { formatDuration } from "./duration.ts";
 import type { ExplainedBackend, Explanation } from "./explain.ts";
 import type { FoundPrice } from "./prices.ts";
+import type { Commitment } from "./table.ts";
 
 const FOUND_BY = {
   Name: "claims the model by name",
@@ -17,6 +19,7 @@ export function explanationText(explanation: Explanation): string {
     ...tried(explanation),
     ...notTried(explanation),
     ...prices(explanation),
+    ...commitments(explanation),
     ...limits(explanation),
   ]
     .map((line) => `${line.trimEnd()}\n`)
@@ -98,6 +101,7 @@ function prices({ tried: able, skipped, tokens }: Explanation): string[] {
 
 const NANO_PER_USD = 1_000_000_000;
 const COST_DIGITS = 6;
+const COVER_DIGITS = 4;
 const NO_PRICE = "none: its answers count as unpriced, never as free";
 
 function priceText({ price, source, date }: FoundPrice): string {
@@ -110,6 +114,23 @@ function priceText({ price, source, date }: FoundPrice): string {
     amounts.push(`above ${aboveContextTokens} tokens of context ${step || "as below"}`);
   }
   return `${amounts.join(", ")} (${source === "Object" ? "source: Object" : `source: List of ${date}`})`;
+}
+
+function commitments({ tried: able, skipped, tokens }: Explanation): string[] {
+  const committed = [...able, ...skipped].filter(({ commitment }) => commitment !== undefined);
+  const then = tokens === undefined ? "" : ", asked first while it lasts";
+  return committed.map(
+    ({ backend, commitment }) => `Commitment of ${backend}: ${commitment ? coverText(commitment) : ""}${then}`,
+  );
+}
+
+function coverText(commitment: Commitment): string {
+  const { unit, perWindow, window } = coverOf(commitment);
+  const each = `each window of ${formatDuration(window)}`;
+  if (unit === "Tokens") return `${Math.floor(perWindow)} tokens in ${each}`;
+  const { usdPerHour, discountPercent = 0 } = commitment;
+  const list = `$${(perWindow / NANO_PER_USD).toFixed(COVER_DIGITS)} of list value in ${each}`;
+  return `$${usdPerHour} an hour at a discount of ${discountPercent} % covers ${list}`;
 }
 
 function limits({ failover }: Explanation): string[] {

@@ -5,12 +5,13 @@
  * Uses the same functions as the proxy. What only a running proxy knows (circuits, health) comes in as hints.
  */
 import { ANY_MODEL, type Candidate, candidates, type Exclusion, order, type Score, stickyKeyOf } from "./choose.ts";
+import { coverOf } from "./commitment.ts";
 import { ratesOf } from "./cost.ts";
-import { expectedCost } from "./expected-cost.ts";
+import { amountOf, costScore, expectedCost } from "./expected-cost.ts";
 import { findRoute, indexTable, mayUse } from "./lookup.ts";
 import { type FoundPrice, findPrice } from "./prices.ts";
 import { firstShares } from "./shares.ts";
-import type { Client, Failover, ObjectKey, Route, RoutingTable, Strategy } from "./table.ts";
+import type { Client, Commitment, Failover, ObjectKey, Route, RoutingTable, Strategy } from "./table.ts";
 import type { Verdict } from "./verdict.ts";
 
 export interface HypotheticalRequest {
@@ -48,6 +49,8 @@ export interface ExplainedBackend {
   readonly share: number;
   /** Absent: unpriced. */
   readonly price?: FoundPrice;
+  /** What is paid already; under strategy Cost it goes first while it lasts. */
+  readonly commitment?: Commitment;
   /** Under strategy Cost: what the request would cost here, in nano-dollars. */
   readonly expectedCost?: number;
   /** With `failover: Never`: tried when it is drawn first, and never after another failed. */
@@ -137,10 +140,9 @@ function explainRoute(
   const reasons = new Map(all.map((candidate) => [candidate, unavailability(candidate, hints)]));
   const isAvailable = (candidate: Candidate) => reasons.get(candidate) === undefined;
   const tokens = route.strategy === "Cost" ? { ...TYPICAL, ...request.tokens } : undefined;
-  const costs = tokens && new Map(all.map((candidate) => [candidate, costAt(candidate, tokens)]));
-  const score = costs && ((candidate: Candidate) => costs.get(candidate) ?? 0);
+  const score = tokens && ((candidate: Candidate) => costAt(candidate, tokens).score);
   const shares = firstShares(route, all, isAvailable, score);
-  const tell = (candidate: Candidate) => toExplained(candidate, shares.get(candidate.backend.name) ?? 0, score);
+  const tell = (candidate: Candidate) => toExplained(candidate, shares.get(candidate.backend.name) ?? 0, tokens);
   const tried = inOrder(route, all, stickyKey, shares, score).filter(isAvailable);
   const skipped = all.filter((candidate) => !isAvailable(candidate));
   const refusal = tried.length > 0 ? undefined : nobody(route, request, all, hints);
@@ -197,13 +199,19 @@ function unavailability(candidate: Candidate, hints: Hints): string | undefined 
 }
 
 /** Of a request that says nothing of itself. */
-const TYPICAL = { input: 1000, output: 250 };
+const TYPICAL: Tokens = { input: 1000, output: 250 };
 
-function costAt({ provider, model, modelName }: Candidate, { input, output }: Required<typeof TYPICAL>): number {
+type Tokens = NonNullable<Explanation["tokens"]>;
+
+/** With commitments unused: how much of them is left, only a running proxy knows. */
+function costAt({ provider, model, modelName }: Candidate, { input, output }: Tokens): { cost: number; score: number } {
   const found = findPrice(provider, model, modelName);
-  if (found === undefined) return Number.POSITIVE_INFINITY;
-  const operation = PAID_BY.find(([field]) => found.price[field] !== undefined)?.[1] ?? "embeddings";
-  return expectedCost(ratesOf(found.price), { operation, input, cachedInput: 0, output, choices: 1 });
+  const rates = found && ratesOf(found.price);
+  const operation = PAID_BY.find(([field]) => found?.price[field] !== undefined)?.[1] ?? "embeddings";
+  const expected = { operation, input, cachedInput: 0, output, choices: 1 };
+  const cover = model.commitment && coverOf(model.commitment);
+  const covered = cover && amountOf(cover.unit, rates, expected) <= cover.perWindow;
+  return { cost: expectedCost(rates, expected), score: costScore(rates, expected, covered) };
 }
 
 /** What a model is for, as far as its price tells. */
@@ -214,10 +222,10 @@ const PAID_BY = [
   ["output", "chat/completions"],
 ] as const;
 
-function toExplained(candidate: Candidate, share: number, score: Score | undefined): ExplainedBackend {
+function toExplained(candidate: Candidate, share: number, tokens: Tokens | undefined): ExplainedBackend {
   const { backend, provider, model, modelName, upstreamModel } = candidate;
   const price = findPrice(provider, model, modelName);
-  const cost = score?.(candidate);
+  const cost = tokens && costAt(candidate, tokens).cost;
   return {
     backend: backend.name,
     provider: provider.key,
@@ -228,6 +236,7 @@ function toExplained(candidate: Candidate, share: number, score: Score | undefin
     weight: backend.weight,
     share,
     ...(price !== undefined && { price }),
+    ...(model.commitment !== undefined && { commitment: model.commitment }),
     ...(cost !== undefined && cost < Number.POSITIVE_INFINITY && { expectedCost: cost }),
     onlyFirst: backend.failover === "Never",
   };

@@ -16,6 +16,8 @@ const address: Check = (value, path) =>
 const integer: Check = (value, path) =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : `${path} is not a whole number from 0`;
 
+const positive: Check = (value, path) => (value === 0 ? `${path} is zero` : integer(value, path));
+
 const flag: Check = (value, path) => (typeof value === "boolean" ? undefined : `${path} is not true or false`);
 
 function oneOf(...allowed: readonly string[]): Check {
@@ -148,6 +150,12 @@ const provider = object({
       "apiVersion?": text,
       "timeouts?": someTimeouts,
       "price?": price,
+      "commitment?": object({
+        "usdPerHour?": decimal,
+        "discountPercent?": integer,
+        "tokensPerMinute?": integer,
+        window: positive,
+      }),
     }),
   ),
   timeouts,

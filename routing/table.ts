@@ -92,6 +92,18 @@ export interface Model {
   readonly timeouts?: Partial<Timeouts>;
   /** What the provider object says; absent: the shipped list may know it. */
   readonly price?: Price;
+  readonly commitment?: Commitment;
+}
+
+/** What is paid whether it is used or not. Exactly one of `usdPerHour` and `tokensPerMinute`. */
+export interface Commitment {
+  /** US dollars paid an hour, after the discount; a decimal text. */
+  readonly usdPerHour?: string;
+  /** 0–99; absent: 0. */
+  readonly discountPercent?: number;
+  readonly tokensPerMinute?: number;
+  /** Milliseconds within which it is used or lost. */
+  readonly window: number;
 }
 
 /** US dollars as decimal texts, per million tokens where the name says nothing else. What is absent has no price. */

@@ -1,13 +1,12 @@
 /** In which order are the backends tried? */
-import { order, type Score, tiers } from "../../routing/choose.ts";
-import { expectedCost } from "../../routing/expected-cost.ts";
+import { order, tiers } from "../../routing/choose.ts";
 import { mayUse } from "../../routing/lookup.ts";
 import type { RequestContext } from "../context.ts";
 import type { BatchLine } from "../dialects/batch.ts";
 import { GatewayError } from "../errors.ts";
 import { homeOf } from "../ids/affinity.ts";
 import type { Plan, Target } from "../snapshot.ts";
-import { askedOf, expectedAt } from "../strategy/expect.ts";
+import { cheapest } from "../strategy/cheapest.ts";
 import { modelNotFound, stickyKeyOf } from "./match.ts";
 
 /** Of a batch, in an error. */
@@ -16,6 +15,7 @@ const MOST_MODELS_NAMED = 10;
 export function plan(context: RequestContext): void {
   const { plan: made, exchange } = context;
   if (!made) return;
+  if (made.hasCommitment) context.plannedAt = context.services.strategies.now();
   if (made.excluded.length > 0) exchange.excluded = made.excluded;
   if (made.targets.length === 0) throw nobody(made);
   if (context.ids?.home !== undefined) {
@@ -29,8 +29,15 @@ export function plan(context: RequestContext): void {
     return;
   }
   const key = made.sticky.length > 0 ? stickyKeyOf(context) : undefined;
-  context.order = made.fixedOrder ?? order(made.route, made.targets, key, Math.random, scoreOf(context, made));
-  exchange.decision = decisionOf(made, key, context.order[0]);
+  if (made.route.strategy === "Cost") {
+    const { score, choose } = cheapest(context);
+    context.order = made.fixedOrder ?? order(made.route, made.targets, key, Math.random, score);
+    const why = choose(context.order[0]);
+    exchange.decision = made.fixedOrder ? "priority" : why;
+    return;
+  }
+  context.order = made.fixedOrder ?? order(made.route, made.targets, key, Math.random);
+  exchange.decision = decisionOf(made, key);
 }
 
 /** Nobody else has what the ids name, so weights and tiers do not matter. */
@@ -60,17 +67,9 @@ export function upstreamIn(context: RequestContext, target: Target, model: strin
   return plan?.targets.find(({ provider }) => provider.key === target.provider.key)?.upstreamModel;
 }
 
-/** What goes before the weights. */
-function scoreOf(context: RequestContext, { route }: Plan): Score<Target> | undefined {
-  if (route.strategy !== "Cost") return undefined;
-  const asked = askedOf(context);
-  return (target) => expectedCost(target.rates, expectedAt(target, asked));
-}
-
-function decisionOf(made: Plan, key: string | undefined, first: Target | undefined): string {
+function decisionOf(made: Plan, key: string | undefined): string {
   if (made.route.strategy === "BlueGreen") return "blue-green";
   if (made.fixedOrder) return "priority";
-  if (made.route.strategy === "Cost") return first?.rates ? "cost" : "cost:unpriced";
   return key === undefined ? "weighted" : "sticky";
 }
 

@@ -8,3 +8,5 @@ export const OPENAI_ENDPOINT = "https://api.openai.com/v1";
 export const AZURE_API_VERSION = "v1";
 export const BACKEND_PRIORITY = 1;
 export const BACKEND_WEIGHT = 1;
+/** Milliseconds. */
+export const COMMITMENT_WINDOW = 60_000;

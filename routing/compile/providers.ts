@@ -2,7 +2,8 @@
  * Which providers can be used, and how is each reached?
  */
 import { milliseconds } from "../duration.ts";
-import type { Breaker, EntraAuth, HealthCheck, Model, Provider, ProviderAuth, Timeouts } from "../table.ts";
+import { findPrice } from "../prices.ts";
+import type { Breaker, Commitment, EntraAuth, HealthCheck, Model, Provider, ProviderAuth, Timeouts } from "../table.ts";
 import * as defaults from "./defaults.ts";
 import { authorityOf, type EntraSpec, entraFaults, scopeOf } from "./entra.ts";
 import { resolveSecret, type SecretUse } from "./secret-refs.ts";
@@ -17,7 +18,19 @@ export function makeProviders(world: World): void {
     const auth = authOf(world, draft, draft.spec);
     const ca = caOf(world, draft, draft.spec);
     const isUsable = mayServe(draft) && draft.unresolved.length === 0;
-    if (isUsable && auth !== undefined) draft.made = toProvider(draft, draft.spec, auth, ca);
+    if (!isUsable || auth === undefined) continue;
+    draft.made = toProvider(draft, draft.spec, auth, ca);
+    noteUnpriced(draft, draft.made);
+  }
+}
+
+/** What money covers is list value, which only a price tells. */
+function noteUnpriced(draft: ProviderDraft, provider: Provider): void {
+  const names = (draft.spec?.models ?? []).map(({ name }) => name);
+  for (const [i, name] of names.entries()) {
+    const model = provider.models[name];
+    if (model?.commitment?.usdPerHour === undefined || findPrice(provider, model, name) !== undefined) continue;
+    draft.notes.push(`spec.models[${i}].commitment is not used: ${name} has no price; add spec.models[${i}].price`);
   }
 }
 
@@ -97,7 +110,12 @@ function toModel(model: ModelSpec): Model {
     ...(model.apiVersion !== undefined && { apiVersion: model.apiVersion }),
     ...(Object.keys(timeouts).length > 0 && { timeouts }),
     ...(model.price !== undefined && { price: model.price }),
+    ...(model.commitment !== undefined && { commitment: toCommitment(model.commitment) }),
   };
+}
+
+function toCommitment({ window, ...paid }: NonNullable<ModelSpec["commitment"]>): Commitment {
+  return { ...paid, window: window === undefined ? defaults.COMMITMENT_WINDOW : milliseconds(window) };
 }
 
 function allTimeouts(spec: ProviderSpec["timeouts"]): Timeouts {

@@ -56,7 +56,8 @@ function noteUnpriced(world: World, draft: RouteDraft): void {
     const names = new Set(made.models.map((claimed) => backend.model ?? claimed));
     const unpriced = [...names].filter((name) => {
       const model = provider && name !== ANY_MODEL ? offered(provider, name, "named") : undefined;
-      return provider && model && findPrice(provider, model, name) === undefined;
+      if (provider === undefined || model === undefined) return false;
+      return model.commitment?.tokensPerMinute === undefined && findPrice(provider, model, name) === undefined;
     });
     if (unpriced.length === 0) continue;
     const then = made.cost?.unpriced === "Exclude" ? "it does not serve them" : "it comes last there";

@@ -28,7 +28,7 @@ const KINDS: readonly Kind[] = ["AIProvider", "AIRoute", "AIClient"];
 /** What the gateway does something with today, or what is said for people only (a model's version). */
 const EFFECTIVE: Readonly<Record<Kind, RegExp>> = {
   AIProvider:
-    /^(type|endpoint|apiVersion|compatibility\.\w+|region|auth\.(apiKey|entraID)\.\S+|tls\.caSecretRef\.\S+|models\[\]\.(name|deployment|baseModel|version|contextTokens|deploymentType|apiVersion|timeouts\.\w+|price\.\S+)|timeouts\.\w+|health\.\w+|circuitBreaker\.\w+|rateLimitGroup|allowedRoutes\.namespaces)$/,
+    /^(type|endpoint|apiVersion|compatibility\.\w+|region|auth\.(apiKey|entraID)\.\S+|tls\.caSecretRef\.\S+|models\[\]\.(name|deployment|baseModel|version|contextTokens|deploymentType|apiVersion|timeouts\.\w+|price\.\S+|commitment\.\w+)|timeouts\.\w+|health\.\w+|circuitBreaker\.\w+|rateLimitGroup|allowedRoutes\.namespaces)$/,
   AIRoute:
     /^(models|strategy|activeBackend|backends\[\]\.\S+|sticky\.by\[\]\.\w+|failover\.(retrySameProvider|fallbackToNext|maxAttempts|maxDuration|backoff\.\w+)|allowedClients\.namespaces|foreignIDs|cost\.\w+)$/,
   AIClient: /^(keys\[\]\.\S+|models|defaultRoute|statefulListing)$/,
