@@ -54,6 +54,8 @@ export interface SimulatorOptions {
   readonly regions?: readonly RegionOption[];
   readonly limits?: RateLimits;
   readonly latency?: Latency;
+  /** Called before each plain answer that costs tokens, which waits for what it gives: for simulations in a time of their own. */
+  readonly hold?: () => Promise<void>;
   /** `exact` counts with o200k (loaded at the first request); `estimate` takes four characters for a token. */
   readonly counting?: "exact" | "estimate";
   /** Azure: what an `api-version` on a `/openai/v1` path gets. */
@@ -79,6 +81,7 @@ export interface Settings {
   readonly regions: readonly RegionOption[];
   readonly limits: RateLimits | undefined;
   readonly latency: Latency;
+  readonly hold: (() => Promise<void>) | undefined;
   readonly counting: "exact" | "estimate";
   readonly apiVersionOnV1: "refuse" | "accept";
   readonly batchUrlsOnV1: "refuse" | "accept";
@@ -129,6 +132,7 @@ export function settingsOf(provider: ProviderName, options: SimulatorOptions): S
     regions: options.regions ?? DEFAULT_REGIONS,
     limits: options.limits,
     latency: options.latency ?? NO_LATENCY,
+    hold: options.hold,
     counting: options.counting ?? "exact",
     apiVersionOnV1: options.apiVersionOnV1 ?? "refuse",
     batchUrlsOnV1: options.batchUrlsOnV1 ?? "refuse",

@@ -21,8 +21,16 @@ export function speaker(call: Call): string {
     : `the simulated OpenAI (${snapshot})`;
 }
 
-/** The reply to `prompt`. A prompt that asks for "200 words" gets about as many. */
+/**
+ * The reply to `prompt`. A prompt that asks for "200 words" gets about as many; one for "exactly 200 tokens" gets a text
+ * that counts as so many where four characters are a token.
+ */
 export function replyText(call: Call, prompt: string, seed: number, index: number): string {
+  const exactly = Number(/\bexactly (\d{1,5}) tokens\b/.exec(prompt)?.[1] ?? 0);
+  if (exactly > 0)
+    return story(exactly, seedOf(prompt, seed + index))
+      .padEnd(exactly * 4, ".")
+      .slice(0, exactly * 4);
   const quoted = prompt.length > QUOTED_CHARACTERS ? `${prompt.slice(0, QUOTED_CHARACTERS)}…` : prompt;
   const variant = index > 0 ? ` (choice ${index + 1})` : "";
   const opening = `This is ${speaker(call)}${variant}. You said “${quoted.replaceAll("\n", " ")}”.`;

@@ -166,6 +166,7 @@ async function write(site: Site, call: Call, answer: Answer): Promise<void> {
 
 /** A plain answer comes when its last token would have come. */
 async function wait(site: Site, call: Call, answer: Answer): Promise<void> {
+  if (answer.usage) await site.settings.hold?.();
   const { firstTokenMs, perTokenMs } = site.settings.latency;
   const slow = call.fault?.name === "slow-first-token" ? numberOf(call.fault, "ms", DEFAULT_DELAY_MS) : 0;
   const tokens = call.serving ? (answer.usage?.completionTokens ?? 0) : 0;
