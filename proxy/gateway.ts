@@ -227,7 +227,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     log: options.log,
     accessLog: options.accessLog,
     tracing,
-    sources: upstreams.availability.metricSources(),
+    sources: { ...upstreams.availability.metricSources(), calls: () => upstreams.places.samples() },
   });
   return {
     reader: new TableReader(),

@@ -16,6 +16,7 @@ import { type FieldRules, fieldRulesFor } from "./dialects/fields.ts";
 import type { Operation } from "./dialects/operations.ts";
 import { Affinity, homeOf } from "./ids/affinity.ts";
 import { keyFrom, type Signer, signerOf } from "./realtime/sealing.ts";
+import type { Places } from "./upstream/concurrency.ts";
 import type { Dispatcher } from "./upstream/connections.ts";
 import type { AvailabilityHandle, Upstreams } from "./upstream/upstreams.ts";
 
@@ -29,6 +30,7 @@ export interface Target extends Candidate {
   readonly dialect: Dialect;
   readonly dispatcher: Dispatcher;
   readonly availability: AvailabilityHandle;
+  readonly places: Places;
   readonly origin: string;
   readonly host: string;
   /** Its `header` is read for each request: a token does not last as long as a snapshot. */
@@ -169,6 +171,7 @@ export class Snapshot {
       dialect,
       dispatcher: this.#upstreams.dispatcherFor(provider, this.credentials),
       availability: this.#upstreams.availability.handle(provider, candidate.modelName),
+      places: this.#upstreams.places.of(provider),
       origin: url.origin,
       host: url.host,
       authorization: this.#upstreams.authorizationOf(provider, this.credentials),

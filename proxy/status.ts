@@ -14,7 +14,9 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     inFlight: load.inFlight,
     openStreams: telemetry.openStreams,
     keptBodies: { bytes: replayPool.used, capacity: replayPool.capacity },
-    providers: upstreams.availability.snapshot(),
+    providers: upstreams.availability
+      .snapshot()
+      .map((status) => ({ ...status, calls: upstreams.places.load(status.provider) })),
     tokens: upstreams.authorizations.status(),
     routes: snapshot?.table.routes.map(describeRoute) ?? [],
     clients: snapshot?.table.clients.length ?? 0,

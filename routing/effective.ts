@@ -43,7 +43,6 @@ export const PENDING_FIELDS: readonly PendingField[] = [
   { kind: "AIClient", path: "location", effect: "Tunes", instead: "latency does not order the backends" },
   // Where an OpenAI project processes is a declaration that residency rules read; by itself it refuses nothing.
   { kind: "AIProvider", path: "residency", effect: "Tunes", instead: "no rule reads it" },
-  { kind: "AIProvider", path: "concurrency", effect: "Tunes", instead: "calls at once are not bounded" },
   { kind: "AIProvider", path: "models[].limits", effect: "Tunes", instead: "the provider's own 429 is what counts" },
   { kind: "AIProvider", path: "models[].price", effect: "Tunes", instead: "no cost is counted" },
   { kind: "AIProvider", path: "models[].commitment", effect: "Tunes", instead: "committed capacity is not preferred" },

@@ -40,7 +40,13 @@ function widest(backends: readonly { readonly backend: string }[]): number {
 function describe(backend: ExplainedBackend, width: number): string {
   const only = backend.onlyFirst ? ", only when drawn first" : "";
   const share = `first for ${percent(backend.share)}`.padEnd("first for 100.0 %".length);
-  return `${backend.backend.padEnd(width)}  ${share}  ${target(backend)}${only}`;
+  return `${backend.backend.padEnd(width)}  ${share}  ${target(backend)}${only}${places(backend)}`;
+}
+
+function places({ concurrency }: ExplainedBackend): string {
+  if (concurrency === undefined) return "";
+  const { max, queue } = concurrency;
+  return `, at most ${max} calls at once from a proxy${queue > 0 ? ` and ${queue} waiting` : ""}`;
 }
 
 function target({ provider, upstreamKind, upstreamModel, priority, weight }: ExplainedBackend): string {

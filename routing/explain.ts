@@ -7,7 +7,7 @@
 import { ANY_MODEL, type Candidate, candidates, type Exclusion, order, stickyKeyOf } from "./choose.ts";
 import { findRoute, indexTable, mayUse } from "./lookup.ts";
 import { firstShares } from "./shares.ts";
-import type { Client, Failover, ObjectKey, Route, RoutingTable, Strategy } from "./table.ts";
+import type { Client, Concurrency, Failover, ObjectKey, Route, RoutingTable, Strategy } from "./table.ts";
 import type { Verdict } from "./verdict.ts";
 
 export interface HypotheticalRequest {
@@ -41,6 +41,8 @@ export interface ExplainedBackend {
   readonly weight: number;
   /** Share of all requests of this model that would try it first, 0–1. */
   readonly share: number;
+  /** Of each proxy's calls to the provider; absent: no limit. */
+  readonly concurrency?: Concurrency;
   /** With `failover: Never`: tried when it is drawn first, and never after another failed. */
   readonly onlyFirst: boolean;
 }
@@ -191,6 +193,7 @@ function toExplained(candidate: Candidate, share: number): ExplainedBackend {
     priority: backend.priority,
     weight: backend.weight,
     share,
+    ...(provider.concurrency !== undefined && { concurrency: provider.concurrency }),
     onlyFirst: backend.failover === "Never",
   };
 }

@@ -137,6 +137,7 @@ const provider = object({
     minRequests: integer,
     recoveryTimeout: integer,
   }),
+  "concurrency?": object({ max: integer, queue: integer }),
   rateLimitGroup: text,
 });
 

@@ -48,6 +48,8 @@ export interface Provider {
   readonly health?: HealthCheck;
   /** Absent: the breaker is off. */
   readonly breaker?: Breaker;
+  /** Absent: no limit. */
+  readonly concurrency?: Concurrency;
   /** Providers with the same group share what is known of rate limits. */
   readonly rateLimitGroup: string;
 }
@@ -117,6 +119,14 @@ export interface Breaker {
   readonly minRequests: number;
   /** How long it stays open before one probe is let through. */
   readonly recoveryTimeout: number;
+}
+
+/** Of one proxy's calls to the provider. */
+export interface Concurrency {
+  /** In flight at once. */
+  readonly max: number;
+  /** How many more may wait for a place. */
+  readonly queue: number;
 }
 
 export type Strategy = "Weighted" | "BlueGreen" | "Cost" | "Latency";

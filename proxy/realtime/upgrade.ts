@@ -44,6 +44,7 @@ export async function serveUpgrade(
   const gone = new AbortController();
   const unwatch = onGone(socket, () => {
     context.closed = true;
+    context.wake?.();
     gone.abort();
   });
   services.load.inFlight++;
@@ -134,6 +135,7 @@ function open(
         frameBytes: realtime.limits.frameBytes,
         gone,
       }),
+    onEnd: (provider, callback) => provider.once("close", callback),
   });
 }
 

@@ -10,6 +10,7 @@ import type { AttemptOutcome, AttemptRecord } from "../exchange.ts";
 import type { Target } from "../snapshot.ts";
 import { EventReader, LARGEST_EVENT_BYTES, type ReaderOptions } from "../sse/reader.ts";
 import { keepTail, plainUsage } from "../sse/usage.ts";
+import type { Places } from "../upstream/concurrency.ts";
 import type { DispatchController, DispatchHandler } from "../upstream/connections.ts";
 import { transportFailure } from "../upstream/failure.ts";
 
@@ -94,12 +95,16 @@ export class UpstreamCall implements DispatchHandler {
   #paused = false;
   #quietTicks = 0;
   #abortReason: string | undefined;
+  /** Taken for it at the provider; given back when it has ended, however it ends. */
+  #place: Places | undefined;
   #requestTimer: NodeJS.Timeout;
   #phaseTimer: NodeJS.Timeout | undefined;
   #tokenTimer: NodeJS.Timeout | undefined;
 
+  /** `target.places` must have a place for it. */
   constructor(target: Target, record: AttemptRecord, options: CallOptions) {
     this.#target = target;
+    this.#place = target.places;
     this.#record = record;
     this.#options = options;
     this.reading = options.reading;
@@ -140,7 +145,7 @@ export class UpstreamCall implements DispatchHandler {
   /** Ends the attempt; whoever waits for it learns nothing more but `aborted`. */
   abort(reason: string): void {
     this.#abortReason ??= reason;
-    this.#clearTimers();
+    this.#leave();
     this.#controller?.abort(new Error(reason));
   }
 
@@ -176,14 +181,14 @@ export class UpstreamCall implements DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#clearTimers();
+    this.#leave();
     if (this.mode === "error") this.#failWithBody();
     else if (this.mode === "events") this.#onEventsEnd();
     else this.#onPlainEnd();
   }
 
   onResponseError(_controller: DispatchController | undefined, error: Error): void {
-    this.#clearTimers();
+    this.#leave();
     const failure = transportFailure(error, this.#controller !== undefined);
     if (this.#settle === undefined) this.#end(this.#abortReason ?? failure.detail);
     else this.#fail(failure.outcome, failure.detail);
@@ -298,7 +303,7 @@ export class UpstreamCall implements DispatchHandler {
   #fail(outcome: Failure["outcome"], detail: string, error?: ProviderError): void {
     const settle = this.#settle;
     this.#settle = undefined;
-    this.#clearTimers();
+    this.#leave();
     this.#record.endedAt ??= performance.now();
     if (settle === undefined) {
       this.abort(detail);
@@ -320,7 +325,10 @@ export class UpstreamCall implements DispatchHandler {
     this.#fail("timeout", `timeouts.${limit} of ${ms} ms passed`);
   }
 
-  #clearTimers(): void {
+  /** Nothing is expected any more. */
+  #leave(): void {
+    this.#place?.give();
+    this.#place = undefined;
     clearTimeout(this.#requestTimer);
     clearTimeout(this.#phaseTimer);
     clearTimeout(this.#tokenTimer);

@@ -20,6 +20,8 @@ const CIRCUIT_VALUE: Readonly<Record<CircuitState, number>> = { closed: 0, half_
 export interface MetricSources {
   circuits(): Iterable<{ readonly provider: string; readonly model: string; readonly state: CircuitState }>;
   providers(): Iterable<{ readonly provider: string; readonly healthy: boolean }>;
+  /** Calls at each provider at this moment. */
+  calls(): Iterable<{ readonly provider: string; readonly inFlight: number; readonly waiting: number }>;
   droppedLogLines(): number;
 }
 
@@ -150,6 +152,16 @@ export class Metrics {
             value: Number(healthy),
             labels: { provider },
           })),
+      ],
+      [
+        "tandem_provider_calls_in_flight",
+        "Calls at the provider.",
+        () => Array.from(sources.calls(), ({ provider, inFlight }) => ({ value: inFlight, labels: { provider } })),
+      ],
+      [
+        "tandem_provider_calls_waiting",
+        "Calls that wait for a place at the provider (spec.concurrency).",
+        () => Array.from(sources.calls(), ({ provider, waiting }) => ({ value: waiting, labels: { provider } })),
       ],
       ["tandem_open_streams", "Streams that are being relayed.", () => [{ value: this.openStreams, labels: {} }]],
     ];

@@ -83,6 +83,7 @@ function toProvider(draft: ProviderDraft, spec: ProviderSpec, auth: ProviderAuth
     timeouts: allTimeouts(spec.timeouts),
     ...(health !== undefined && { health }),
     ...(breaker !== undefined && { breaker }),
+    ...(spec.concurrency !== undefined && { concurrency: spec.concurrency }),
     rateLimitGroup: rateLimitGroupOf(draft, spec),
   };
 }

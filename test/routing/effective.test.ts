@@ -28,7 +28,7 @@ const KINDS: readonly Kind[] = ["AIProvider", "AIRoute", "AIClient"];
 /** What the gateway does something with today, or what is said for people only (a model's version). */
 const EFFECTIVE: Readonly<Record<Kind, RegExp>> = {
   AIProvider:
-    /^(type|endpoint|apiVersion|compatibility\.\w+|region|auth\.(apiKey|entraID)\.\S+|tls\.caSecretRef\.\S+|models\[\]\.(name|deployment|baseModel|version|contextTokens|deploymentType|apiVersion|timeouts\.\w+)|timeouts\.\w+|health\.\w+|circuitBreaker\.\w+|rateLimitGroup|allowedRoutes\.namespaces)$/,
+    /^(type|endpoint|apiVersion|compatibility\.\w+|region|auth\.(apiKey|entraID)\.\S+|tls\.caSecretRef\.\S+|models\[\]\.(name|deployment|baseModel|version|contextTokens|deploymentType|apiVersion|timeouts\.\w+)|timeouts\.\w+|health\.\w+|concurrency\.\w+|circuitBreaker\.\w+|rateLimitGroup|allowedRoutes\.namespaces)$/,
   AIRoute:
     /^(models|strategy|activeBackend|backends\[\]\.\S+|sticky\.by\[\]\.\w+|failover\.(retrySameProvider|fallbackToNext|maxAttempts|maxDuration|backoff\.\w+)|allowedClients\.namespaces|foreignIDs)$/,
   AIClient: /^(keys\[\]\.\S+|models|defaultRoute|statefulListing)$/,

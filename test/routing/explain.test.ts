@@ -82,6 +82,15 @@ Failover: at most 4 attempts within 1m; a backend that fails is asked again once
   );
 });
 
+test("a limit of calls at once is told where it holds", () => {
+  const openai = { ...provider("ai/openai", "OpenAI", ["gpt-4o"]), concurrency: { max: 200, queue: 50 } };
+  const azure = { ...provider("ai/azure", "AzureOpenAI", ["gpt-4o"]), concurrency: { max: 10, queue: 0 } };
+  const both = [backend("openai"), backend("azure", { priority: 2 })];
+  const told = explain(table([openai, azure], [route("ai/gpt-4o", ["gpt-4o"], { backends: both })], []), ask("gpt-4o"));
+  assert.match(explanationText(told), /openai .*, at most 200 calls at once from a proxy and 50 waiting\n/);
+  assert.match(explanationText(told), /azure .*, at most 10 calls at once from a proxy\n/);
+});
+
 test("a hint about another model of the provider skips nothing", () => {
   const other = { unavailable: [{ provider: "ai/openai", model: "gpt-4o-mini", reason: "429" }] };
   assert.deepEqual(explain(canary, ask("gpt-4o"), other).skipped, []);
