@@ -58,6 +58,8 @@ export interface RequestContext {
   /** The gateway's key or token that was sent last, which must not come back. */
   sentKey: string | undefined;
   call: UpstreamCall | undefined;
+  /** The attempt that runs beside `call`. */
+  rival: UpstreamCall | undefined;
   /** Of the attempt whose answer flows: given back when it has ended. */
   ticket: number;
   /** Set when the caller went away; ends the attempt under way. */

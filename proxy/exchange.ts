@@ -24,7 +24,8 @@ export type AttemptOutcome =
   | "client_error" // other 4xx: the caller's fault
   | "malformed" // an answer that is not what it says
   | "cut" // broke after bytes had been passed on
-  | "aborted"; // the caller went away
+  | "aborted" // the caller went away
+  | "superseded"; // another attempt of the same request answered first
 
 export interface AttemptRecord {
   readonly provider: string;
@@ -45,6 +46,8 @@ export interface AttemptRecord {
   providerRequestID: string | undefined;
   /** Fields of the body that this provider got under another name or not at all: `store=dropped`. */
   changed?: string | undefined;
+  /** What an attempt that was superseded is taken to cost, beside the exchange's own usage. */
+  usage?: Usage | undefined;
 }
 
 export interface Usage {
@@ -127,6 +130,8 @@ export interface Exchange {
   firstTokenAt: number | undefined;
   endedAt: number | undefined;
   usage: Usage | undefined;
+  /** How a second attempt beside a silent one ended: it answered, the first did, or neither. Absent: there was none. */
+  hedge?: "won" | "lost" | "failed" | undefined;
   /** Of a realtime session, when it has ended. */
   realtime?: RealtimeRecord | undefined;
   /** W3C trace context of the server span, when tracing is on. */

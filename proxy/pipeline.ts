@@ -21,6 +21,7 @@ import { answerError } from "./stages/answer-error.ts";
 import { attempt } from "./stages/attempt.ts";
 import { countUsage } from "./stages/count-usage.ts";
 import { find } from "./stages/find.ts";
+import { noteTwicePaid } from "./stages/hedge.ts";
 import { identify } from "./stages/identify.ts";
 import { match } from "./stages/match.ts";
 import { models } from "./stages/models.ts";
@@ -97,6 +98,7 @@ export function begin(
     target: undefined,
     sentKey: undefined,
     call: undefined,
+    rival: undefined,
     ticket: 0,
     closed: false,
     wake: undefined,
@@ -117,6 +119,7 @@ function onClose(context: RequestContext): void {
   context.closed = true;
   context.wake?.();
   context.call?.abort("the caller went away");
+  context.rival?.abort("the caller went away");
 }
 
 function newExchange(request: IncomingMessage): Exchange {
@@ -161,6 +164,11 @@ export function finish(context: RequestContext): void {
   context.receiver?.release();
   if (context.closed && exchange.outcome === undefined) exchange.outcome = "client_closed";
   const counting = countUsage(context);
-  if (counting) void counting.then(() => services.telemetry.record(exchange));
-  else services.telemetry.record(exchange);
+  if (counting) void counting.then(() => record(context));
+  else record(context);
+}
+
+function record({ exchange, services }: RequestContext): void {
+  if (exchange.hedge) noteTwicePaid(exchange);
+  services.telemetry.record(exchange);
 }

@@ -32,7 +32,6 @@ export const PENDING_FIELDS: readonly PendingField[] = [
   { kind: "AIRoute", path: "strategy", effect: "Tunes", values: ["Cost", "Latency"], instead: "it works as Weighted" },
   { kind: "AIRoute", path: "cost", effect: "Tunes", instead: "prices do not order the backends" },
   { kind: "AIRoute", path: "latency", effect: "Tunes", instead: "latency does not order the backends" },
-  { kind: "AIRoute", path: "failover.hedgeAfter", effect: "Tunes", instead: "no second attempt runs beside the first" },
   {
     kind: "AIRoute",
     path: "failover.streamRecovery",

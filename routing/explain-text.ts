@@ -66,13 +66,17 @@ function notTried({ skipped, excluded }: Explanation): string[] {
   return lines;
 }
 
-function limits({ failover }: Explanation): string[] {
+function limits({ failover, tried }: Explanation): string[] {
   if (failover === undefined) return [];
   const again = `a backend that fails is asked again ${times(failover.retrySameProvider)}`;
   const next = failover.fallbackToNext ? "then the next one" : "no other is asked";
-  return [
+  const lines = [
     `Failover: at most ${failover.maxAttempts} attempts within ${formatDuration(failover.maxDuration)}; ${again}, ${next}`,
   ];
+  const { hedgeAfter } = failover;
+  if (hedgeAfter === undefined || tried.length < 2) return lines;
+  const when = `after ${formatDuration(hedgeAfter)} without a byte`;
+  return [...lines, `Hedging: ${when} the next one is asked too, the first answer counts and both are paid`];
 }
 
 function times(count: number): string {

@@ -167,6 +167,7 @@ const route = object({
     maxAttempts: integer,
     maxDuration: integer,
     backoff: object({ base: integer, max: integer }),
+    "hedgeAfter?": integer,
   }),
   allowedClients: sharing,
   "foreignIDs?": oneOf("Probe"),

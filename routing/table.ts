@@ -177,6 +177,8 @@ export interface Failover {
   /** Milliseconds; no new attempt begins after this. */
   readonly maxDuration: number;
   readonly backoff: { readonly base: number; readonly max: number };
+  /** Milliseconds of silence after which a second backend is asked beside the first. Absent: never. */
+  readonly hedgeAfter?: number;
 }
 
 export interface Client {

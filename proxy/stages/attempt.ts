@@ -15,8 +15,9 @@ import { streamProfileOf } from "../sse/profile.ts";
 import type { ReaderOptions } from "../sse/reader.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
 import { refusedUsageOption } from "./ask-usage.ts";
-import { type CallOptions, type Failure, UpstreamCall } from "./call.ts";
+import { type CallOptions, type Failure, type Settled, UpstreamCall } from "./call.ts";
 import { finalError, isSpent, mayHaveHappened, notOffered } from "./final-error.ts";
+import { hedged, type Running } from "./hedge.ts";
 import { pause, placeInQueue } from "./pause.ts";
 import { answerPlaces } from "./relay.ts";
 import { send } from "./send.ts";
@@ -66,6 +67,8 @@ class Walk {
   /** Taken although its breaker is open, since all are. */
   forced: Target | undefined;
   retries = 0;
+  /** A second backend was asked beside a silent one. */
+  hedged = false;
   /** Milliseconds for which rate limits, and places where nobody else was left, were waited for. */
   waited = 0;
   /** A larger context is needed than this many tokens. */
@@ -115,8 +118,10 @@ export async function attempt(context: RequestContext): Promise<void> {
     }
     const failure = await tryOnce(walk, target, ticket);
     if (!failure || context.closed) return noteSkipped(walk);
-    walk.failures.push({ target, failure });
-    if (!goesOn(walk, target, failure)) break;
+    // The one beside it, when that was asked too and failed later.
+    const last = context.target ?? target;
+    walk.failures.push({ target: last, failure });
+    if (!goesOn(walk, last, failure)) break;
   }
   noteSkipped(walk);
   if (!walk.last && nobodyOffers(walk)) throw notOffered(context);
@@ -259,11 +264,28 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
     const reason = walk.last?.failure.outcome ?? walk.skipped.values().next().value ?? "unavailable";
     context.exchange.decision = `failover:${reason}`;
   }
+  const first = begin(context, target, ticket);
+  context.target = target;
+  context.call = first.call;
+  const after = hedgeAfter(walk);
+  if (after === undefined) return conclude(walk, first, await first.call.settled);
+  const { running, settled } = await hedged(context, first, {
+    after,
+    begin: () => beginBeside(walk),
+    failed: (one, failure) => hasFailed(walk, one, failure),
+  });
+  if (running !== first) {
+    context.target = running.target;
+    context.call = running.call;
+    if (settled.ok) context.exchange.decision = "hedged";
+  }
+  return conclude(walk, running, settled);
+}
+
+function begin(context: RequestContext, target: Target, ticket: number): Running {
   const record = newAttempt(target);
   context.exchange.attempts.push(record);
   const call = new UpstreamCall(target, record, callOptions(context));
-  context.target = target;
-  context.call = call;
   try {
     send(context, target, call, record);
   } catch (error) {
@@ -271,7 +293,45 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
     call.abort("not sent");
     throw error;
   }
-  const settled = await call.settled;
+  return { target, ticket, record, call };
+}
+
+/** Milliseconds of silence after which another backend is asked too; undefined: none is. */
+function hedgeAfter({ context, hedged }: Walk): number | undefined {
+  const after = context.plan?.route.failover.hedgeAfter;
+  if (after === undefined || hedged || context.body?.rest) return undefined;
+  // What makes a thing would make two.
+  return context.operation?.handling === "inference" ? after : undefined;
+}
+
+/** At the next backend that can be asked at once, and not as a probe of its breaker: this is no time for experiments. */
+function beginBeside(walk: Walk): Running | undefined {
+  if (walk.spent) return undefined;
+  for (const target of walk.context.order) {
+    if (walk.tried.includes(target) || refusalOf(walk, target) !== undefined) continue;
+    const usability = target.availability.usable();
+    if (!usability.ok || usability.probe || !target.places.take()) continue;
+    walk.tried.push(target);
+    walk.hedged = true;
+    return begin(walk.context, target, target.availability.begin());
+  }
+  return undefined;
+}
+
+/** One of two has failed while the other goes on. True: the other's answer could be no better. */
+function hasFailed(walk: Walk, { target, ticket, record }: Running, failure: Failure): boolean {
+  if (!goesOn(walk, target, failure)) return true;
+  record.outcome = failure.outcome;
+  record.detail = failure.detail;
+  judge(walk.context, target, ticket, failure, record.providerRequestID);
+  walk.failures.push({ target, failure });
+  return false;
+}
+
+/** What came of an attempt. Undefined when it settled well, or when the caller went away. */
+async function conclude(walk: Walk, running: Running, settled: Settled): Promise<Failure | undefined> {
+  const { context } = walk;
+  const { target, ticket, record, call } = running;
   if (context.closed) {
     record.outcome = "aborted";
     target.availability.released(ticket);

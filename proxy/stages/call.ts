@@ -28,7 +28,7 @@ const ERROR_BODY_BYTES = 256 * 1024;
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 export interface Failure {
-  readonly outcome: Exclude<AttemptOutcome, "ok" | "aborted">;
+  readonly outcome: Exclude<AttemptOutcome, "ok" | "aborted" | "superseded">;
   /** One clause, no content. */
   readonly detail: string;
   readonly status: number | undefined;

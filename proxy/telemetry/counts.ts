@@ -59,6 +59,8 @@ export class Counts {
   readonly failovers = new Map<string, number>();
   readonly errors = new Map<string, number>();
   readonly exclusions = new Map<string, number>();
+  readonly hedges = new Map<string, number>();
+  readonly hedgedTokens = new Map<string, number>();
   /** Of all tokens, those that no provider counted. */
   readonly estimated = { input: 0, output: 0 };
   #models: ReadonlySet<string> = new Set();
@@ -81,6 +83,7 @@ export class Counts {
     if (exchange.usage !== undefined) this.#recordUsage(cell, exchange.client ?? ANONYMOUS, exchange.usage);
     if (last !== undefined) recordLatency(exchange, last, cell);
     this.#recordAttempts(exchange);
+    if (exchange.hedge !== undefined) this.#recordHedge(exchange, exchange.hedge);
     if (outcome !== "ok" && outcome !== "client_closed") this.#recordError(exchange, cell.place, last);
     for (const { backend, reason } of exchange.excluded ?? []) {
       increment(this.exclusions, keyOf(exchange.route ?? "", backend, reason));
@@ -109,13 +112,27 @@ export class Counts {
     let before: AttemptRecord | undefined;
     for (const attempt of exchange.attempts) {
       increment(this.attempts, keyOf(attempt.provider, this.#modelOf(attempt), attempt.outcome ?? "aborted"));
-      if (before !== undefined && before.backend !== attempt.backend) {
+      if (before !== undefined && before.backend !== attempt.backend && before.outcome !== "superseded") {
         increment(
           this.failovers,
           keyOf(exchange.route ?? "", before.backend, attempt.backend, before.outcome ?? OTHER),
         );
       }
       before = attempt;
+    }
+  }
+
+  /** What the attempts that were broken off are taken to cost counts where they were made. */
+  #recordHedge(exchange: Exchange, outcome: string): void {
+    const route = exchange.route ?? "";
+    increment(this.hedges, keyOf(route, outcome));
+    for (const attempt of exchange.attempts) {
+      if (attempt.usage === undefined) continue;
+      const cell = this.#cellOf(exchange, attempt);
+      this.#recordUsage(cell, exchange.client ?? ANONYMOUS, attempt.usage);
+      const { backend, model } = cell.place;
+      add(this.hedgedTokens, keyOf(route, backend, model, "input"), attempt.usage.input);
+      add(this.hedgedTokens, keyOf(route, backend, model, "output"), attempt.usage.output);
     }
   }
 
@@ -187,13 +204,17 @@ function addUsage(cell: Cell, client: string, usage: Usage): void {
 }
 
 function increment<K>(map: Map<K, number>, key: K): void {
-  map.set(key, (map.get(key) ?? 0) + 1);
+  add(map, key, 1);
+}
+
+function add<K>(map: Map<K, number>, key: K, count: number): void {
+  map.set(key, (map.get(key) ?? 0) + count);
 }
 
 const SEPARATOR = "\u0000";
 
 /** Concatenation is several times cheaper than an array's join, and this runs several times a request. */
-function keyOf(a: string, b: string, c: string, d = "", e = ""): string {
+function keyOf(a: string, b: string, c = "", d = "", e = ""): string {
   return a + SEPARATOR + b + SEPARATOR + c + SEPARATOR + d + SEPARATOR + e;
 }
 

@@ -110,6 +110,16 @@ export class Metrics {
         () => samplesOf(counts.exclusions, ["route", "backend", "reason"]),
       ],
       [
+        "tandem_hedges_total",
+        "Requests for which a second backend was asked beside a silent one: it answered first (won), the first did (lost), or neither (failed).",
+        () => samplesOf(counts.hedges, ["route", "outcome"]),
+      ],
+      [
+        "tandem_hedged_tokens_total",
+        "Tokens within tandem_tokens_total of attempts that were broken off because another answered first: taken to be as many as the answer's.",
+        () => samplesOf(counts.hedgedTokens, ["route", "backend", "model", "kind"]),
+      ],
+      [
         "tandem_routing_decisions_total",
         "Requests by the backend that answered and why it was chosen.",
         () => decisions(counts),

@@ -106,6 +106,7 @@ function toFailover(spec: RouteSpec["failover"]): Failover {
     maxAttempts: spec.maxAttempts,
     maxDuration: milliseconds(spec.maxDuration),
     backoff: { base: milliseconds(spec.backoff.base), max: milliseconds(spec.backoff.max) },
+    ...(spec.hedgeAfter !== undefined && { hedgeAfter: milliseconds(spec.hedgeAfter) }),
   };
 }
 

@@ -30,7 +30,7 @@ const EFFECTIVE: Readonly<Record<Kind, RegExp>> = {
   AIProvider:
     /^(type|endpoint|apiVersion|compatibility\.\w+|region|auth\.(apiKey|entraID)\.\S+|tls\.caSecretRef\.\S+|models\[\]\.(name|deployment|baseModel|version|contextTokens|deploymentType|apiVersion|timeouts\.\w+)|timeouts\.\w+|health\.\w+|concurrency\.\w+|circuitBreaker\.\w+|rateLimitGroup|allowedRoutes\.namespaces)$/,
   AIRoute:
-    /^(models|strategy|activeBackend|backends\[\]\.\S+|sticky\.by\[\]\.\w+|failover\.(retrySameProvider|fallbackToNext|maxAttempts|maxDuration|backoff\.\w+)|allowedClients\.namespaces|foreignIDs)$/,
+    /^(models|strategy|activeBackend|backends\[\]\.\S+|sticky\.by\[\]\.\w+|failover\.(retrySameProvider|fallbackToNext|maxAttempts|maxDuration|hedgeAfter|backoff\.\w+)|allowedClients\.namespaces|foreignIDs)$/,
   AIClient: /^(keys\[\]\.\S+|models|defaultRoute|statefulListing)$/,
 };
 

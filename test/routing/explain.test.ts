@@ -91,6 +91,27 @@ test("a limit of calls at once is told where it holds", () => {
   assert.match(explanationText(told), /azure .*, at most 10 calls at once from a proxy\n/);
 });
 
+test("hedging is told with its price, where there is somebody to ask", () => {
+  const failover = {
+    retrySameProvider: 0,
+    fallbackToNext: true,
+    maxAttempts: 4,
+    maxDuration: 60_000,
+    hedgeAfter: 2000,
+  };
+  const backoff = { base: 250, max: 4000 };
+  const told = (change: object) => {
+    const backends = [backend("openai"), backend("azure", { priority: 2 })];
+    const one = route("ai/gpt-4o", ["gpt-4o"], { backends, failover: { ...failover, backoff, ...change } });
+    const both = [provider("ai/openai", "OpenAI", ["gpt-4o"]), provider("ai/azure", "AzureOpenAI", ["gpt-4o"])];
+    return explanationText(explain(table(both, [one], []), ask("gpt-4o")));
+  };
+  const line =
+    "Hedging: after 2s without a byte the next one is asked too, the first answer counts and both are paid\n";
+  assert.ok(told({}).endsWith(line));
+  assert.doesNotMatch(told({ fallbackToNext: false }), /Hedging/);
+});
+
 test("a hint about another model of the provider skips nothing", () => {
   const other = { unavailable: [{ provider: "ai/openai", model: "gpt-4o-mini", reason: "429" }] };
   assert.deepEqual(explain(canary, ask("gpt-4o"), other).skipped, []);
