@@ -62,6 +62,8 @@ export interface RequestContext {
   rival: UpstreamCall | undefined;
   /** Of the attempt whose answer flows: given back when it has ended. */
   ticket: number;
+  /** Bytes of the answer that the caller has not taken, as far as the pool was told. */
+  unread: number;
   /** Set when the caller went away; ends the attempt under way. */
   closed: boolean;
   /** Ends a wait between attempts early. */

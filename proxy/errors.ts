@@ -55,7 +55,7 @@ export const ERRORS = {
   overloaded: passing(
     503,
     "service_unavailable_error",
-    "the gateway holds as many request bodies as it may (`limits.replayBytes`), or every provider of the model has as many of its calls as it may (`concurrency`)",
+    "the gateway is short of memory or time, holds as many bodies as it may (`limits.replayBytes`), or has as many calls at every provider of the model as it may (`concurrency`)",
   ),
   no_backend_available: passing(503, "service_unavailable_error", "no backend of the route can be used now"),
   rate_limit_exceeded: passing(

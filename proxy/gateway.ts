@@ -18,6 +18,7 @@ import { ConfigFaults } from "./config-faults.ts";
 import { type DrainOptions, drain } from "./drain.ts";
 import { Finder } from "./ids/finder.ts";
 import { createListener } from "./listener.ts";
+import { LOAD_LIMITS, Load, type LoadLimits } from "./load.ts";
 import { createPassthrough } from "./passthrough.ts";
 import { serve } from "./pipeline.ts";
 import { probeOf } from "./probe.ts";
@@ -48,6 +49,10 @@ export interface GatewayOptions {
   readonly source?: () => object;
   /** Where limits of realtime sessions differ from the documented ones. */
   readonly realtime?: Partial<RealtimeLimits>;
+  /** Where limits of the proxy's own load differ from the documented ones. */
+  readonly load?: Partial<LoadLimits>;
+  /** Milliseconds for which a caller may take nothing of what waits for it; the documented ones when absent. */
+  readonly readerPatience?: number;
   readonly log: Logger;
   /** Undefined: no access log. */
   readonly accessLog?: LogDestination | undefined;
@@ -73,6 +78,8 @@ export type Applied =
   | { readonly ok: true; readonly hash: string }
   | { readonly ok: false; readonly error: ReloadError };
 
+/** Milliseconds for which a caller may take nothing of what waits for it. */
+const READER_PATIENCE = 60_000;
 /** Milliseconds for log lines and spans to leave at the end. */
 const FLUSH_TIMEOUT = 2000;
 
@@ -152,6 +159,7 @@ export class Gateway {
   async close(options: DrainOptions): Promise<void> {
     const parts = this.#parts;
     parts.draining = true;
+    parts.load.stop();
     await Promise.all([drain(this.#listener, options), parts.realtime.drain(options.drainMs)]);
     parts.realtime.close();
     await parts.upstreams.close({ now: true });
@@ -170,6 +178,7 @@ interface Parts {
   readonly usage: UsageEstimator;
   readonly faults: ConfigFaults;
   readonly realtime: Realtime;
+  readonly load: Load;
   snapshot: Snapshot | undefined;
   draining: boolean;
 }
@@ -205,6 +214,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     // What was begun would keep the process alive.
     await Promise.allSettled(listening);
     for (const server of [listener, admin]) server.close();
+    parts.load.stop();
     await parts.upstreams.close({ now: true });
     await parts.telemetry.close(FLUSH_TIMEOUT);
     throw error;
@@ -227,8 +237,17 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     log: options.log,
     accessLog: options.accessLog,
     tracing,
-    sources: { ...upstreams.availability.metricSources(), calls: () => upstreams.places.samples() },
+    sources: {
+      ...upstreams.availability.metricSources(),
+      calls: () => upstreams.places.samples(),
+      load: () => load,
+    },
   });
+  const load = new Load({ ...LOAD_LIMITS, ...options.load }, (pressure, { inFlight, limit }) => {
+    if (pressure) telemetry.log.warn({ pressure, in_flight: inFlight, limit }, "overloaded: fewer requests are let in");
+    else telemetry.log.info({ in_flight: inFlight, limit }, "no longer overloaded");
+  });
+  load.start();
   return {
     reader: new TableReader(),
     upstreams,
@@ -241,6 +260,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       env: options.env,
       limits: options.realtime,
     }),
+    load,
     snapshot: undefined,
     draining: false,
   };
@@ -263,7 +283,8 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     finder: new Finder(),
     realtime: parts.realtime,
     allowAnonymous: options.allowAnonymous,
-    load: { inFlight: 0 },
+    load: parts.load,
+    readerPatience: options.readerPatience ?? READER_PATIENCE,
     draining: () => parts.draining,
     onConfigFault: (target, failure, id) => {
       if (failure.status === 401) target.authorization.refused();

@@ -54,6 +54,7 @@ export async function serve(
   const context = begin(services, snapshot as Snapshot, request, response);
   services.load.inFlight++;
   try {
+    services.load.admit();
     if (!snapshot) throw new GatewayError("not_ready", "The gateway has no configuration yet. Ask again in a moment.");
     for (const stage of FIRST) stage(context);
     // Stages that need not wait are not waited for: a turn of the microtask queue each would add up.
@@ -100,6 +101,7 @@ export function begin(
     call: undefined,
     rival: undefined,
     ticket: 0,
+    unread: 0,
     closed: false,
     wake: undefined,
   };

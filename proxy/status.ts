@@ -12,6 +12,7 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     lastReload: telemetry.lastReload ?? null,
     draining: services.draining(),
     inFlight: load.inFlight,
+    load: { limit: load.limit, pressure: load.pressure ?? null, refused: load.refused },
     openStreams: telemetry.openStreams,
     keptBodies: { bytes: replayPool.used, capacity: replayPool.capacity },
     providers: upstreams.availability

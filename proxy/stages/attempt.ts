@@ -346,10 +346,10 @@ async function conclude(walk: Walk, running: Running, settled: Settled): Promise
   }
   const { failure } = settled;
   context.call = undefined;
-  const refusal = context.receiver?.refusal;
+  const refusal = context.receiver?.refusal ?? call.refusal;
   if (refusal) {
-    // The body broke off for what is wrong with itself: no fault of the provider's.
-    record.outcome = "client_error";
+    // The body broke off for what is wrong with itself, or the answer found no room: no fault of the provider's.
+    record.outcome = call.refusal ? "aborted" : "client_error";
     record.detail = refusal.code;
     target.availability.released(ticket);
     throw refusal;
@@ -374,6 +374,7 @@ function callOptions(context: RequestContext): CallOptions {
     bytes: operation.answersBytes,
     translated: answerPlaces(context) !== undefined,
     reading: readingOf(context, operation),
+    pool: context.services.replayPool,
     resource: operation.handling === "resource",
   };
 }

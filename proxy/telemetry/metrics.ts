@@ -22,6 +22,8 @@ export interface MetricSources {
   providers(): Iterable<{ readonly provider: string; readonly healthy: boolean }>;
   /** Calls at each provider at this moment. */
   calls(): Iterable<{ readonly provider: string; readonly inFlight: number; readonly waiting: number }>;
+  /** Requests in flight, and how many are let in. */
+  load(): { readonly inFlight: number; readonly limit: number };
   droppedLogLines(): number;
 }
 
@@ -172,6 +174,16 @@ export class Metrics {
         "tandem_provider_calls_waiting",
         "Calls that wait for a place at the provider (spec.concurrency).",
         () => Array.from(sources.calls(), ({ provider, waiting }) => ({ value: waiting, labels: { provider } })),
+      ],
+      [
+        "tandem_requests_in_flight",
+        "Requests and realtime sessions in progress.",
+        () => [{ value: sources.load().inFlight, labels: {} }],
+      ],
+      [
+        "tandem_requests_in_flight_limit",
+        "How many of them are let in: lower while memory or the event loop is short.",
+        () => [{ value: sources.load().limit, labels: {} }],
       ],
       ["tandem_open_streams", "Streams that are being relayed.", () => [{ value: this.openStreams, labels: {} }]],
     ];
