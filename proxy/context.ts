@@ -1,5 +1,6 @@
 /** What does a request carry from stage to stage? */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Caller } from "../routing/filters.ts";
 import type { Client } from "../routing/table.ts";
 import type { Form } from "./body/form.ts";
 import type { BodyReceiver, Received } from "./body/receive.ts";
@@ -23,6 +24,8 @@ export interface RequestContext {
   // admit
   client: Client | undefined;
   namespace: string;
+  /** Decides which backends there are for it. */
+  caller: Caller;
   /** The ephemeral key of realtime that the caller came with. */
   ephemeral?: EphemeralKey | undefined;
 

@@ -31,6 +31,10 @@ export const ERRORS = {
   method_not_allowed: refusal(405, "the path has other methods: they stand in `allow`"),
   upgrade_required: refusal(426, "the path is a WebSocket's"),
   operation_not_supported: refusal(404, "no provider of the route has the operation"),
+  residency_unsatisfiable: refusal(
+    403,
+    "nothing that the route has may process the caller's data: no byte of the request has left the gateway",
+  ),
   listing_not_allowed: refusal(403, "a list of what stays with a provider would show everybody's"),
   resource_not_found: refusal(404, "what an id names is not there, or not this caller's"),
   id_conflict: refusal(

@@ -101,6 +101,8 @@ export interface Exchange {
   /** Key of the AIClient; undefined when anonymous or not let in. */
   client: string | undefined;
   namespace: string | undefined;
+  /** The zone that the caller belongs to; absent: nothing is known. */
+  residency?: string | undefined;
   /** Key of the AIRoute. */
   route: string | undefined;
   /** The model that the caller named. */

@@ -83,6 +83,7 @@ export function begin(
     services,
     client: undefined,
     namespace: "",
+    caller: {},
     operation: undefined,
     path: "",
     query: "",

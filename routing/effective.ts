@@ -21,9 +21,7 @@ export interface PendingField {
 }
 
 export const PENDING_FIELDS: readonly PendingField[] = [
-  { kind: "AIRoute", path: "compliance", effect: "Protects", instead: "no residency is enforced" },
   { kind: "AIRoute", path: "contentPolicy", effect: "Protects", instead: "no content is checked" },
-  { kind: "AIClient", path: "residency", effect: "Protects", instead: "no residency is enforced" },
   { kind: "AIClient", path: "limits", effect: "Protects", instead: "no limit is enforced" },
   { kind: "AIClient", path: "budget", effect: "Protects", instead: "no budget is enforced" },
 
@@ -40,8 +38,6 @@ export const PENDING_FIELDS: readonly PendingField[] = [
     instead: "a cut stream ends with an error",
   },
   { kind: "AIClient", path: "location", effect: "Tunes", instead: "latency does not order the backends" },
-  // Where an OpenAI project processes is a declaration that residency rules read; by itself it refuses nothing.
-  { kind: "AIProvider", path: "residency", effect: "Tunes", instead: "no rule reads it" },
   { kind: "AIProvider", path: "models[].limits", effect: "Tunes", instead: "the provider's own 429 is what counts" },
   { kind: "AIProvider", path: "models[].price", effect: "Tunes", instead: "no cost is counted" },
   { kind: "AIProvider", path: "models[].commitment", effect: "Tunes", instead: "committed capacity is not preferred" },

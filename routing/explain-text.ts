@@ -16,15 +16,23 @@ export function explanationText(explanation: Explanation): string {
     .join("");
 }
 
-function head({ request, namespace, client, route, foundBy, strategy, stickyKey, refusal }: Explanation): string[] {
+function head(explanation: Explanation): string[] {
+  const { request, namespace, client, route, foundBy, strategy, stickyKey, refusal } = explanation;
   const caller = client === undefined ? "without a client" : `client ${client}`;
   const lines = [`Model ${request.model}, asked from namespace ${namespace}, ${caller}`];
   if (route !== undefined && foundBy !== undefined) {
     lines.push(`Route ${route} ${FOUND_BY[foundBy]}; strategy ${strategy}`);
   }
+  lines.push(...residence(explanation));
   if (stickyKey !== undefined) lines.push(`Sticky: this caller's key always gives the order below`);
   if (refusal !== undefined) lines.push(`Would be refused: ${refusal.code}, ${refusal.message}`);
   return lines;
+}
+
+function residence({ residency, zones, route }: Explanation): string[] {
+  if (residency === undefined) return [];
+  if (route === undefined) return [`Residency ${residency}`];
+  return [`Residency ${residency}: data may be processed in ${zones?.join(", ")}`];
 }
 
 function tried({ tried: backends }: Explanation): string[] {

@@ -83,6 +83,8 @@ const someTimeouts = object({
   "request?": integer,
 });
 
+const zone = oneOf("APAC", "EU", "US", "USGov");
+
 const sharing: Check = (value, path) => (value === "Same" || value === "All" ? undefined : list(text)(value, path));
 
 const stickyKey: Check = (value, path) =>
@@ -117,6 +119,7 @@ const provider = object({
     "batchEndpoint?": oneOf("Short", "Versioned"),
   }),
   "region?": text,
+  "zones?": list(zone),
   auth,
   "tls?": object({ ca: text }),
   models: record(
@@ -125,6 +128,7 @@ const provider = object({
       "baseModel?": text,
       "contextTokens?": integer,
       "deploymentType?": text,
+      "zones?": list(zone),
       "apiVersion?": text,
       "timeouts?": someTimeouts,
     }),
@@ -171,6 +175,16 @@ const route = object({
   }),
   allowedClients: sharing,
   "foreignIDs?": oneOf("Probe"),
+  "compliance?": object({
+    rules: list(
+      object({
+        residency: zone,
+        allow: list(zone),
+        "allowTools?": list(oneOf("DataSources", "MCP", "RemoteFiles", "RemoteImages", "WebSearch")),
+      }),
+    ),
+    unknownResidency: oneOf("Allow", "Deny"),
+  }),
 });
 
 const client = object({
@@ -180,6 +194,7 @@ const client = object({
   keys: list(object({ name: text, hmac: text })),
   "models?": list(text),
   "defaultRoute?": text,
+  "residency?": zone,
   "statefulListing?": oneOf("Allow"),
 });
 

@@ -5,6 +5,8 @@
  * milliseconds. Additive changes keep `SCHEMA_VERSION`; a proxy refuses a table whose version it does not know.
  */
 
+import type { Zone } from "./zones.ts";
+
 export const SCHEMA_VERSION = 1;
 
 /** `namespace/name` of an object. */
@@ -39,6 +41,8 @@ export interface Provider {
   /** Azure only; absent where nothing was said. */
   readonly compatibility?: Compatibility;
   readonly region?: string;
+  /** Where it keeps and processes what names no model; on OpenAI also everything else. Absent: anywhere. */
+  readonly zones?: readonly Zone[];
   readonly auth: ProviderAuth;
   readonly tls?: { readonly ca: CredentialVersion };
   /** By the gateway's name for the model. */
@@ -90,6 +94,8 @@ export interface Model {
   readonly baseModel?: string;
   readonly contextTokens?: number;
   readonly deploymentType?: string;
+  /** Azure only: where this deployment may process what it is sent. Absent: anywhere. */
+  readonly zones?: readonly Zone[];
   readonly apiVersion?: string;
   readonly timeouts?: Partial<Timeouts>;
 }
@@ -151,7 +157,26 @@ export interface Route {
   readonly allowedClients: Sharing;
   /** Absent: ids that Tandem did not give out are not found. */
   readonly foreignIDs?: "Probe";
+  /** Absent: a known residency means its own zone only, and callers of unknown residency are served. */
+  readonly compliance?: Compliance;
 }
+
+export interface Compliance {
+  /** At most one for each residency. */
+  readonly rules: readonly ResidencyRule[];
+  /** Whether callers of whom nothing is known are served. */
+  readonly unknownResidency: "Allow" | "Deny";
+}
+
+export interface ResidencyRule {
+  readonly residency: Zone;
+  /** The zones in which the data of such callers may be processed. */
+  readonly allow: readonly Zone[];
+  /** What may send content elsewhere all the same. */
+  readonly allowTools?: readonly ElsewhereTool[];
+}
+
+export type ElsewhereTool = "DataSources" | "MCP" | "RemoteFiles" | "RemoteImages" | "WebSearch";
 
 export type Sharing = "Same" | "All" | readonly string[];
 
@@ -189,6 +214,8 @@ export interface Client {
   /** Absent: every model that a route offers. */
   readonly models?: readonly string[];
   readonly defaultRoute?: string;
+  /** Where its data may be processed. Absent: what else is known of the caller decides. */
+  readonly residency?: Zone;
   /** Absent: lists of what is kept at providers are closed. */
   readonly statefulListing?: "Allow";
 }

@@ -26,7 +26,7 @@ import { isContent, SERVICE_RESTART } from "./close-codes.ts";
 import { dial } from "./dial.ts";
 import { formHeaders, socketPath, speaks } from "./places.ts";
 import { headersTo } from "./provider-request.ts";
-import { routeByCall, routeByKey, routeByModel } from "./routes.ts";
+import { routeByCall, routeByKey, routeByModel, zonesFor } from "./routes.ts";
 import { RealtimeSession } from "./session.ts";
 import { Tally } from "./tally.ts";
 import { firstOf } from "./walk.ts";
@@ -174,6 +174,7 @@ async function serveSession(
   const naming = {
     client: context.client,
     target: context.target as Target,
+    zones: zonesFor(context),
     names: [exchange.model, ask.model],
     transcribesOnly,
   };

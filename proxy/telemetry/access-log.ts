@@ -27,6 +27,7 @@ export function accessLine(exchange: Exchange, traceID: string | undefined): str
     operation: exchange.operation,
     client: exchange.client,
     namespace: exchange.namespace,
+    residency: exchange.residency,
     route: exchange.route,
     model: exchange.model === undefined ? undefined : cut(exchange.model),
     provider: last?.provider,

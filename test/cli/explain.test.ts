@@ -55,3 +55,23 @@ test("a sticky header gives one order for one value, also as JSON", async () => 
   assert.deepEqual(orders[0], orders[1]);
   assert.deepEqual([...(orders[0] ?? [])].sort(), ["azure", "openai"]);
 });
+
+test("08: who belongs to a zone is explained by its client, or by --residency", async () => {
+  const residency = ["--manifests", QUICKSTART, join(EXAMPLES, "08-residency.yaml")];
+  const asked = ["explain", ...residency, "--model", "gpt-4o", "--client", "demo"];
+  const [unknown, eu, gov, apac, wrong] = await Promise.all(
+    [[], ["--residency", "EU"], ["--residency", "USGov"], ["--residency", "APAC"], ["--residency", "Mars"]].map(
+      (more) => tandem([...asked, ...more]),
+    ),
+  );
+  assert.match(unknown?.stdout ?? "", /1\. openai .*\n +2\. azure-eu .*\n +3\. azure-gov /);
+  assert.match(eu?.stdout ?? "", /Residency EU: data may be processed in EU\n.*\n +1\. azure-eu /);
+  assert.doesNotMatch(eu?.stdout ?? "", /2\./);
+  assert.match(gov?.stdout ?? "", /1\. azure-gov /);
+  assert.match(apac?.stdout ?? "", /Would be refused: residency_unsatisfiable/);
+  assert.deepEqual(
+    [unknown, eu, gov, apac, wrong].map((ended) => ended?.code),
+    [0, 0, 0, 1, 2],
+  );
+  assert.match(wrong?.stderr ?? "", /--residency Mars: choose one of APAC, EU, US, USGov/);
+});

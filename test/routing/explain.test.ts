@@ -168,6 +168,41 @@ test("who would be refused is told why, in the words of the answer", () => {
   assert.match(explanationText(explain(canary, ask("held"))), /^Would be refused: no_backend_available, /m);
 });
 
+test("residency rules backends out before anything else, and says so", () => {
+  const sweden = provider("ai/azure", "AzureOpenAI", ["gpt-4o"]);
+  const models = { "gpt-4o": { upstream: "gpt-4o-prod", zones: ["EU" as const] } };
+  const compliance = {
+    rules: [{ residency: "US" as const, allow: ["US" as const, "EU" as const] }],
+    unknownResidency: "Deny" as const,
+  };
+  const t = table(
+    [provider("ai/openai", "OpenAI", ["gpt-4o"]), { ...sweden, models }],
+    [route("ai/gpt-4o", ["gpt-4o"], { backends: [backend("openai"), backend("azure", { priority: 2 })], compliance })],
+    [client("ai/european", { residency: "EU" })],
+  );
+  const european = explain(t, ask("gpt-4o", { client: "european", residency: "US" }));
+  assert.deepEqual([european.residency, european.zones], ["EU", ["EU"]]);
+  assert.deepEqual(
+    european.tried.map((b) => [b.backend, b.share]),
+    [["azure", 1]],
+  );
+  assert.equal(
+    explanationText(european),
+    `Model gpt-4o, asked from namespace ai, client ai/european
+Route ai/gpt-4o claims the model by name; strategy Weighted
+Residency EU: data may be processed in EU
+Would be tried, in this order:
+  1. azure  first for 100.0 %  AIProvider ai/azure, deployment gpt-4o-prod, priority 2, weight 1
+Ruled out:
+  openai: ResidencyNotAllowed, residency EU allows EU, and AIProvider ai/openai processes anywhere
+Failover: at most 4 attempts within 1m; a backend that fails is asked again once, then the next one
+`,
+  );
+  assert.deepEqual(explain(t, ask("gpt-4o", { residency: "US" })).zones, ["US", "EU"]);
+  assert.equal(explain(t, ask("gpt-4o", { residency: "APAC" })).refusal?.code, "residency_unsatisfiable");
+  assert.equal(explain(t, ask("gpt-4o")).refusal?.code, "residency_unsatisfiable");
+});
+
 test("verdicts tell why something is not in the table", () => {
   const verdict = (kind: Verdict["kind"], name: string, reason: string): Verdict => ({
     kind,
