@@ -35,6 +35,10 @@ export const ERRORS = {
     403,
     "nothing that the route has may process the caller's data: no byte of the request has left the gateway",
   ),
+  content_leaves_residency: refusal(
+    403,
+    "a tool or field of the request sends content elsewhere, which the caller's residency forbids",
+  ),
   listing_not_allowed: refusal(403, "a list of what stays with a provider would show everybody's"),
   resource_not_found: refusal(404, "what an id names is not there, or not this caller's"),
   id_conflict: refusal(

@@ -1,7 +1,7 @@
 /**
  * What happens to one request, from its first byte to its last?
  *
- *   request ─▶ admit ─▶ readPath ─┬─▶ readBody ─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ attempt ─▶ relay   inference, resources
+ *   request ─▶ admit ─▶ readPath ─┬─▶ readBody ─▶ identify ─▶ match ─▶ find ─▶ withhold ─▶ plan ─▶ attempt ─▶ relay   inference, resources
  *                                 ├─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ pipe                           content of resources
  *                                 ├─▶ models                                                             answered here
  *                                 └─▶ callRealtime                 client secrets and calls (sockets: realtime/upgrade.ts)
@@ -29,12 +29,13 @@ import { pipe } from "./stages/pipe.ts";
 import { plan } from "./stages/plan.ts";
 import { readBody, readPath } from "./stages/read.ts";
 import { relay } from "./stages/relay.ts";
+import { withhold } from "./stages/withhold.ts";
 
 type Stage = (context: RequestContext) => Promise<void> | void;
 
 const FIRST: readonly ((context: RequestContext) => void)[] = [admit, readPath];
 
-const TRANSLATED: readonly Stage[] = [readBody, identify, match, find, plan, attempt, relay];
+const TRANSLATED: readonly Stage[] = [readBody, identify, match, find, withhold, plan, attempt, relay];
 
 const THEN: Readonly<Record<Handling, readonly Stage[]>> = {
   inference: TRANSLATED,

@@ -5,7 +5,7 @@
  * affinity.
  */
 import type { Candidate, Exclusion, ExclusionReason } from "./choose.ts";
-import type { Route } from "./table.ts";
+import type { ElsewhereTool, Route } from "./table.ts";
 import type { Zone } from "./zones.ts";
 
 /** What is known of a caller beside its key. */
@@ -23,7 +23,7 @@ interface Reason {
 }
 
 /** The first one that rules a backend out is told. */
-const FILTERS: readonly Filter[] = [byResidency];
+const FILTERS: readonly Filter[] = [byResidency, byModel];
 
 /** The candidates that may serve the caller, in their order, and why the others may not. */
 export function permitted<One extends Candidate>(
@@ -48,6 +48,24 @@ export function permitted<One extends Candidate>(
 export function allowedZones({ compliance }: Route, { residency }: Caller): readonly Zone[] | undefined {
   if (residency === undefined) return compliance?.unknownResidency === "Deny" ? [] : undefined;
   return compliance?.rules.find((rule) => rule.residency === residency)?.allow ?? [residency];
+}
+
+/** What such a caller's requests may use although it sends content elsewhere. Undefined: everything. */
+export function allowedTools({ compliance }: Route, { residency }: Caller): readonly ElsewhereTool[] | undefined {
+  if (residency === undefined) return undefined;
+  return compliance?.rules.find((rule) => rule.residency === residency)?.allowTools ?? [];
+}
+
+/** OpenAI's models that search the web for every answer: gpt-4o-search-preview, gpt-5-search-api. */
+const SEARCHES = /-search-(?:preview|api)\b/;
+
+function byModel(route: Route, { model, upstreamModel }: Candidate, caller: Caller): Reason | undefined {
+  const tools = allowedTools(route, caller);
+  if (tools === undefined || tools.includes("WebSearch") || !SEARCHES.test(model.baseModel ?? upstreamModel)) {
+    return undefined;
+  }
+  const message = `model ${upstreamModel} always searches the web, and the route's rule for ${caller.residency} does not allow WebSearch`;
+  return { reason: "ResidencyNotAllowed", message };
 }
 
 /** A backend whose data may be in several zones needs them all; one that says nothing has none. */

@@ -20,6 +20,7 @@ import type { Snapshot, Target } from "../snapshot.ts";
 import { admitWith } from "../stages/admit.ts";
 import { answerError } from "../stages/answer-error.ts";
 import { ownHeaders } from "../stages/relay.ts";
+import { leaving } from "../stages/withhold.ts";
 import { accept } from "./accept.ts";
 import { type Ask, readAsk } from "./ask.ts";
 import { isContent, SERVICE_RESTART } from "./close-codes.ts";
@@ -178,7 +179,8 @@ async function serveSession(
     names: [exchange.model, ask.model],
     transcribesOnly,
   };
-  const session = new RealtimeSession({ client, provider, naming, tally, limits: realtime.limits });
+  const judge = context.caller.residency === undefined ? undefined : (json: Buffer) => leaving(context, json);
+  const session = new RealtimeSession({ client, provider, naming, tally, limits: realtime.limits, judge });
   realtime.sessions.add(session);
   if (realtime.stopping.aborted) session.close();
   telemetry.streamOpened();

@@ -217,6 +217,86 @@ test("the list of models holds those that may serve the caller", async () => {
   assert.ok((await names(UNKNOWN_KEY)).includes("gpt-5-mini"));
 });
 
+const SEARCH = { tools: [{ type: "web_search" }] };
+const REMOTE_IMAGE = [
+  { role: "user", content: [{ type: "image_url", image_url: { url: "https://images.example/a" } }] },
+];
+
+/** Path, body, and the field that is named. */
+const LEAVING: readonly (readonly [path: string, body: object, param: string])[] = [
+  ["/v1/responses", { model: CHAT, input: "Hi", ...SEARCH }, "tools"],
+  ["/v1/responses", { model: CHAT, input: "Hi", prompt: { id: "pmpt_1" } }, "prompt"],
+  ["/v1/chat/completions", { model: CHAT, messages: REMOTE_IMAGE }, "image_url"],
+  ["/v1/chat/completions", { model: CHAT, messages: [], data_sources: [{ type: "azure_search" }] }, "data_sources"],
+  ["/v1/batches", { input_file_id: "file-1", output_folder: { url: "https://store.example" } }, "output_folder"],
+  ["/v1/uploads", { purpose: "batch", filename: "a.jsonl", bytes: 1, mime_type: "text/jsonl" }, "purpose"],
+  ["/v1/evals", { testing_criteria: [{ type: "score_model", model: "m" }] }, "testing_criteria"],
+  [
+    "/v1/containers",
+    { name: "c", network_policy: { type: "allowlist", allowed_domains: ["a.example"] } },
+    "network_policy",
+  ],
+];
+
+test("tools and fields that send content elsewhere are refused to whoever must stay, and to nobody else", async () => {
+  const harness = gateway({ residency: "EU" });
+  for (const [path, body, param] of LEAVING) {
+    const response = await harness.post(path, body);
+    assert.equal(response.status, 403, path);
+    const error = await errorOf(response);
+    assert.deepEqual([error.code, error.param], ["content_leaves_residency", param], path);
+  }
+  assert.deepEqual([...received(openai), ...received(azure)], []);
+  const [path, body] = LEAVING[2] as (typeof LEAVING)[number];
+  assert.equal((await harness.post(path, body, asUnknown)).status, 200);
+});
+
+test("a batch whose lines send content elsewhere does not go in", async () => {
+  const app = sdk(gateway({ residency: "EU" }));
+  const body = { model: CHAT, input: "Hi", ...SEARCH };
+  const lines = [{ custom_id: "1", method: "POST", url: "/v1/responses", body }];
+  const file = await toFile(Buffer.from(lines.map((line) => JSON.stringify(line)).join("\n")), "batch.jsonl");
+  await assert.rejects(app.files.create({ file, purpose: "batch" }), {
+    status: 403,
+    code: "content_leaves_residency",
+    param: "tools",
+  });
+  assert.deepEqual([...received(openai), ...received(azure)], []);
+});
+
+test("allowTools of the route's rule allows what it names", async () => {
+  const compliance = { rules: [{ residency: "EU", allow: ["EU"], allowTools: ["RemoteImages"] }] };
+  const harness = gateway({ residency: "EU", route: { compliance } });
+  const image = await harness.post("/v1/chat/completions", { model: CHAT, messages: REMOTE_IMAGE });
+  assert.deepEqual([image.status, providerOf(image)], [200, "azure"]);
+  const search = await harness.post("/v1/responses", { model: CHAT, input: "Hi", ...SEARCH });
+  assert.match((await errorOf(search)).message, /name WebSearch under allowTools of its rule for EU/);
+});
+
+test("a body that is not JSON to its end is not sent for whoever must stay", async () => {
+  const harness = gateway({ residency: "EU" });
+  const response = await harness.post("/v1/chat/completions", `{"model":"${CHAT}","messages":[{"tools" 1}]}`);
+  assert.deepEqual([response.status, (await errorOf(response)).code], [400, "invalid_json"]);
+  assert.deepEqual(received(azure), []);
+});
+
+test("a model that always searches the web is not there for whoever must stay", async () => {
+  const searching = "gpt-4o-search-preview";
+  const harness = gateway({
+    residency: "EU",
+    openai: {
+      residency: ["EU"],
+      models: [{ name: CHAT }, { name: searching }, { name: "plain", baseModel: searching }],
+    },
+    route: { models: [CHAT, searching, "plain"] },
+  });
+  assert.equal(providerOf(await harness.chat()), "openai");
+  openai.reset();
+  for (const model of [searching, "plain"]) {
+    assert.match(await refusedUnsent(await harness.chat({ model })), /always searches the web/);
+  }
+});
+
 test("what was kept out is counted by backend and reason", async () => {
   const harness = await ownGateway({ residency: "EU" });
   await harness.chat();
