@@ -26,6 +26,7 @@ function passing(status: number, type: string, when: string): ErrorKind {
 
 export const ERRORS = {
   invalid_api_key: refusal(401, "no key was sent, or not one of this gateway's"),
+  invalid_caller_token: refusal(401, "the token that says where the caller belongs (`callers.jwt`) does not hold"),
   model_not_found: refusal(404, "no route offers the model, or not to this caller"),
   unknown_url: refusal(404, "there is no such path"),
   method_not_allowed: refusal(405, "the path has other methods: they stand in `allow`"),
@@ -59,6 +60,11 @@ export const ERRORS = {
   request_too_large: refusal(413, "the body is larger than `limits.requestBytes`"),
   headers_too_large: refusal(431, "the headers are larger than `limits.headerBytes`"),
   request_timeout: passing(408, "invalid_request_error", "the request did not arrive in time"),
+  caller_unverified: passing(
+    503,
+    "service_unavailable_error",
+    "the keys that verify where the caller belongs (`callers.jwt`) cannot be had",
+  ),
   not_ready: passing(503, "service_unavailable_error", "the gateway has no configuration yet"),
   overloaded: passing(
     503,

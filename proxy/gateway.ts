@@ -14,6 +14,8 @@ import { type Address, listen, urlOf } from "./address.ts";
 import { createAdmin } from "./admin.ts";
 import { logFailedFetch } from "./authorization/token-log.ts";
 import { ReplayPool } from "./body/replay-pool.ts";
+import type { Callers } from "./callers/callers.ts";
+import { openCallers } from "./callers/open.ts";
 import { ConfigFaults } from "./config-faults.ts";
 import { type DrainOptions, drain } from "./drain.ts";
 import { Finder } from "./ids/finder.ts";
@@ -164,6 +166,7 @@ export class Gateway {
     parts.realtime.close();
     await parts.upstreams.close({ now: true });
     await parts.usage.close();
+    parts.callers.close();
     await parts.telemetry.close(FLUSH_TIMEOUT);
     this.#admin.close();
     this.#admin.closeAllConnections();
@@ -179,6 +182,7 @@ interface Parts {
   readonly faults: ConfigFaults;
   readonly realtime: Realtime;
   readonly load: Load;
+  readonly callers: { readonly callers: Callers | undefined; close(): void };
   snapshot: Snapshot | undefined;
   draining: boolean;
 }
@@ -223,6 +227,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 async function assemble(options: GatewayOptions): Promise<Parts> {
+  const callers = await openCallers(options.settings.callers, (message) =>
+    options.log.error({ message }, "the last good database of countries stays in force"),
+  );
   const tracing = await startTracing(options.env, options.log);
   // The two know of each other: states are read at scrape, transitions are told as they happen.
   const upstreams: Upstreams = new Upstreams({
@@ -261,6 +268,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       limits: options.realtime,
     }),
     load,
+    callers,
     snapshot: undefined,
     draining: false,
   };
@@ -282,6 +290,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     }),
     finder: new Finder(),
     realtime: parts.realtime,
+    callers: parts.callers.callers,
     allowAnonymous: options.allowAnonymous,
     load: parts.load,
     readerPatience: options.readerPatience ?? READER_PATIENCE,

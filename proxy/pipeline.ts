@@ -1,10 +1,11 @@
 /**
  * What happens to one request, from its first byte to its last?
  *
- *   request ─▶ admit ─▶ readPath ─┬─▶ readBody ─▶ identify ─▶ match ─▶ find ─▶ withhold ─▶ plan ─▶ attempt ─▶ relay   inference, resources
- *                                 ├─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ pipe                           content of resources
- *                                 ├─▶ models                                                             answered here
- *                                 └─▶ callRealtime                 client secrets and calls (sockets: realtime/upgrade.ts)
+ *   request ─▶ admit ─▶ readPath ─▶ locate ─┬─▶ readBody ─▶ identify ─▶ match ─▶ find ─▶ withhold ─▶ plan ─▶ attempt ─▶ relay
+ *                                           │                                                  inference, resources
+ *                                           ├─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ pipe      content of resources
+ *                                           ├─▶ models                                         answered here
+ *                                           └─▶ callRealtime    client secrets and calls (sockets: realtime/upgrade.ts)
  *   …and whatever happened: answerError where a stage threw, then record.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -23,6 +24,7 @@ import { countUsage } from "./stages/count-usage.ts";
 import { find } from "./stages/find.ts";
 import { noteTwicePaid } from "./stages/hedge.ts";
 import { identify } from "./stages/identify.ts";
+import { locate } from "./stages/locate.ts";
 import { match } from "./stages/match.ts";
 import { models } from "./stages/models.ts";
 import { pipe } from "./stages/pipe.ts";
@@ -35,14 +37,14 @@ type Stage = (context: RequestContext) => Promise<void> | void;
 
 const FIRST: readonly ((context: RequestContext) => void)[] = [admit, readPath];
 
-const TRANSLATED: readonly Stage[] = [readBody, identify, match, find, withhold, plan, attempt, relay];
+const TRANSLATED: readonly Stage[] = [locate, readBody, identify, match, find, withhold, plan, attempt, relay];
 
 const THEN: Readonly<Record<Handling, readonly Stage[]>> = {
   inference: TRANSLATED,
   resource: TRANSLATED,
-  content: [identify, match, find, plan, pipe],
-  models: [models],
-  realtime: [callRealtime],
+  content: [locate, identify, match, find, plan, pipe],
+  models: [locate, models],
+  realtime: [locate, callRealtime],
 };
 
 /** Serves one request. Never rejects. */

@@ -1,5 +1,6 @@
 /** What do stages need beside the request? The gateway gives it, the same to every request. */
 import type { ReplayPool } from "./body/replay-pool.ts";
+import type { Callers } from "./callers/callers.ts";
 import type { Finder } from "./ids/finder.ts";
 import type { Load } from "./load.ts";
 import type { Passthrough } from "./passthrough.ts";
@@ -20,6 +21,8 @@ export interface Services {
   readonly passthrough: Passthrough;
   readonly finder: Finder;
   readonly realtime: Realtime;
+  /** Undefined: the settings say nothing of callers. */
+  readonly callers: Callers | undefined;
   /** The namespace of callers without a key; undefined: there are none. */
   readonly allowAnonymous: string | undefined;
   readonly load: Load;

@@ -12,6 +12,8 @@ import type { Zone } from "./zones.ts";
 export interface Caller {
   /** Undefined: nothing is known. */
   readonly residency?: Zone | undefined;
+  /** Where it calls from: a name of the operator's choice. */
+  readonly location?: string | undefined;
 }
 
 /** Why a backend may not serve the caller; undefined: this filter has nothing against it. */

@@ -4,7 +4,7 @@
  * One file of facts. Azure's regions: learn.microsoft.com/azure/reliability/regions-list (2026) and, for Azure
  * Government, its own list of regions. What a deployment type promises: concepts-deployment-types, data-privacy (May
  * 2026; Norway and Switzerland belong to the EU data zone). Where OpenAI's regional hosts process: OpenAI's guide to
- * data residency (2026); its hosts of other countries store there and may process elsewhere.
+ * data residency (2026); its hosts of other countries store there and may process elsewhere. Countries are ISO 3166-1.
  */
 
 /** As in the CRDs: where a caller belongs, and where data may be processed. */
@@ -103,6 +103,19 @@ const GOVERNMENT_CLOUD = /\.azure\.us$/;
 const PUBLIC_CLOUD = /\.azure\.com$/;
 const OTHER_CLOUD = /\.azure\.cn$/;
 
+/** Where somebody in a country belongs. EU: the Union's members and those of EFTA, as in Microsoft's EU Data Boundary. */
+const COUNTRIES: Readonly<Record<Exclude<Zone, "USGov">, string>> = {
+  APAC: "AU BD BN BT CN FJ HK ID IN JP KH KR LA LK MM MN MO MV MY NP NZ PG PH PK SG TH TL TW VN",
+  EU: "AT BE BG CH CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK",
+  US: "AS GU MP PR US VI",
+};
+
+const zoneByCountry = new Map(
+  Object.entries(COUNTRIES).flatMap(([zone, list]) =>
+    list.split(" ").map((country) => [country, zone as Zone] as const),
+  ),
+);
+
 const zoneByRegion = new Map(ZONES.flatMap((zone) => REGIONS[zone].map((region) => [region, zone] as const)));
 
 /** Of an Azure region; undefined: in none, or not a region that is known here. */
@@ -135,4 +148,9 @@ export function openAIHost(host: string, zone: Zone): "Fits" | "General" | "Cont
 /** OpenAI's host that processes in a zone. */
 export function openAIHostOf(zone: Zone): string | undefined {
   return Object.keys(OPENAI_HOSTS).find((host) => OPENAI_HOSTS[host] === zone);
+}
+
+/** Of a country's code, in upper case; undefined: in none of the four. */
+export function zoneOfCountry(code: string): Zone | undefined {
+  return zoneByCountry.get(code);
 }

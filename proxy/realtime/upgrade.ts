@@ -19,6 +19,7 @@ import type { Services } from "../services.ts";
 import type { Snapshot, Target } from "../snapshot.ts";
 import { admitWith } from "../stages/admit.ts";
 import { answerError } from "../stages/answer-error.ts";
+import { locate } from "../stages/locate.ts";
 import { ownHeaders } from "../stages/relay.ts";
 import { leaving } from "../stages/withhold.ts";
 import { accept } from "./accept.ts";
@@ -57,6 +58,7 @@ export async function serveUpgrade(
     context.operation = operationNamed("GET", ask.operation);
     context.exchange.operation = ask.operation;
     admitWith(context, ask.key);
+    await locate(context);
     const callID = route(context, ask);
     context.exchange.bodyAt = performance.now();
     const { stopping } = services.realtime;

@@ -24,9 +24,7 @@ export function admitWith(context: RequestContext, key: string | undefined): voi
     if (!client && !admitEphemeral(context, key)) throw unauthorised("The API key is not one of this gateway's.");
     if (client) admitClient(context, client);
   }
-  context.caller = { residency: context.client?.residency };
   exchange.namespace = context.namespace;
-  exchange.residency = context.caller.residency;
   exchange.admittedAt = performance.now();
 }
 

@@ -228,7 +228,11 @@ const LEAVING: readonly (readonly [path: string, body: object, param: string])[]
   ["/v1/responses", { model: CHAT, input: "Hi", prompt: { id: "pmpt_1" } }, "prompt"],
   ["/v1/chat/completions", { model: CHAT, messages: REMOTE_IMAGE }, "image_url"],
   ["/v1/chat/completions", { model: CHAT, messages: [], data_sources: [{ type: "azure_search" }] }, "data_sources"],
-  ["/v1/batches", { input_file_id: "file-1", output_folder: { url: "https://store.example" } }, "output_folder"],
+  [
+    "/v1/batches",
+    { endpoint: "/v1/chat/completions", output_folder: { url: "https://store.example" } },
+    "output_folder",
+  ],
   ["/v1/uploads", { purpose: "batch", filename: "a.jsonl", bytes: 1, mime_type: "text/jsonl" }, "purpose"],
   ["/v1/evals", { testing_criteria: [{ type: "score_model", model: "m" }] }, "testing_criteria"],
   [
