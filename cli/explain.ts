@@ -2,6 +2,7 @@
 import { explain, type Hints } from "../routing/explain.ts";
 import { explanationText } from "../routing/explain-text.ts";
 import type { RoutingTable } from "../routing/table.ts";
+import { ZONES, type Zone } from "../routing/zones.ts";
 import { type Command, type Given, UsageError } from "./command.ts";
 import { compiled, SOURCE_OPTIONS } from "./compiled.ts";
 
@@ -16,6 +17,11 @@ export const explainCommand: Command = {
       name: "namespace",
       value: "NAMESPACE",
       help: "where a caller without a client belongs, and a client's NAME is looked for",
+    },
+    {
+      name: "residency",
+      value: "ZONE",
+      help: `where a caller belongs of whom no AIClient says it: ${ZONES.join(", ")}`,
     },
     { name: "header", value: "NAME=VALUE", many: true, help: "a header of the request (sticky rules read them)" },
     { name: "field", value: "NAME=VALUE", many: true, help: "a top-level text of the body, such as user" },
@@ -40,6 +46,7 @@ async function runExplain(given: Given): Promise<number> {
   const request = {
     namespace: given.text("namespace") ?? onlyNamespace(table, client),
     ...(client !== undefined && { client }),
+    ...residencyOf(given),
     model: given.text("model") ?? "",
     headers: pairs(given, "header"),
     fields: pairs(given, "field"),
@@ -55,6 +62,14 @@ function tokens(given: Given, side: "input" | "output"): { readonly [side: strin
   if (text === undefined) return {};
   if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${side}-tokens ${text}: not a whole number from 0`);
   return { [side]: Number(text) };
+}
+
+function residencyOf(given: Given): { residency?: Zone } {
+  const text = given.text("residency");
+  if (text === undefined) return {};
+  const residency = ZONES.find((zone) => zone === text);
+  if (residency === undefined) throw new UsageError(`--residency ${text}: choose one of ${ZONES.join(", ")}`);
+  return { residency };
 }
 
 /** The namespace that is meant when none is named: the only one, or that of the only client of this name. */

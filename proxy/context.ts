@@ -1,5 +1,6 @@
 /** What does a request carry from stage to stage? */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Caller } from "../routing/filters.ts";
 import type { Client } from "../routing/table.ts";
 import type { Form } from "./body/form.ts";
 import type { BodyReceiver, Received } from "./body/receive.ts";
@@ -24,6 +25,8 @@ export interface RequestContext {
   // admit
   client: Client | undefined;
   namespace: string;
+  /** Decides which backends there are for it. */
+  caller: Caller;
   /** The ephemeral key of realtime that the caller came with. */
   ephemeral?: EphemeralKey | undefined;
 
@@ -63,8 +66,12 @@ export interface RequestContext {
   /** The gateway's key or token that was sent last, which must not come back. */
   sentKey: string | undefined;
   call: UpstreamCall | undefined;
+  /** The attempt that runs beside `call`. */
+  rival: UpstreamCall | undefined;
   /** Of the attempt whose answer flows: given back when it has ended. */
   ticket: number;
+  /** Bytes of the answer that the caller has not taken, as far as the pool was told. */
+  unread: number;
   /** Set when the caller went away; ends the attempt under way. */
   closed: boolean;
   /** Ends a wait between attempts early. */

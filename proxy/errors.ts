@@ -26,11 +26,20 @@ function passing(status: number, type: string, when: string): ErrorKind {
 
 export const ERRORS = {
   invalid_api_key: refusal(401, "no key was sent, or not one of this gateway's"),
+  invalid_caller_token: refusal(401, "the token that says where the caller belongs (`callers.jwt`) does not hold"),
   model_not_found: refusal(404, "no route offers the model, or not to this caller"),
   unknown_url: refusal(404, "there is no such path"),
   method_not_allowed: refusal(405, "the path has other methods: they stand in `allow`"),
   upgrade_required: refusal(426, "the path is a WebSocket's"),
   operation_not_supported: refusal(404, "no provider of the route has the operation"),
+  residency_unsatisfiable: refusal(
+    403,
+    "nothing that the route has may process the caller's data: no byte of the request has left the gateway",
+  ),
+  content_leaves_residency: refusal(
+    403,
+    "a tool or field of the request sends content elsewhere, which the caller's residency forbids",
+  ),
   listing_not_allowed: refusal(403, "a list of what stays with a provider would show everybody's"),
   resource_not_found: refusal(404, "what an id names is not there, or not this caller's"),
   id_conflict: refusal(
@@ -51,11 +60,16 @@ export const ERRORS = {
   request_too_large: refusal(413, "the body is larger than `limits.requestBytes`"),
   headers_too_large: refusal(431, "the headers are larger than `limits.headerBytes`"),
   request_timeout: passing(408, "invalid_request_error", "the request did not arrive in time"),
+  caller_unverified: passing(
+    503,
+    "service_unavailable_error",
+    "the keys that verify where the caller belongs (`callers.jwt`) cannot be had",
+  ),
   not_ready: passing(503, "service_unavailable_error", "the gateway has no configuration yet"),
   overloaded: passing(
     503,
     "service_unavailable_error",
-    "the gateway holds as many request bodies as it may (`limits.replayBytes`)",
+    "the gateway is short of memory or time, holds as many bodies as it may (`limits.replayBytes`), or has as many calls at every provider of the model as it may (`concurrency`)",
   ),
   no_backend_available: passing(503, "service_unavailable_error", "no backend of the route can be used now"),
   rate_limit_exceeded: passing(

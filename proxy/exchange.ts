@@ -25,7 +25,8 @@ export type AttemptOutcome =
   | "client_error" // other 4xx: the caller's fault
   | "malformed" // an answer that is not what it says
   | "cut" // broke after bytes had been passed on
-  | "aborted"; // the caller went away
+  | "aborted" // the caller went away
+  | "superseded"; // another attempt of the same request answered first
 
 export interface AttemptRecord {
   readonly provider: string;
@@ -46,6 +47,8 @@ export interface AttemptRecord {
   providerRequestID: string | undefined;
   /** Fields of the body that this provider got under another name or not at all: `store=dropped`. */
   changed?: string | undefined;
+  /** What an attempt that was superseded is taken to cost, beside the exchange's own usage. */
+  usage?: Usage | undefined;
 }
 
 export interface Usage {
@@ -103,6 +106,8 @@ export interface Exchange {
   /** Key of the AIClient; undefined when anonymous or not let in. */
   client: string | undefined;
   namespace: string | undefined;
+  /** The zone that the caller belongs to; absent: nothing is known. */
+  residency?: string | undefined;
   /** Key of the AIRoute. */
   route: string | undefined;
   /** The model that the caller named. */
@@ -138,6 +143,8 @@ export interface Exchange {
   costKinds?: Cost["kinds"] | undefined;
   /** Something was paid for, and what it costs, or a part of it, is not known. */
   unpriced?: true | undefined;
+  /** How a second attempt beside a silent one ended: it answered, the first did, or neither. Absent: there was none. */
+  hedge?: "won" | "lost" | "failed" | undefined;
   /** Of a realtime session, when it has ended. */
   realtime?: RealtimeRecord | undefined;
   /** W3C trace context of the server span, when tracing is on. */

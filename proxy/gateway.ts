@@ -14,10 +14,13 @@ import { type Address, listen, urlOf } from "./address.ts";
 import { createAdmin } from "./admin.ts";
 import { logFailedFetch } from "./authorization/token-log.ts";
 import { ReplayPool } from "./body/replay-pool.ts";
+import type { Callers } from "./callers/callers.ts";
+import { openCallers } from "./callers/open.ts";
 import { ConfigFaults } from "./config-faults.ts";
 import { type DrainOptions, drain } from "./drain.ts";
 import { Finder } from "./ids/finder.ts";
 import { createListener } from "./listener.ts";
+import { LOAD_LIMITS, Load, type LoadLimits } from "./load.ts";
 import { createPassthrough } from "./passthrough.ts";
 import { serve } from "./pipeline.ts";
 import { probeOf } from "./probe.ts";
@@ -51,6 +54,10 @@ export interface GatewayOptions {
   readonly realtime?: Partial<RealtimeLimits>;
   /** Unix milliseconds, for windows of commitments. */
   readonly clock?: () => number;
+  /** Where limits of the proxy's own load differ from the documented ones. */
+  readonly load?: Partial<LoadLimits>;
+  /** Milliseconds for which a caller may take nothing of what waits for it; the documented ones when absent. */
+  readonly readerPatience?: number;
   readonly log: Logger;
   /** Undefined: no access log. */
   readonly accessLog?: LogDestination | undefined;
@@ -76,6 +83,8 @@ export type Applied =
   | { readonly ok: true; readonly hash: string }
   | { readonly ok: false; readonly error: ReloadError };
 
+/** Milliseconds for which a caller may take nothing of what waits for it. */
+const READER_PATIENCE = 60_000;
 /** Milliseconds for log lines and spans to leave at the end. */
 const FLUSH_TIMEOUT = 2000;
 
@@ -161,10 +170,12 @@ export class Gateway {
   async close(options: DrainOptions): Promise<void> {
     const parts = this.#parts;
     parts.draining = true;
+    parts.load.stop();
     await Promise.all([drain(this.#listener, options), parts.realtime.drain(options.drainMs)]);
     parts.realtime.close();
     await parts.upstreams.close({ now: true });
     await parts.usage.close();
+    parts.callers.close();
     await parts.telemetry.close(FLUSH_TIMEOUT);
     this.#admin.close();
     this.#admin.closeAllConnections();
@@ -180,6 +191,8 @@ interface Parts {
   readonly faults: ConfigFaults;
   readonly realtime: Realtime;
   readonly strategies: Strategies;
+  readonly load: Load;
+  readonly callers: { readonly callers: Callers | undefined; close(): void };
   snapshot: Snapshot | undefined;
   draining: boolean;
 }
@@ -215,6 +228,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     // What was begun would keep the process alive.
     await Promise.allSettled(listening);
     for (const server of [listener, admin]) server.close();
+    parts.load.stop();
     await parts.upstreams.close({ now: true });
     await parts.telemetry.close(FLUSH_TIMEOUT);
     throw error;
@@ -223,6 +237,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 async function assemble(options: GatewayOptions): Promise<Parts> {
+  const callers = await openCallers(options.settings.callers, (message) =>
+    options.log.error({ message }, "the last good database of countries stays in force"),
+  );
   const tracing = await startTracing(options.env, options.log);
   // The two know of each other: states are read at scrape, transitions are told as they happen.
   const upstreams: Upstreams = new Upstreams({
@@ -237,8 +254,17 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     log: options.log,
     accessLog: options.accessLog,
     tracing,
-    sources: upstreams.availability.metricSources(),
+    sources: {
+      ...upstreams.availability.metricSources(),
+      calls: () => upstreams.places.samples(),
+      load: () => load,
+    },
   });
+  const load = new Load({ ...LOAD_LIMITS, ...options.load }, (pressure, { inFlight, limit }) => {
+    if (pressure) telemetry.log.warn({ pressure, in_flight: inFlight, limit }, "overloaded: fewer requests are let in");
+    else telemetry.log.info({ in_flight: inFlight, limit }, "no longer overloaded");
+  });
+  load.start();
   return {
     reader: new TableReader(),
     upstreams,
@@ -252,6 +278,8 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       limits: options.realtime,
     }),
     strategies: new Strategies({ clock: options.clock ?? wallClock }),
+    load,
+    callers,
     snapshot: undefined,
     draining: false,
   };
@@ -274,8 +302,10 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     finder: new Finder(),
     strategies: parts.strategies,
     realtime: parts.realtime,
+    callers: parts.callers.callers,
     allowAnonymous: options.allowAnonymous,
-    load: { inFlight: 0 },
+    load: parts.load,
+    readerPatience: options.readerPatience ?? READER_PATIENCE,
     draining: () => parts.draining,
     onConfigFault: (target, failure, id) => {
       if (failure.status === 401) target.authorization.refused();

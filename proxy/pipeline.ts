@@ -1,10 +1,11 @@
 /**
  * What happens to one request, from its first byte to its last?
  *
- *   request ─▶ admit ─▶ readPath ─┬─▶ readBody ─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ attempt ─▶ relay   inference, resources
- *                                 ├─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ pipe                           content of resources
- *                                 ├─▶ models                                                             answered here
- *                                 └─▶ callRealtime                 client secrets and calls (sockets: realtime/upgrade.ts)
+ *   request ─▶ admit ─▶ readPath ─▶ locate ─┬─▶ readBody ─▶ identify ─▶ match ─▶ find ─▶ withhold ─▶ plan ─▶ attempt ─▶ relay
+ *                                           │                                                  inference, resources
+ *                                           ├─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ pipe      content of resources
+ *                                           ├─▶ models                                         answered here
+ *                                           └─▶ callRealtime    client secrets and calls (sockets: realtime/upgrade.ts)
  *   …and whatever happened: answerError where a stage threw, then record.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -21,7 +22,9 @@ import { answerError } from "./stages/answer-error.ts";
 import { attempt } from "./stages/attempt.ts";
 import { countUsage } from "./stages/count-usage.ts";
 import { find } from "./stages/find.ts";
+import { noteTwicePaid } from "./stages/hedge.ts";
 import { identify } from "./stages/identify.ts";
+import { locate } from "./stages/locate.ts";
 import { match } from "./stages/match.ts";
 import { models } from "./stages/models.ts";
 import { pipe } from "./stages/pipe.ts";
@@ -29,6 +32,7 @@ import { plan } from "./stages/plan.ts";
 import { readBody, readPath } from "./stages/read.ts";
 import { reckon } from "./stages/reckon.ts";
 import { relay } from "./stages/relay.ts";
+import { withhold } from "./stages/withhold.ts";
 import { settle } from "./strategy/cheapest.ts";
 import { learn } from "./strategy/expect.ts";
 
@@ -36,14 +40,14 @@ type Stage = (context: RequestContext) => Promise<void> | void;
 
 const FIRST: readonly ((context: RequestContext) => void)[] = [admit, readPath];
 
-const TRANSLATED: readonly Stage[] = [readBody, identify, match, find, plan, attempt, relay];
+const TRANSLATED: readonly Stage[] = [locate, readBody, identify, match, find, withhold, plan, attempt, relay];
 
 const THEN: Readonly<Record<Handling, readonly Stage[]>> = {
   inference: TRANSLATED,
   resource: TRANSLATED,
-  content: [identify, match, find, plan, pipe],
-  models: [models],
-  realtime: [callRealtime],
+  content: [locate, identify, match, find, plan, pipe],
+  models: [locate, models],
+  realtime: [locate, callRealtime],
 };
 
 /** Serves one request. Never rejects. */
@@ -56,6 +60,7 @@ export async function serve(
   const context = begin(services, snapshot as Snapshot, request, response);
   services.load.inFlight++;
   try {
+    services.load.admit();
     if (!snapshot) throw new GatewayError("not_ready", "The gateway has no configuration yet. Ask again in a moment.");
     for (const stage of FIRST) stage(context);
     // Stages that need not wait are not waited for: a turn of the microtask queue each would add up.
@@ -84,6 +89,7 @@ export function begin(
     services,
     client: undefined,
     namespace: "",
+    caller: {},
     operation: undefined,
     path: "",
     query: "",
@@ -100,7 +106,9 @@ export function begin(
     target: undefined,
     sentKey: undefined,
     call: undefined,
+    rival: undefined,
     ticket: 0,
+    unread: 0,
     closed: false,
     wake: undefined,
   };
@@ -120,6 +128,7 @@ function onClose(context: RequestContext): void {
   context.closed = true;
   context.wake?.();
   context.call?.abort("the caller went away");
+  context.rival?.abort("the caller went away");
 }
 
 function newExchange(request: IncomingMessage): Exchange {
@@ -169,8 +178,10 @@ export function finish(context: RequestContext): void {
 }
 
 function record(context: RequestContext): void {
+  const { exchange, services } = context;
   reckon(context);
   settle(context);
   learn(context);
-  context.services.telemetry.record(context.exchange);
+  if (exchange.hedge) noteTwicePaid(exchange);
+  services.telemetry.record(exchange);
 }

@@ -1,6 +1,8 @@
 /** What do stages need beside the request? The gateway gives it, the same to every request. */
 import type { ReplayPool } from "./body/replay-pool.ts";
+import type { Callers } from "./callers/callers.ts";
 import type { Finder } from "./ids/finder.ts";
+import type { Load } from "./load.ts";
 import type { Passthrough } from "./passthrough.ts";
 import type { Realtime } from "./realtime/realtime.ts";
 import type { GatewaySettings } from "./settings.ts";
@@ -21,9 +23,13 @@ export interface Services {
   readonly finder: Finder;
   readonly strategies: Strategies;
   readonly realtime: Realtime;
+  /** Undefined: the settings say nothing of callers. */
+  readonly callers: Callers | undefined;
   /** The namespace of callers without a key; undefined: there are none. */
   readonly allowAnonymous: string | undefined;
-  readonly load: { inFlight: number };
+  readonly load: Load;
+  /** Milliseconds for which a caller may take nothing of what waits for it. */
+  readonly readerPatience: number;
   draining(): boolean;
   /** 401, 403 and 404 from a provider: somebody must mend the configuration. */
   onConfigFault(target: Target, failure: Failure, providerRequestID: string | undefined): void;

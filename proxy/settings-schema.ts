@@ -5,6 +5,7 @@
  * where settings are given: zod costs a start 25 ms and 13 MB.
  */
 import { z } from "zod";
+import { ZONES } from "../routing/zones.ts";
 import { DEFAULT_SETTINGS, type GatewaySettings } from "./settings.ts";
 
 const UNITS: Record<string, number> = { "": 1, Ki: 1024, Mi: 1024 ** 2, Gi: 1024 ** 3, k: 1000, M: 1e6, G: 1e9 };
@@ -18,7 +19,50 @@ const bytes = (min: number, max: number) =>
     return z.NEVER;
   });
 
+/** Where callers send what lets them in. */
+const KEY_HEADERS = ["authorization", "api-key"];
+
 const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: "is not a CIDR such as 10.0.0.0/8" });
+
+const zone = z.enum(ZONES);
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, { error: "is not a name of up to 63 letters, digits and . _ -" });
+const header = z
+  .string()
+  .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/, { error: "is not the name of a header" })
+  .transform((text) => text.toLowerCase())
+  .refine((text) => !KEY_HEADERS.includes(text), { error: "is where the gateway's own keys are: name another header" });
+
+const callers = z
+  .strictObject({
+    jwt: z
+      .strictObject({
+        header,
+        issuer: z.string().min(1).max(2048),
+        audience: z.string().min(1).max(2048),
+        jwksURL: z.url({ protocol: /^https?$/, error: "is not an address such as https://login.example/keys" }),
+        residencyClaim: z.string().min(1).max(256),
+      })
+      .optional(),
+    trustedProxies: z.array(cidr).max(256).default([]),
+    residencyHeader: header.optional(),
+    cidrs: z
+      .array(
+        z
+          .strictObject({ cidr, residency: zone.optional(), location: name.optional() })
+          .refine((range) => range.residency !== undefined || range.location !== undefined, {
+            error: "says neither residency nor location",
+          }),
+      )
+      .max(1024)
+      .default([]),
+    maxmindPath: z.string().min(1).max(4096).optional(),
+  })
+  .refine((given) => given.residencyHeader === undefined || given.trustedProxies.length > 0, {
+    path: ["trustedProxies"],
+    error: "is empty, so that nobody's residencyHeader counts: name the networks of the proxies that set it",
+  });
 
 const { limits, egress, location } = DEFAULT_SETTINGS;
 
@@ -40,12 +84,12 @@ const schema = z.strictObject({
     })
     .default({ allowedCIDRs: [], clusterCIDRs: [], proxyURL: egress.proxyURL }),
   location: z.string().max(63).default(location),
-  callers: z.unknown().optional(),
+  callers: callers.optional(),
   sharedState: z.unknown().optional(),
 });
 
 /** Settings of product.md that protect and have no effect yet: refused, so that nobody believes in them. */
-const NOT_YET_EFFECTIVE = ["callers", "sharedState"] as const;
+const NOT_YET_EFFECTIVE = ["sharedState"] as const;
 
 /** Throws an Error with one sentence that names the field and the fix. */
 export function parseSettings(value: unknown, options: { dev?: boolean } = {}): GatewaySettings {
@@ -56,8 +100,8 @@ export function parseSettings(value: unknown, options: { dev?: boolean } = {}): 
     const path = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].join(".");
     throw new Error(`settings: ${path || "the file"}: ${unknown === undefined ? issue?.message : "no such setting"}`);
   }
-  const { callers, sharedState, ...settings } = parsed.data;
-  const present = { callers, sharedState };
+  const { sharedState, ...settings } = parsed.data;
+  const present = { sharedState };
   for (const field of NOT_YET_EFFECTIVE) {
     if (present[field] !== undefined && !options.dev) {
       throw new Error(

@@ -1,10 +1,44 @@
 /** What may a gateway be told that is not an object of the cluster? */
+import type { Zone } from "../routing/zones.ts";
 
 export interface GatewaySettings {
   readonly limits: LimitSettings;
   readonly egress: EgressSettings;
   /** Where this proxy runs: a name of the operator's choice. */
   readonly location: string;
+  /** Where a caller belongs, when its AIClient does not say. Absent: then nothing is known of it. */
+  readonly callers?: CallerSettings | undefined;
+}
+
+/** In the order in which they are asked: token, header, address. */
+export interface CallerSettings {
+  readonly jwt?: TokenSettings | undefined;
+  /** Networks of proxies whose headers count: `residencyHeader` and X-Forwarded-For. */
+  readonly trustedProxies: readonly string[];
+  /** In lower case. */
+  readonly residencyHeader?: string | undefined;
+  /** The longest prefix that has the address says what it says. */
+  readonly cidrs: readonly AddressRange[];
+  /** A MaxMind database with countries. Asked for what no range says. */
+  readonly maxmindPath?: string | undefined;
+}
+
+export interface AddressRange {
+  readonly cidr: string;
+  readonly residency?: Zone | undefined;
+  readonly location?: string | undefined;
+}
+
+/** A token that says where its bearer belongs. It lets nobody in. */
+export interface TokenSettings {
+  /** The header with the token, in lower case; `Bearer ` in front of it is left out. */
+  readonly header: string;
+  readonly issuer: string;
+  readonly audience: string;
+  /** Where the issuer's public keys are. */
+  readonly jwksURL: string;
+  /** The claim with a zone or a country's code. */
+  readonly residencyClaim: string;
 }
 
 /** Bytes. */

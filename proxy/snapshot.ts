@@ -4,8 +4,9 @@
  * Immutable: a request holds the snapshot that it began with. What a request needs of a backend (connections, auth
  * header, path, breaker) is worked out once and kept here.
  */
-import { type Candidate, candidates, order, resourceCandidates, tiers } from "../routing/choose.ts";
+import { type Candidate, candidates, type Exclusion, order, resourceCandidates, tiers } from "../routing/choose.ts";
 import { type Rates, ratesOf } from "../routing/cost.ts";
+import { type Caller, permitted } from "../routing/filters.ts";
 import { findRoute, modelsOfDeployment, type TableIndex } from "../routing/lookup.ts";
 import { findPrice } from "../routing/prices.ts";
 import type { Credentials, Redacted } from "../routing/secrets.ts";
@@ -21,6 +22,7 @@ import { keyFrom, type Signer, signerOf } from "./realtime/sealing.ts";
 import type { Learned } from "./strategy/learned.ts";
 import type { Ledger } from "./strategy/ledger.ts";
 import type { Strategies } from "./strategy/strategies.ts";
+import type { Places } from "./upstream/concurrency.ts";
 import type { Dispatcher } from "./upstream/connections.ts";
 import type { AvailabilityHandle, Upstreams } from "./upstream/upstreams.ts";
 
@@ -34,6 +36,7 @@ export interface Target extends Candidate {
   readonly dialect: Dialect;
   readonly dispatcher: Dispatcher;
   readonly availability: AvailabilityHandle;
+  readonly places: Places;
   readonly origin: string;
   readonly host: string;
   /** Its `header` is read for each request: a token does not last as long as a snapshot. */
@@ -58,18 +61,32 @@ export interface Target extends Candidate {
   readonly fieldRules: Map<Operation, FieldRules | undefined>;
 }
 
-/** What a route makes of a model name, the same for every request of this snapshot. */
+/** What a route makes of a model name, the same for every request of such callers in this snapshot. */
 export interface Plan {
   readonly route: Route;
   readonly model: string;
+  /** Those that may serve the caller: nothing else may be asked. */
   readonly targets: readonly Target[];
-  readonly excluded: readonly { readonly backend: string; readonly reason: string; readonly message: string }[];
+  readonly excluded: readonly Exclusion[];
+  /** Of these, the ones that could serve the model and may not serve the caller. */
+  readonly keptOut: readonly Exclusion[];
   /** Where no tier has a choice to make, the order is always this. */
   readonly fixedOrder: readonly Target[] | undefined;
   readonly sticky: readonly StickyKey[];
   /** Some backend has a commitment. */
   readonly hasCommitment: boolean;
 }
+
+/** A plan before it is known who asks: never seen outside, so that nothing can be sent where a caller's data may not go. */
+interface WholePlan {
+  readonly plan: Plan;
+  readonly fix: FixOrder;
+  /** By residency. */
+  readonly narrowed: Map<Caller["residency"], Plan>;
+}
+
+/** The order where there is no choice to make. */
+type FixOrder = (route: Route, targets: readonly Target[]) => readonly Target[] | undefined;
 
 /** What a table needs that must not stand in it. */
 export interface Secrets {
@@ -91,7 +108,8 @@ export class Snapshot {
   readonly #upstreams: Upstreams;
   readonly #strategies: Strategies;
   readonly #pepper: Redacted;
-  readonly #plans = new Map<string, Plan>();
+  readonly #plans = new Map<string, WholePlan>();
+  readonly #resourcePlans = new Map<Route, WholePlan>();
   readonly #clients = new Map<string, Client>();
   readonly #deployments = new Map<string, readonly string[]>();
   #homes: ReadonlyMap<string, Provider> | undefined;
@@ -125,38 +143,39 @@ export class Snapshot {
   }
 
   /** The plan for a model asked from a namespace; undefined when no route holds the name. */
-  planFor(namespace: string, model: string): Plan | undefined {
+  planFor(namespace: string, model: string, caller: Caller): Plan | undefined {
     const name = `${namespace}\n${model}`;
-    const known = this.#plans.get(name);
-    if (known) return known;
-    const route = findRoute(this.index, namespace, model);
-    if (!route) return undefined;
-    const plan = this.planOf(route, model);
-    if (this.#plans.size < KEPT_PLANS) this.#plans.set(name, plan);
-    return plan;
-  }
-
-  planOf(route: Route, model: string): Plan {
-    const found = candidates(this.table, route, model);
-    const targets = found.candidates.map((candidate) => this.#target(candidate, route));
-    const choice = tiers(targets).some((tier) => tier.length > 1);
-    const fixedOrder = choice ? undefined : order(route, targets, undefined, () => 0);
-    const hasCommitment = targets.some(({ ledger }) => ledger !== undefined);
-    return { route, model, targets, excluded: found.excluded, fixedOrder, sticky: route.sticky, hasCommitment };
+    let whole = this.#plans.get(name);
+    if (!whole) {
+      const route = findRoute(this.index, namespace, model);
+      if (!route) return undefined;
+      const { candidates: found, excluded } = candidates(this.table, route, model);
+      whole = this.#wholePlan({ route, model, excluded, keptOut: [], sticky: route.sticky }, found, onlyOrder);
+      if (this.#plans.size < KEPT_PLANS) this.#plans.set(name, whole);
+    }
+    return narrow(whole, caller);
   }
 
   /** Where calls go that name no model: every provider of the route once, in the order of its backends. */
-  planForResources(route: Route): Plan {
-    const name = `resources\n${route.key}`;
-    const known = this.#plans.get(name);
-    if (known) return known;
-    const targets = resourceCandidates(this.table, route).map((candidate) => this.#target(candidate, route));
-    // What another backend keeps stays within reach, but nothing new is made there.
-    const makers = targets.filter(({ backend }) => backend.failover !== "Never");
-    const fixedOrder = tiers(makers).flat();
-    const plan = { route, model: "", targets, excluded: [], fixedOrder, sticky: [], hasCommitment: false };
-    if (this.#plans.size < KEPT_PLANS) this.#plans.set(name, plan);
-    return plan;
+  planForResources(route: Route, caller: Caller): Plan {
+    let whole = this.#resourcePlans.get(route);
+    if (!whole) {
+      const found = resourceCandidates(this.table, route);
+      whole = this.#wholePlan({ route, model: "", excluded: [], keptOut: [], sticky: [] }, found, makers);
+      if (this.#resourcePlans.size < KEPT_PLANS) this.#resourcePlans.set(route, whole);
+    }
+    return narrow(whole, caller);
+  }
+
+  #wholePlan(
+    facts: Omit<Plan, "targets" | "fixedOrder" | "hasCommitment">,
+    found: readonly Candidate[],
+    fix: FixOrder,
+  ): WholePlan {
+    const targets = found.map((candidate) => this.#target(candidate, facts.route));
+    const hasCommitment = targets.some(({ ledger }) => ledger !== undefined);
+    const plan = { ...facts, targets, hasCommitment, fixedOrder: fix(facts.route, targets) };
+    return { plan, fix, narrowed: new Map() };
   }
 
   /** The provider whose things carry this home in their ids. */
@@ -187,6 +206,7 @@ export class Snapshot {
       dialect,
       dispatcher: this.#upstreams.dispatcherFor(provider, this.credentials),
       availability: this.#upstreams.availability.handle(provider, candidate.modelName),
+      places: this.#upstreams.places.of(provider),
       origin: url.origin,
       host: url.host,
       authorization: this.#upstreams.authorizationOf(provider, this.credentials),
@@ -203,6 +223,28 @@ export class Snapshot {
       fieldRules: new Map(),
     };
   }
+}
+
+/** With only the backends that may serve the caller; made once for each residency. */
+function narrow({ plan, fix, narrowed }: WholePlan, caller: Caller): Plan {
+  const known = narrowed.get(caller.residency);
+  if (known) return known;
+  const { candidates: targets, excluded: keptOut } = permitted(plan.route, plan.targets, caller);
+  const excluded = [...plan.excluded, ...keptOut];
+  const fixedOrder = fix(plan.route, targets);
+  const made = keptOut.length === 0 ? plan : { ...plan, targets, excluded, keptOut, fixedOrder };
+  narrowed.set(caller.residency, made);
+  return made;
+}
+
+function onlyOrder(route: Route, targets: readonly Target[]): readonly Target[] | undefined {
+  const choice = tiers(targets).some((tier) => tier.length > 1);
+  return choice ? undefined : (order(route, targets, undefined, () => 0) as readonly Target[]);
+}
+
+/** What another backend keeps stays within reach, but nothing new is made there. */
+function makers(_route: Route, targets: readonly Target[]): readonly Target[] {
+  return tiers(targets.filter(({ backend }) => backend.failover !== "Never")).flat();
 }
 
 /** The name to put into a body's `model`, as JSON text; undefined when the body goes as it is. */

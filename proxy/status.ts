@@ -12,9 +12,12 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     lastReload: telemetry.lastReload ?? null,
     draining: services.draining(),
     inFlight: load.inFlight,
+    load: { limit: load.limit, pressure: load.pressure ?? null, refused: load.refused },
     openStreams: telemetry.openStreams,
     keptBodies: { bytes: replayPool.used, capacity: replayPool.capacity },
-    providers: upstreams.availability.snapshot(),
+    providers: upstreams.availability
+      .snapshot()
+      .map((status) => ({ ...status, calls: upstreams.places.load(status.provider) })),
     tokens: upstreams.authorizations.status(),
     routes: snapshot?.table.routes.map(describeRoute) ?? [],
     clients: snapshot?.table.clients.length ?? 0,

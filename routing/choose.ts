@@ -9,6 +9,7 @@
 import { hash } from "node:crypto";
 import { findPrice } from "./prices.ts";
 import type { Backend, Model, Provider, Route, RoutingTable, StickyKey } from "./table.ts";
+import type { Zone } from "./zones.ts";
 
 /** The name by which a route claims every model that no other route of its namespace claims. */
 export const ANY_MODEL = "*";
@@ -21,9 +22,11 @@ export interface Candidate {
   readonly modelName: string;
   /** What the provider calls it: Azure's deployment, OpenAI's model. */
   readonly upstreamModel: string;
+  /** Where it may process what it is sent. Empty: anywhere. */
+  readonly zones: readonly Zone[];
 }
 
-export type ExclusionReason = "ProviderGone" | "ModelNotOffered" | "Unpriced";
+export type ExclusionReason = "ProviderGone" | "ModelNotOffered" | "ResidencyNotAllowed" | "Unpriced";
 
 /** How a strategy ranks the backends of one tier: the lowest first; equal ones are drawn by weight. */
 export type Score<One extends Candidate = Candidate> = (candidate: One) => number;
@@ -34,9 +37,9 @@ export interface Exclusion {
   readonly message: string;
 }
 
-/** The backends of a route that can serve a model, as written, and why the others cannot. */
+/** The backends of a route that can serve a model, as written, and why the others cannot. Who may be served: `permitted`. */
 export function candidates(
-  table: RoutingTable,
+  table: Pick<RoutingTable, "providers">,
   route: Route,
   requestedModel: string,
 ): { candidates: readonly Candidate[]; excluded: readonly Exclusion[] } {
@@ -58,7 +61,15 @@ export function candidates(
     const model = offered(provider, modelName, asked);
     if (model === undefined) excluded.push(notOffered(backend, provider, modelName));
     else if (isUnpriced(route, provider, model, modelName)) excluded.push(unpriced(backend, provider, modelName));
-    else found.push({ backend, provider, model, modelName, upstreamModel: model.upstream });
+    else
+      found.push({
+        backend,
+        provider,
+        model,
+        modelName,
+        upstreamModel: model.upstream,
+        zones: zonesOf(provider, model),
+      });
   }
   return { candidates: found, excluded };
 }
@@ -72,9 +83,17 @@ export function resourceCandidates(table: RoutingTable, route: Route): readonly 
   for (const backend of route.backends) {
     const provider = Object.hasOwn(table.providers, backend.provider) ? table.providers[backend.provider] : undefined;
     if (provider === undefined || found.has(provider.key)) continue;
-    found.set(provider.key, { backend, provider, model: { upstream: "" }, modelName: "", upstreamModel: "" });
+    const { zones = ANYWHERE } = provider;
+    found.set(provider.key, { backend, provider, model: { upstream: "" }, modelName: "", upstreamModel: "", zones });
   }
   return [...found.values()];
+}
+
+const ANYWHERE: readonly Zone[] = [];
+
+/** On Azure each deployment is a promise of its own, on OpenAI the project is. */
+function zonesOf(provider: Provider, model: Model): readonly Zone[] {
+  return (provider.type === "AzureOpenAI" ? model.zones : provider.zones) ?? ANYWHERE;
 }
 
 function notOffered(backend: Backend, provider: Provider, modelName: string): Exclusion {

@@ -11,6 +11,7 @@ import { makeClients } from "./compile/clients.ts";
 import { type CompileInput, collect } from "./compile/collect.ts";
 import { judgePending } from "./compile/pending.ts";
 import { makeProviders } from "./compile/providers.ts";
+import { judgeResidency } from "./compile/residency.ts";
 import { makeRoutes } from "./compile/routes.ts";
 import { validate } from "./compile/validate.ts";
 import { verdictOf } from "./compile/verdicts.ts";
@@ -34,6 +35,7 @@ const STEPS: readonly ((world: World) => void)[] = [
   makeClients, // with their keys
   claimModels, // who holds which name; needs to know which routes are accepted
   makeRoutes, // needs providers and claims
+  judgeResidency, // who can never be served needs all of them
 ];
 
 /** `lastTable` lends the last accepted form of a route whose own spec is rejected, and nothing else. */

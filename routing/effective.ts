@@ -21,9 +21,7 @@ export interface PendingField {
 }
 
 export const PENDING_FIELDS: readonly PendingField[] = [
-  { kind: "AIRoute", path: "compliance", effect: "Protects", instead: "no residency is enforced" },
   { kind: "AIRoute", path: "contentPolicy", effect: "Protects", instead: "no content is checked" },
-  { kind: "AIClient", path: "residency", effect: "Protects", instead: "no residency is enforced" },
   { kind: "AIClient", path: "limits", effect: "Protects", instead: "no limit is enforced" },
   { kind: "AIClient", path: "budget", effect: "Protects", instead: "no budget is enforced" },
 
@@ -31,7 +29,6 @@ export const PENDING_FIELDS: readonly PendingField[] = [
   { kind: "AIRoute", path: "rollout", effect: "Tunes", instead: "it stays at stable 100 %, candidate 0 %" },
   { kind: "AIRoute", path: "strategy", effect: "Tunes", values: ["Latency"], instead: "it works as Weighted" },
   { kind: "AIRoute", path: "latency", effect: "Tunes", instead: "latency does not order the backends" },
-  { kind: "AIRoute", path: "failover.hedgeAfter", effect: "Tunes", instead: "no second attempt runs beside the first" },
   {
     kind: "AIRoute",
     path: "failover.streamRecovery",
@@ -40,9 +37,6 @@ export const PENDING_FIELDS: readonly PendingField[] = [
     instead: "a cut stream ends with an error",
   },
   { kind: "AIClient", path: "location", effect: "Tunes", instead: "latency does not order the backends" },
-  // Where an OpenAI project processes is a declaration that residency rules read; by itself it refuses nothing.
-  { kind: "AIProvider", path: "residency", effect: "Tunes", instead: "no rule reads it" },
-  { kind: "AIProvider", path: "concurrency", effect: "Tunes", instead: "calls at once are not bounded" },
   { kind: "AIProvider", path: "models[].limits", effect: "Tunes", instead: "the provider's own 429 is what counts" },
 ];
 

@@ -26,15 +26,23 @@ export function explanationText(explanation: Explanation): string {
     .join("");
 }
 
-function head({ request, namespace, client, route, foundBy, strategy, stickyKey, refusal }: Explanation): string[] {
+function head(explanation: Explanation): string[] {
+  const { request, namespace, client, route, foundBy, strategy, stickyKey, refusal } = explanation;
   const caller = client === undefined ? "without a client" : `client ${client}`;
   const lines = [`Model ${request.model}, asked from namespace ${namespace}, ${caller}`];
   if (route !== undefined && foundBy !== undefined) {
     lines.push(`Route ${route} ${FOUND_BY[foundBy]}; strategy ${strategy}`);
   }
+  lines.push(...residence(explanation));
   if (stickyKey !== undefined) lines.push(`Sticky: this caller's key always gives the order below`);
   if (refusal !== undefined) lines.push(`Would be refused: ${refusal.code}, ${refusal.message}`);
   return lines;
+}
+
+function residence({ residency, zones, route }: Explanation): string[] {
+  if (residency === undefined) return [];
+  if (route === undefined) return [`Residency ${residency}`];
+  return [`Residency ${residency}: data may be processed in ${zones?.join(", ")}`];
 }
 
 function tried({ tried: backends }: Explanation): string[] {
@@ -50,7 +58,13 @@ function widest(backends: readonly { readonly backend: string }[]): number {
 function describe(backend: ExplainedBackend, width: number): string {
   const only = backend.onlyFirst ? ", only when drawn first" : "";
   const share = `first for ${percent(backend.share)}`.padEnd("first for 100.0 %".length);
-  return `${backend.backend.padEnd(width)}  ${share}  ${target(backend)}${only}`;
+  return `${backend.backend.padEnd(width)}  ${share}  ${target(backend)}${only}${places(backend)}`;
+}
+
+function places({ concurrency }: ExplainedBackend): string {
+  if (concurrency === undefined) return "";
+  const { max, queue } = concurrency;
+  return `, at most ${max} calls at once from a proxy${queue > 0 ? ` and ${queue} waiting` : ""}`;
 }
 
 function target({ provider, upstreamKind, upstreamModel, priority, weight }: ExplainedBackend): string {
@@ -133,13 +147,17 @@ function coverText(commitment: Commitment): string {
   return `$${usdPerHour} an hour at a discount of ${discountPercent} % covers ${list}`;
 }
 
-function limits({ failover }: Explanation): string[] {
+function limits({ failover, tried }: Explanation): string[] {
   if (failover === undefined) return [];
   const again = `a backend that fails is asked again ${times(failover.retrySameProvider)}`;
   const next = failover.fallbackToNext ? "then the next one" : "no other is asked";
-  return [
+  const lines = [
     `Failover: at most ${failover.maxAttempts} attempts within ${formatDuration(failover.maxDuration)}; ${again}, ${next}`,
   ];
+  const { hedgeAfter } = failover;
+  if (hedgeAfter === undefined || tried.length < 2) return lines;
+  const when = `after ${formatDuration(hedgeAfter)} without a byte`;
+  return [...lines, `Hedging: ${when} the next one is asked too, the first answer counts and both are paid`];
 }
 
 function times(count: number): string {

@@ -8,17 +8,21 @@ import { ANY_MODEL, type Candidate, candidates, type Exclusion, order, type Scor
 import { coverOf } from "./commitment.ts";
 import { ratesOf } from "./cost.ts";
 import { amountOf, costScore, expectedCost } from "./expected-cost.ts";
+import { allowedZones, type Caller, permitted } from "./filters.ts";
 import { findRoute, indexTable, mayUse } from "./lookup.ts";
 import { type FoundPrice, findPrice } from "./prices.ts";
 import { firstShares } from "./shares.ts";
-import type { Client, Commitment, Failover, ObjectKey, Route, RoutingTable, Strategy } from "./table.ts";
+import type { Client, Commitment, Concurrency, Failover, ObjectKey, Route, RoutingTable, Strategy } from "./table.ts";
 import type { Verdict } from "./verdict.ts";
+import type { Zone } from "./zones.ts";
 
 export interface HypotheticalRequest {
   /** Where the caller belongs; a client's key overrides it. */
   readonly namespace: string;
   /** An AIClient, `namespace/name` or a name in `namespace`. Absent: an anonymous caller. */
   readonly client?: string;
+  /** What the gateway's settings would say of the caller; what the client says counts before it. */
+  readonly residency?: Zone;
   readonly model: string;
   /** By name in any case. */
   readonly headers?: Readonly<Record<string, string>>;
@@ -53,6 +57,8 @@ export interface ExplainedBackend {
   readonly commitment?: Commitment;
   /** Under strategy Cost: what the request would cost here, in nano-dollars. */
   readonly expectedCost?: number;
+  /** Of each proxy's calls to the provider; absent: no limit. */
+  readonly concurrency?: Concurrency;
   /** With `failover: Never`: tried when it is drawn first, and never after another failed. */
   readonly onlyFirst: boolean;
 }
@@ -65,6 +71,10 @@ export interface Explanation {
   readonly request: HypotheticalRequest;
   readonly namespace: string;
   readonly client?: ObjectKey;
+  /** Absent: nothing is known of the caller. */
+  readonly residency?: Zone;
+  /** Where the caller's data may be processed over the route. Absent: anywhere. */
+  readonly zones?: readonly Zone[];
   /** What the caller would be told instead of an answer; `code` as in the error's body. */
   readonly refusal?: { readonly code: string; readonly message: string };
   readonly route?: ObjectKey;
@@ -86,7 +96,13 @@ export function explain(table: RoutingTable, request: HypotheticalRequest, hints
   const index = indexTable(table);
   const client = findClient(table, request);
   const namespace = client?.namespace ?? request.namespace;
-  const who = { request, namespace, ...(client !== undefined && { client: client.key }) };
+  const residency = client?.residency ?? request.residency;
+  const who = {
+    request,
+    namespace,
+    ...(client !== undefined && { client: client.key }),
+    ...(residency !== undefined && { residency }),
+  };
   if (request.client !== undefined && client === undefined) {
     return { ...who, ...NOTHING, refusal: unknownClient(request, hints) };
   }
@@ -100,7 +116,7 @@ export function explain(table: RoutingTable, request: HypotheticalRequest, hints
     return { ...who, ...NOTHING, refusal: { code: "model_not_found", message } };
   }
   const foundBy = route.models.includes(request.model) ? "Name" : "Any";
-  return { ...who, ...explainRoute(table, route, request, hints), foundBy };
+  return { ...who, ...explainRoute(table, route, request, { residency }, hints), foundBy };
 }
 
 function findClient(table: RoutingTable, request: HypotheticalRequest): Client | undefined {
@@ -133,9 +149,12 @@ function explainRoute(
   table: RoutingTable,
   route: Route,
   request: HypotheticalRequest,
+  caller: Caller,
   hints: Hints,
 ): Omit<Explanation, "request" | "namespace"> {
-  const { candidates: all, excluded } = candidates(table, route, request.model);
+  const able = candidates(table, route, request.model);
+  const { candidates: all, excluded: keptOut } = permitted(route, able.candidates, caller);
+  const zones = allowedZones(route, caller);
   const stickyKey = keyOf(route, request);
   const reasons = new Map(all.map((candidate) => [candidate, unavailability(candidate, hints)]));
   const isAvailable = (candidate: Candidate) => reasons.get(candidate) === undefined;
@@ -145,17 +164,18 @@ function explainRoute(
   const tell = (candidate: Candidate) => toExplained(candidate, shares.get(candidate.backend.name) ?? 0, tokens);
   const tried = inOrder(route, all, stickyKey, shares, score).filter(isAvailable);
   const skipped = all.filter((candidate) => !isAvailable(candidate));
-  const refusal = tried.length > 0 ? undefined : nobody(route, request, all, hints);
+  const refusal = tried.length > 0 ? undefined : nobody(route, request, all, keptOut, hints);
   return {
     ...(refusal !== undefined && { refusal }),
     route: route.key,
+    ...(zones !== undefined && { zones }),
     strategy: route.strategy,
     ...(stickyKey !== undefined && { stickyKey }),
     failover: route.failover,
     ...(tokens !== undefined && { tokens }),
     tried: tried.map(tell),
     skipped: skipped.map((candidate) => ({ ...tell(candidate), reason: reasons.get(candidate) ?? "" })),
-    excluded: excluded.map((exclusion) => withCause(route, exclusion, hints)),
+    excluded: [...able.excluded, ...keptOut].map((exclusion) => withCause(route, exclusion, hints)),
   };
 }
 
@@ -238,13 +258,23 @@ function toExplained(candidate: Candidate, share: number, tokens: Tokens | undef
     ...(price !== undefined && { price }),
     ...(model.commitment !== undefined && { commitment: model.commitment }),
     ...(cost !== undefined && cost < Number.POSITIVE_INFINITY && { expectedCost: cost }),
+    ...(provider.concurrency !== undefined && { concurrency: provider.concurrency }),
     onlyFirst: backend.failover === "Never",
   };
 }
 
-function nobody(route: Route, request: HypotheticalRequest, all: readonly Candidate[], hints: Hints) {
+function nobody(
+  route: Route,
+  request: HypotheticalRequest,
+  all: readonly Candidate[],
+  keptOut: readonly Exclusion[],
+  hints: Hints,
+) {
   if (all.length > 0) {
     return { code: "no_backend_available", message: `no backend of route ${route.key} may answer now` };
+  }
+  if (keptOut.length > 0) {
+    return { code: "residency_unsatisfiable", message: `nothing that route ${route.key} has may serve this caller` };
   }
   const isAny = route.models.includes(ANY_MODEL) && !route.models.includes(request.model);
   const why = whyNot(hints.verdicts, "AIRoute", route.key);

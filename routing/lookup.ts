@@ -6,6 +6,7 @@
  */
 import { byCodeUnit } from "./canonical.ts";
 import { ANY_MODEL, candidates } from "./choose.ts";
+import { type Caller, permitted } from "./filters.ts";
 import { atOnce, PIECE, type Pieces } from "./pieces.ts";
 import type { Client, Route, RoutingTable, Sharing } from "./table.ts";
 
@@ -160,10 +161,15 @@ export interface OfferedModel {
 }
 
 /**
- * What `/v1/models` lists: the names that the caller may ask for and a backend serves, sorted. A `*` route adds the
+ * What `/v1/models` lists: the names that the caller may ask for and a backend may serve to it, sorted. A `*` route adds the
  * names that its providers list, although it takes more.
  */
-export function modelsFor(index: TableIndex, namespace: string, client?: Client): readonly OfferedModel[] {
+export function modelsFor(
+  index: TableIndex,
+  namespace: string,
+  client?: Client,
+  caller: Caller = { residency: client?.residency },
+): readonly OfferedModel[] {
   const names = new Set<string>();
   for (const route of routesFor(index, namespace, client)) {
     for (const name of namesOf(index.table, route)) if (mayUse(client, name)) names.add(name);
@@ -171,9 +177,9 @@ export function modelsFor(index: TableIndex, namespace: string, client?: Client)
   const offered: OfferedModel[] = [];
   for (const model of [...names].sort(byCodeUnit)) {
     const route = findRoute(index, namespace, model);
-    if (route !== undefined && candidates(index.table, route, model).candidates.length > 0) {
-      offered.push({ model, route });
-    }
+    if (route === undefined) continue;
+    const able = permitted(route, candidates(index.table, route, model).candidates, caller).candidates;
+    if (able.length > 0) offered.push({ model, route });
   }
   return offered;
 }

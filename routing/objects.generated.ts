@@ -46,7 +46,7 @@ export interface AIProviderSpec {
   };
   /** AzureOpenAI only: the Azure region of the resource, such as swedencentral. With each model's deploymentType it decides where data may be processed; without it no residency is satisfied. */
   readonly region?: string;
-  /** OpenAI only: the zones in which this provider's project stores and processes data, such as [EU] for an EU project on the EU endpoint. Left out, it satisfies no residency. */
+  /** OpenAI only: the zones in which this provider's project stores and processes data, such as [EU] for an EU project on the EU endpoint. Left out, it satisfies no residency; with several, only one whose data may be in all of them. */
   readonly residency?: readonly ("APAC" | "EU" | "US" | "USGov")[];
   /** How Tandem proves itself to the provider. Exactly one of its fields. */
   readonly auth: {

@@ -7,6 +7,7 @@
  */
 import { PRICE_LIST } from "./price-list.generated.ts";
 import type { Model, Price, Provider } from "./table.ts";
+import { type Zone, zoneOfRegion } from "./zones.ts";
 
 export interface FoundPrice {
   readonly price: Price;
@@ -58,17 +59,14 @@ function inArea(name: string, area: Area | undefined): Price | undefined {
   return differs ? undefined : listed(`azure/${name}`);
 }
 
-/** Of regions, by what their names say: price lists know no others. */
-const REGIONS: readonly (readonly [RegExp, Area])[] = [
-  [/^usgov/, "azure/us-gov/"],
-  [/^(east|west|central|northcentral|southcentral|westcentral)us\d?$/, "azure/us/"],
-  [/^(sweden|france|germany|italy|poland|spain|norway|switzerland|belgium|austria|denmark)[a-z]+$/, "azure/eu/"],
-  [/^(north|west)europe$/, "azure/eu/"],
-  [/^(australia|japan|korea|indonesia|malaysia|newzealand|taiwan)[a-z]+$/, "azure/apac/"],
-  [/^(east|southeast)asia$/, "azure/apac/"],
-  [/india$/, "azure/apac/"],
-];
+const AREA_OF: Readonly<Record<Zone, Area>> = {
+  APAC: "azure/apac/",
+  EU: "azure/eu/",
+  US: "azure/us/",
+  USGov: "azure/us-gov/",
+};
 
 function areaOf(region: string | undefined): Area | undefined {
-  return REGIONS.find(([pattern]) => pattern.test(region ?? ""))?.[1];
+  const zone = region === undefined ? undefined : zoneOfRegion(region);
+  return zone && AREA_OF[zone];
 }

@@ -85,6 +85,8 @@ const someTimeouts = object({
   "request?": integer,
 });
 
+const zone = oneOf("APAC", "EU", "US", "USGov");
+
 const sharing: Check = (value, path) => (value === "Same" || value === "All" ? undefined : list(text)(value, path));
 
 const stickyKey: Check = (value, path) =>
@@ -139,6 +141,7 @@ const provider = object({
     "batchEndpoint?": oneOf("Short", "Versioned"),
   }),
   "region?": text,
+  "zones?": list(zone),
   auth,
   "tls?": object({ ca: text }),
   models: record(
@@ -147,6 +150,7 @@ const provider = object({
       "baseModel?": text,
       "contextTokens?": integer,
       "deploymentType?": text,
+      "zones?": list(zone),
       "apiVersion?": text,
       "timeouts?": someTimeouts,
       "price?": price,
@@ -166,6 +170,7 @@ const provider = object({
     minRequests: integer,
     recoveryTimeout: integer,
   }),
+  "concurrency?": object({ max: integer, queue: integer }),
   rateLimitGroup: text,
 });
 
@@ -195,10 +200,21 @@ const route = object({
     maxAttempts: integer,
     maxDuration: integer,
     backoff: object({ base: integer, max: integer }),
+    "hedgeAfter?": integer,
   }),
   allowedClients: sharing,
   "cost?": object({ unpriced: oneOf("Exclude") }),
   "foreignIDs?": oneOf("Probe"),
+  "compliance?": object({
+    rules: list(
+      object({
+        residency: zone,
+        allow: list(zone),
+        "allowTools?": list(oneOf("DataSources", "MCP", "RemoteFiles", "RemoteImages", "WebSearch")),
+      }),
+    ),
+    unknownResidency: oneOf("Allow", "Deny"),
+  }),
 });
 
 const client = object({
@@ -208,6 +224,7 @@ const client = object({
   keys: list(object({ name: text, hmac: text })),
   "models?": list(text),
   "defaultRoute?": text,
+  "residency?": zone,
   "statefulListing?": oneOf("Allow"),
 });
 

@@ -5,6 +5,8 @@
  * milliseconds. Additive changes keep `SCHEMA_VERSION`; a proxy refuses a table whose version it does not know.
  */
 
+import type { Zone } from "./zones.ts";
+
 export const SCHEMA_VERSION = 1;
 
 /** `namespace/name` of an object. */
@@ -39,6 +41,8 @@ export interface Provider {
   /** Azure only; absent where nothing was said. */
   readonly compatibility?: Compatibility;
   readonly region?: string;
+  /** Where it keeps and processes what names no model; on OpenAI also everything else. Absent: anywhere. */
+  readonly zones?: readonly Zone[];
   readonly auth: ProviderAuth;
   readonly tls?: { readonly ca: CredentialVersion };
   /** By the gateway's name for the model. */
@@ -48,6 +52,8 @@ export interface Provider {
   readonly health?: HealthCheck;
   /** Absent: the breaker is off. */
   readonly breaker?: Breaker;
+  /** Absent: no limit. */
+  readonly concurrency?: Concurrency;
   /** Providers with the same group share what is known of rate limits. */
   readonly rateLimitGroup: string;
 }
@@ -88,6 +94,8 @@ export interface Model {
   readonly baseModel?: string;
   readonly contextTokens?: number;
   readonly deploymentType?: string;
+  /** Azure only: where this deployment may process what it is sent. Absent: anywhere. */
+  readonly zones?: readonly Zone[];
   readonly apiVersion?: string;
   readonly timeouts?: Partial<Timeouts>;
   /** What the provider object says; absent: the shipped list may know it. */
@@ -159,6 +167,14 @@ export interface Breaker {
   readonly recoveryTimeout: number;
 }
 
+/** Of one proxy's calls to the provider. */
+export interface Concurrency {
+  /** In flight at once. */
+  readonly max: number;
+  /** How many more may wait for a place. */
+  readonly queue: number;
+}
+
 export type Strategy = "Weighted" | "BlueGreen" | "Cost" | "Latency";
 
 export interface Route {
@@ -183,7 +199,26 @@ export interface Route {
   readonly cost?: { readonly unpriced: "Exclude" };
   /** Absent: ids that Tandem did not give out are not found. */
   readonly foreignIDs?: "Probe";
+  /** Absent: a known residency means its own zone only, and callers of unknown residency are served. */
+  readonly compliance?: Compliance;
 }
+
+export interface Compliance {
+  /** At most one for each residency. */
+  readonly rules: readonly ResidencyRule[];
+  /** Whether callers of whom nothing is known are served. */
+  readonly unknownResidency: "Allow" | "Deny";
+}
+
+export interface ResidencyRule {
+  readonly residency: Zone;
+  /** The zones in which the data of such callers may be processed. */
+  readonly allow: readonly Zone[];
+  /** What may send content elsewhere all the same. */
+  readonly allowTools?: readonly ElsewhereTool[];
+}
+
+export type ElsewhereTool = "DataSources" | "MCP" | "RemoteFiles" | "RemoteImages" | "WebSearch";
 
 export type Sharing = "Same" | "All" | readonly string[];
 
@@ -209,6 +244,8 @@ export interface Failover {
   /** Milliseconds; no new attempt begins after this. */
   readonly maxDuration: number;
   readonly backoff: { readonly base: number; readonly max: number };
+  /** Milliseconds of silence after which a second backend is asked beside the first. Absent: never. */
+  readonly hedgeAfter?: number;
 }
 
 export interface Client {
@@ -219,6 +256,8 @@ export interface Client {
   /** Absent: every model that a route offers. */
   readonly models?: readonly string[];
   readonly defaultRoute?: string;
+  /** Where its data may be processed. Absent: what else is known of the caller decides. */
+  readonly residency?: Zone;
   /** Absent: lists of what is kept at providers are closed. */
   readonly statefulListing?: "Allow";
 }

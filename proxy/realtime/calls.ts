@@ -9,11 +9,12 @@ import type { RequestContext } from "../context.ts";
 import { homeOf, ownerOf } from "../ids/affinity.ts";
 import type { Target } from "../snapshot.ts";
 import { identify } from "../stages/identify.ts";
+import { withholdFrom, withholdUnseen } from "../stages/withhold.ts";
 import { ask, reading, respond, translated } from "./exchange-with.ts";
 import type { Place } from "./json-places.ts";
 import type { Whole } from "./post.ts";
 import { routeByKey, routeByModel, routeByPath } from "./routes.ts";
-import { modelIn, modelsOf, type SessionModels } from "./session-models.ts";
+import { modelIn, modelsOf } from "./session-models.ts";
 
 const SESSION = "session";
 const FORM_FIELDS: ReadonlySet<string> = new Set([SESSION, "sdp"]);
@@ -21,9 +22,12 @@ const FORM_FIELDS: ReadonlySet<string> = new Set([SESSION, "sdp"]);
 /** An SDP offer, alone or in a form beside its session. */
 export async function makeCall(context: RequestContext, body: Buffer): Promise<void> {
   const { ephemeral, exchange, snapshot, request, client, namespace } = context;
-  const models = sessionIn(request.headers["content-type"], body);
+  const session = sessionIn(request.headers["content-type"], body);
+  const models = session && reading(() => modelsOf(body, session));
   if (ephemeral) routeByKey(context, ephemeral);
   else routeByModel(context, models && modelIn(models));
+  if (session) withholdFrom(context, body.subarray(session.start, session.end));
+  withholdUnseen(context, "sdp", "opens a channel past the gateway, over which tools can be asked for unseen");
   const answer = await ask(context, (target) => (models ? translated(context, target, body, models) : body));
   if (!answer) return;
   const id = idOf(answer);
@@ -32,11 +36,10 @@ export async function makeCall(context: RequestContext, body: Buffer): Promise<v
   respond(context, answer, answer.body, own === undefined ? {} : { location: `${exchange.path}/${own}` });
 }
 
-function sessionIn(type: string | undefined, body: Buffer): SessionModels | undefined {
+function sessionIn(type: string | undefined, body: Buffer): Place | undefined {
   if (type === undefined || !isFormType(type)) return undefined;
   const part = readForm(body, type, FORM_FIELDS).parts.find(({ name }) => name === SESSION);
-  const place: Place | undefined = part && { kind: "nested", start: part.start, end: part.end };
-  return place && reading(() => modelsOf(body, place));
+  return part && { kind: "nested", start: part.start, end: part.end };
 }
 
 /** `Location: /v1/realtime/calls/rtc_…`, relative or whole (OpenAI's specification, POST /realtime/calls). */
@@ -54,6 +57,7 @@ export async function steerCall(context: RequestContext, body: Buffer): Promise<
   identify(context);
   context.exchange.model = models && modelIn(models);
   await routeByPath(context);
+  if (body.length > 0) withholdFrom(context, body);
   const answer = await ask(context, (target) => (models ? translated(context, target, body, models) : body));
   if (answer) respond(context, answer, answer.body);
 }

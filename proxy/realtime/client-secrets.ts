@@ -7,6 +7,7 @@ import type { RequestContext } from "../context.ts";
 import { GatewayError } from "../errors.ts";
 import { homeOf } from "../ids/affinity.ts";
 import type { Target } from "../snapshot.ts";
+import { withholdFrom } from "../stages/withhold.ts";
 import { sealKey } from "./ephemeral.ts";
 import { ask, reading, respond, translated } from "./exchange-with.ts";
 import { fieldsAt, JsonProblem, placeAt, setting, textAt, valueAt, withEdits } from "./json-places.ts";
@@ -38,6 +39,7 @@ export async function makeSecret(context: RequestContext, body: Buffer): Promise
     return session ? modelsOf(body, session) : NO_MODELS;
   });
   routeByModel(context, modelIn(models));
+  withholdFrom(context, body);
   const answer = await ask(context, (target) => translated(context, target, body, models));
   if (answer) respond(context, answer, sealed(context, answer.body, shape.secret));
 }

@@ -14,6 +14,7 @@ import { JsonProblem, withEdits } from "./json-places.ts";
 import { pathOf } from "./places.ts";
 import { post, type Whole } from "./post.ts";
 import { headersTo } from "./provider-request.ts";
+import { zonesFor } from "./routes.ts";
 import { ForeignModel, type SessionModels, translations } from "./session-models.ts";
 import { firstOf } from "./walk.ts";
 
@@ -67,7 +68,7 @@ export function translated(context: RequestContext, target: Target, body: Buffer
   const { client, exchange } = context;
   const { session, transcription } = models;
   const names = [exchange.model, session?.name ?? transcription?.name];
-  const naming = { client, target, names, transcribesOnly: models.isTranscription };
+  const naming = { client, target, zones: zonesFor(context), names, transcribesOnly: models.isTranscription };
   return withEdits(
     body,
     reading((): Edit[] => translations(models, naming)),

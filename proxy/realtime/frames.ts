@@ -4,6 +4,7 @@
  * As little as possible: audio flows through by the thousand. From the caller only a frame that can name a model is
  * scanned; from the provider the first bytes tell the type, and three types are read further.
  */
+import type { ErrorCode, GatewayError } from "../errors.ts";
 import { fieldsAt, JsonProblem, textAt, withEdits, withoutMark } from "./json-places.ts";
 import { ForeignModel, modelsOf, type Naming, translations } from "./session-models.ts";
 
@@ -15,9 +16,12 @@ const UPDATES = new Set(["session.update", "transcription_session.update"]);
 const FRONT = /^\s*\{\s*(?:"event_id"\s*:\s*"[^"\\]{0,100}"\s*,\s*)?"type"\s*:\s*"([^"\\]{1,100})"/;
 const FRONT_BYTES = 256;
 
+/** Why this JSON must not go to the provider, whatever models it names. */
+export type Judge = (json: Buffer) => GatewayError | undefined;
+
 /** A frame that must not go to the provider. */
 export interface Refusal {
-  readonly code: "invalid_json" | "duplicate_field" | "model_not_found";
+  readonly code: ErrorCode;
   readonly message: string;
   readonly param: string | null;
   /** The caller's id of the event. */
@@ -25,7 +29,9 @@ export interface Refusal {
 }
 
 /** The caller's frame as the provider gets it. */
-export function toProvider(frame: Buffer, naming: () => Naming): Buffer | Refusal {
+export function toProvider(frame: Buffer, naming: () => Naming, judge: Judge | undefined): Buffer | Refusal {
+  const refused = judge?.(withoutMark(frame));
+  if (refused) return { code: refused.code, message: refused.message, param: refused.param, eventID: eventIDOf(frame) };
   // Only an escape could hide the key from this search.
   if (!frame.includes(SESSION_KEY) && !frame.includes(BACKSLASH)) return frame;
   const json = withoutMark(frame);
@@ -42,6 +48,15 @@ export function toProvider(frame: Buffer, naming: () => Naming): Buffer | Refusa
     if (error instanceof ForeignModel) return { code: "model_not_found", message, param: "session.model", eventID };
     if (error instanceof JsonProblem) return { code: error.code, message, param: error.field ?? null, eventID };
     throw error;
+  }
+}
+
+function eventIDOf(frame: Buffer): string | null {
+  const json = withoutMark(frame);
+  try {
+    return textAt(json, fieldsAt(json, ["event_id"]).get("event_id")) ?? null;
+  } catch {
+    return null;
   }
 }
 

@@ -4,6 +4,8 @@
  * By its model where it names one; a key or call that a provider has made goes back to that provider; a session that
  * only transcribes may name no model before it is open, and takes its route as any call without a model does.
  */
+import { allowedZones } from "../../routing/filters.ts";
+import type { Zone } from "../../routing/zones.ts";
 import type { RequestContext } from "../context.ts";
 import { isOwner, ownerOf } from "../ids/affinity.ts";
 import { find } from "../stages/find.ts";
@@ -40,4 +42,9 @@ export async function routeByPath(context: RequestContext): Promise<void> {
   match(context);
   await find(context);
   plan(context);
+}
+
+/** Where the caller's data may be processed; undefined: anywhere. */
+export function zonesFor({ plan: made, caller }: RequestContext): readonly Zone[] | undefined {
+  return made && allowedZones(made.route, caller);
 }

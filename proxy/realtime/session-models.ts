@@ -8,6 +8,7 @@
 
 import { mayUse } from "../../routing/lookup.ts";
 import type { Client } from "../../routing/table.ts";
+import type { Zone } from "../../routing/zones.ts";
 import type { Edit } from "../body/edits.ts";
 import type { Target } from "../snapshot.ts";
 import { fieldsAt, JsonProblem, type Place, setting, textAt } from "./json-places.ts";
@@ -54,6 +55,8 @@ function named(json: Buffer, place: Place | undefined): NamedModel | undefined {
 export interface Naming {
   readonly client: Client | undefined;
   readonly target: Target;
+  /** Where the caller's data may be processed; undefined: anywhere. */
+  readonly zones: readonly Zone[] | undefined;
   /** What the caller calls the session's model: the gateway's name, and the one it was asked by. */
   readonly names: readonly (string | undefined)[];
   /** The session does nothing but transcribe: that model is its own. */
@@ -78,7 +81,7 @@ export function translations(models: SessionModels, naming: Naming): Edit[] {
   if (transcription) {
     const { name } = transcription;
     if ((isTranscription || naming.transcribesOnly) && !mayUse(naming.client, name)) throw foreign(name);
-    put(transcription, transcriberAt(name, naming.target));
+    put(transcription, transcriberAt(name, naming));
   }
   return edits;
 }
@@ -90,9 +93,18 @@ function ownModel(name: string, { names, target, echoed }: Naming): string {
   throw foreign(name);
 }
 
-/** Where the provider lists the name it has its own for it; others (`whisper-1`) are the provider's to know. */
-function transcriberAt(name: string, { provider }: Target): string {
-  return Object.hasOwn(provider.models, name) ? (provider.models[name]?.upstream ?? name) : name;
+/**
+ * Where the provider lists the name it has its own for it; others (`whisper-1`) are the provider's to know. On Azure it is
+ * a deployment of its own, which may process elsewhere than the session's: data that must stay goes to known ones only.
+ */
+function transcriberAt(name: string, { target, zones: allowed }: Naming): string {
+  const { provider } = target;
+  const model = Object.hasOwn(provider.models, name) ? provider.models[name] : undefined;
+  if (allowed !== undefined && provider.type === "AzureOpenAI") {
+    const zones = model?.zones ?? [];
+    if (zones.length === 0 || !zones.every((zone) => allowed.includes(zone))) throw foreign(name);
+  }
+  return model?.upstream ?? name;
 }
 
 function foreign(name: string): ForeignModel {

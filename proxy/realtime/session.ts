@@ -9,7 +9,7 @@ import { randomUUID } from "node:crypto";
 import type { WebSocket } from "ws";
 import type { RealtimeRecord } from "../exchange.ts";
 import { ABNORMAL, closeLike, FAILED, GOING_AWAY, SERVICE_RESTART, TOO_BIG } from "./close-codes.ts";
-import { errorEvent, toProvider } from "./frames.ts";
+import { errorEvent, type Judge, toProvider } from "./frames.ts";
 import type { RealtimeLimits } from "./limits.ts";
 import { Pump } from "./pump.ts";
 import type { Naming } from "./session-models.ts";
@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly naming: Omit<Naming, "echoed">;
   readonly tally: Tally;
   readonly limits: RealtimeLimits;
+  /** Of the caller's frames; absent: nothing but models is looked at. */
+  readonly judge?: Judge | undefined;
 }
 
 type Side = "client" | "provider";
@@ -84,8 +86,8 @@ export class RealtimeSession {
   }
 
   #toProvider(frame: Buffer): Buffer | undefined {
-    const { naming, tally } = this.#options;
-    const passed = toProvider(frame, () => ({ ...naming, echoed: tally.model }));
+    const { naming, tally, judge } = this.#options;
+    const passed = toProvider(frame, () => ({ ...naming, echoed: tally.model }), judge);
     if (Buffer.isBuffer(passed)) return passed;
     this.#client.send(errorEvent(passed, `event_${randomUUID()}`));
     return undefined;

@@ -19,14 +19,16 @@ import type { Services } from "../services.ts";
 import type { Snapshot, Target } from "../snapshot.ts";
 import { admitWith } from "../stages/admit.ts";
 import { answerError } from "../stages/answer-error.ts";
+import { locate } from "../stages/locate.ts";
 import { ownHeaders } from "../stages/relay.ts";
+import { leaving } from "../stages/withhold.ts";
 import { accept } from "./accept.ts";
 import { type Ask, readAsk } from "./ask.ts";
 import { isContent, SERVICE_RESTART } from "./close-codes.ts";
 import { dial } from "./dial.ts";
 import { formHeaders, socketPath, speaks } from "./places.ts";
 import { headersTo } from "./provider-request.ts";
-import { routeByCall, routeByKey, routeByModel } from "./routes.ts";
+import { routeByCall, routeByKey, routeByModel, zonesFor } from "./routes.ts";
 import { RealtimeSession } from "./session.ts";
 import { Tally } from "./tally.ts";
 import { firstOf } from "./walk.ts";
@@ -44,16 +46,19 @@ export async function serveUpgrade(
   const gone = new AbortController();
   const unwatch = onGone(socket, () => {
     context.closed = true;
+    context.wake?.();
     gone.abort();
   });
   services.load.inFlight++;
   try {
+    services.load.admit();
     if (!snapshot) throw new GatewayError("not_ready", "The gateway has no configuration yet. Ask again in a moment.");
     if (services.draining()) throw goingAway();
     const ask = readAsk(request);
     context.operation = operationNamed("GET", ask.operation);
     context.exchange.operation = ask.operation;
     admitWith(context, ask.key);
+    await locate(context);
     const callID = route(context, ask);
     context.exchange.bodyAt = performance.now();
     const { stopping } = services.realtime;
@@ -134,6 +139,7 @@ function open(
         frameBytes: realtime.limits.frameBytes,
         gone,
       }),
+    onEnd: (provider, callback) => provider.once("close", callback),
   });
 }
 
@@ -171,10 +177,12 @@ async function serveSession(
   const naming = {
     client: context.client,
     target: context.target as Target,
+    zones: zonesFor(context),
     names: [exchange.model, ask.model],
     transcribesOnly,
   };
-  const session = new RealtimeSession({ client, provider, naming, tally, limits: realtime.limits });
+  const judge = context.caller.residency === undefined ? undefined : (json: Buffer) => leaving(context, json);
+  const session = new RealtimeSession({ client, provider, naming, tally, limits: realtime.limits, judge });
   realtime.sessions.add(session);
   if (realtime.stopping.aborted) session.close();
   telemetry.streamOpened();

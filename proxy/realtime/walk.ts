@@ -11,6 +11,7 @@ import { unauthorised } from "../stages/admit.ts";
 import { newAttempt } from "../stages/attempt.ts";
 import type { Failure } from "../stages/call.ts";
 import { finalError, notOffered } from "../stages/final-error.ts";
+import { placeInQueue } from "../stages/pause.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
 
 /** Undefined: the caller went away. */
@@ -19,11 +20,16 @@ export type Tried<T> =
   | { readonly ok: false; readonly failure: Failure }
   | undefined;
 
+/** So long it waits for a place at one provider (milliseconds). */
+const QUEUE_WAIT = 1_000;
+
 export interface Walkable<T> {
   /** Why a backend cannot be asked at all; undefined: it can. */
   refusal(target: Target): string | undefined;
   /** Must not throw for what a provider does. */
   attempt(target: Target, record: AttemptRecord): Promise<Tried<T>>;
+  /** What was opened goes on taking a place at the provider: calls back when it has ended. Absent: it has ended. */
+  onEnd?(value: T, callback: () => void): void;
 }
 
 /** Undefined: the caller went away. Throws GatewayError or ProviderRefusal. */
@@ -45,9 +51,15 @@ export async function firstOf<T>(context: RequestContext, walkable: Walkable<T>)
   for (const target of ready(able, skipped)) {
     const isLate = performance.now() - exchange.startedAt > (failover?.maxDuration ?? Number.POSITIVE_INFINITY);
     if (attempts > 0 && (isLate || attempts >= (failover?.maxAttempts ?? 1))) break;
+    if (!target.places.take() && !(await placeInQueue(context, target, QUEUE_WAIT))) {
+      if (context.closed) return undefined;
+      skipped.set(target, "concurrency_limit");
+      continue;
+    }
     const ticket = target.availability.begin(attempts === 0);
     if (ticket === 0) {
       skipped.set(target, "circuit_open");
+      target.places.give();
       continue;
     }
     attempts++;
@@ -57,7 +69,7 @@ export async function firstOf<T>(context: RequestContext, walkable: Walkable<T>)
     const record = newAttempt(target);
     exchange.attempts.push(record);
     context.target = target;
-    const tried = await walkable.attempt(target, record);
+    const tried = await attemptAt(walkable, target, record);
     if (!tried || context.closed) {
       note(record, "aborted");
       target.availability.released(ticket);
@@ -82,6 +94,21 @@ export async function firstOf<T>(context: RequestContext, walkable: Walkable<T>)
     throw notOffered(context);
   }
   throw finalError(context, last, limitOf(able));
+}
+
+/** Gives the place back when what it was taken for has ended. */
+async function attemptAt<T>(walkable: Walkable<T>, target: Target, record: AttemptRecord): Promise<Tried<T>> {
+  let isLasting = false;
+  try {
+    const tried = await walkable.attempt(target, record);
+    if (tried?.ok && walkable.onEnd) {
+      isLasting = true;
+      walkable.onEnd(tried.value, () => target.places.give());
+    }
+    return tried;
+  } finally {
+    if (!isLasting) target.places.give();
+  }
 }
 
 /** Those that can be asked now. When none can, the first of those whose breaker is open: better than nobody. */

@@ -15,13 +15,17 @@ import { streamProfileOf } from "../sse/profile.ts";
 import type { ReaderOptions } from "../sse/reader.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
 import { refusedUsageOption } from "./ask-usage.ts";
-import { type CallOptions, type Failure, UpstreamCall } from "./call.ts";
+import { type CallOptions, type Failure, type Settled, UpstreamCall } from "./call.ts";
 import { finalError, isSpent, mayHaveHappened, notOffered } from "./final-error.ts";
+import { hedged, type Running } from "./hedge.ts";
+import { pause, placeInQueue } from "./pause.ts";
 import { answerPlaces } from "./relay.ts";
 import { send } from "./send.ts";
 
 /** Waiting is only for when nobody else is eligible, and at most this long for one request (milliseconds). */
 const LONGEST_WAIT = 10_000;
+/** So long a request waits for a place at one provider while another could take it (milliseconds). */
+const QUEUE_WAIT = 1_000;
 
 /**
  * `again`: on the same provider up to `retrySameProvider`, then the next; `next`: the next backend;
@@ -63,7 +67,9 @@ class Walk {
   /** Taken although its breaker is open, since all are. */
   forced: Target | undefined;
   retries = 0;
-  /** Milliseconds for which rate limits were waited for. */
+  /** A second backend was asked beside a silent one. */
+  hedged = false;
+  /** Milliseconds for which rate limits, and places where nobody else was left, were waited for. */
   waited = 0;
   /** A larger context is needed than this many tokens. */
   contextTokens: number | undefined;
@@ -98,26 +104,34 @@ export async function attempt(context: RequestContext): Promise<void> {
     if (context.closed) return;
     if (!target) break;
     walk.tried.push(target);
-    if (!target.authorization.header) {
-      // Its token ended while something else was waited for.
-      walk.skipped.set(target, target.authorization.missing);
+    if (!target.places.take() && !(await placeAt(walk, target))) {
+      if (context.closed) return;
       continue;
     }
-    const ticket = target.availability.begin(target === walk.forced);
+    const { header, missing } = target.authorization;
+    const ticket = header ? target.availability.begin(target === walk.forced) : 0;
     if (ticket === 0) {
-      // Another request took the half-open breaker's one probe.
-      walk.skipped.set(target, "circuit_open");
+      // Its token ended while something else was waited for, or another request took the half-open breaker's one probe.
+      walk.skipped.set(target, header ? "circuit_open" : missing);
+      target.places.give();
       continue;
     }
     const failure = await tryOnce(walk, target, ticket);
-    if (!failure || context.closed) return;
-    walk.failures.push({ target, failure });
-    if (!goesOn(walk, target, failure)) break;
+    if (!failure || context.closed) return noteSkipped(walk);
+    // The one beside it, when that was asked too and failed later.
+    const last = context.target ?? target;
+    walk.failures.push({ target: last, failure });
+    if (!goesOn(walk, last, failure)) break;
   }
-  const excluded = [...walk.skipped].map(([target, reason]) => ({ backend: target.backend.name, reason }));
-  if (excluded.length > 0) context.exchange.excluded = [...(context.exchange.excluded ?? []), ...excluded];
+  noteSkipped(walk);
   if (!walk.last && nobodyOffers(walk)) throw notOffered(context);
   throw finalError(context, walk.last?.failure, soonest(walk)?.wait);
+}
+
+function noteSkipped({ context: { exchange }, skipped }: Walk): void {
+  if (skipped.size === 0) return;
+  const excluded = [...skipped].map(([target, reason]) => ({ backend: target.backend.name, reason }));
+  exchange.excluded = [...(exchange.excluded ?? []), ...excluded];
 }
 
 function nobodyOffers(walk: Walk): boolean {
@@ -157,11 +171,28 @@ function otherTarget(walk: Walk): Target | undefined | Promise<Target | undefine
 
 /** A provider's first token is on its way: nothing is passed over before that is known, while there is time. */
 async function tokenOrNext(walk: Walk, target: Target, pending: Promise<void>): Promise<Target | undefined> {
-  await pause(walk, Math.max(0, walk.timeLeft), pending);
+  await pause(walk.context, Math.max(0, walk.timeLeft), pending);
   if (walk.context.closed) return undefined;
   if (!walk.spent) return otherTarget(walk);
   walk.skipped.set(target, target.authorization.missing);
   return undefined;
+}
+
+/** All places at the provider are taken: waits for one, for a moment, or longer when nobody else is left. */
+async function placeAt(walk: Walk, target: Target): Promise<boolean> {
+  const isLast = !walk.context.order.some((other) => !walk.tried.includes(other) && !refusalOf(walk, other));
+  const longest = isLast ? LONGEST_WAIT - walk.waited : QUEUE_WAIT;
+  const begun = performance.now();
+  const isServed = await placeInQueue(walk.context, target, Math.min(longest, walk.timeLeft));
+  if (isLast) walk.waited += performance.now() - begun;
+  if (!isServed) {
+    walk.skipped.set(target, "concurrency_limit");
+    return false;
+  }
+  // Others have learnt something of it meanwhile.
+  if (target === walk.forced || isEligible(walk, target)) return true;
+  target.places.give();
+  return false;
 }
 
 async function mayRetry(walk: Walk, target: Target): Promise<boolean> {
@@ -172,7 +203,7 @@ async function mayRetry(walk: Walk, target: Target): Promise<boolean> {
   const ceiling = Math.min(failover.backoff.max, failover.backoff.base * 2 ** (walk.retries - 1));
   const wait = ceiling * Math.random();
   if (wait >= walk.timeLeft) return false;
-  await pause(walk, wait);
+  await pause(walk.context, wait);
   return true;
 }
 
@@ -202,7 +233,7 @@ async function waitForOne(walk: Walk): Promise<Target | undefined> {
   const first = soonest(walk);
   if (first && walk.waited + first.wait <= LONGEST_WAIT && first.wait < walk.timeLeft) {
     walk.waited += first.wait;
-    await pause(walk, first.wait);
+    await pause(walk.context, first.wait);
     return first.target;
   }
   if (first || walk.last) return undefined;
@@ -226,21 +257,6 @@ function soonest(walk: Walk): { target: Target; wait: number } | undefined {
   return best;
 }
 
-/** Waits; a caller who goes away ends it, and so does what comes `sooner`. */
-async function pause(walk: Walk, milliseconds: number, sooner?: Promise<void>): Promise<void> {
-  const { context } = walk;
-  const begun = performance.now();
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    context.wake = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    void sooner?.then(context.wake);
-  });
-  context.exchange.waited = (context.exchange.waited ?? 0) + performance.now() - begun;
-}
-
 /** One attempt. Undefined when it settled well, or when the caller went away. */
 async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Failure | undefined> {
   const { context } = walk;
@@ -248,11 +264,28 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
     const reason = walk.last?.failure.outcome ?? walk.skipped.values().next().value ?? "unavailable";
     context.exchange.decision = `failover:${reason}`;
   }
+  const first = begin(context, target, ticket);
+  context.target = target;
+  context.call = first.call;
+  const after = hedgeAfter(walk);
+  if (after === undefined) return conclude(walk, first, await first.call.settled);
+  const { running, settled } = await hedged(context, first, {
+    after,
+    begin: () => beginBeside(walk),
+    failed: (one, failure) => hasFailed(walk, one, failure),
+  });
+  if (running !== first) {
+    context.target = running.target;
+    context.call = running.call;
+    if (settled.ok) context.exchange.decision = "hedged";
+  }
+  return conclude(walk, running, settled);
+}
+
+function begin(context: RequestContext, target: Target, ticket: number): Running {
   const record = newAttempt(target);
   context.exchange.attempts.push(record);
   const call = new UpstreamCall(target, record, callOptions(context));
-  context.target = target;
-  context.call = call;
   try {
     send(context, target, call, record);
   } catch (error) {
@@ -260,7 +293,45 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
     call.abort("not sent");
     throw error;
   }
-  const settled = await call.settled;
+  return { target, ticket, record, call };
+}
+
+/** Milliseconds of silence after which another backend is asked too; undefined: none is. */
+function hedgeAfter({ context, hedged }: Walk): number | undefined {
+  const after = context.plan?.route.failover.hedgeAfter;
+  if (after === undefined || hedged || context.body?.rest) return undefined;
+  // What makes a thing would make two.
+  return context.operation?.handling === "inference" ? after : undefined;
+}
+
+/** At the next backend that can be asked at once, and not as a probe of its breaker: this is no time for experiments. */
+function beginBeside(walk: Walk): Running | undefined {
+  if (walk.spent) return undefined;
+  for (const target of walk.context.order) {
+    if (walk.tried.includes(target) || refusalOf(walk, target) !== undefined) continue;
+    const usability = target.availability.usable();
+    if (!usability.ok || usability.probe || !target.places.take()) continue;
+    walk.tried.push(target);
+    walk.hedged = true;
+    return begin(walk.context, target, target.availability.begin());
+  }
+  return undefined;
+}
+
+/** One of two has failed while the other goes on. True: the other's answer could be no better. */
+function hasFailed(walk: Walk, { target, ticket, record }: Running, failure: Failure): boolean {
+  if (!goesOn(walk, target, failure)) return true;
+  record.outcome = failure.outcome;
+  record.detail = failure.detail;
+  judge(walk.context, target, ticket, failure, record.providerRequestID);
+  walk.failures.push({ target, failure });
+  return false;
+}
+
+/** What came of an attempt. Undefined when it settled well, or when the caller went away. */
+async function conclude(walk: Walk, running: Running, settled: Settled): Promise<Failure | undefined> {
+  const { context } = walk;
+  const { target, ticket, record, call } = running;
   if (context.closed) {
     record.outcome = "aborted";
     target.availability.released(ticket);
@@ -275,10 +346,10 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
   }
   const { failure } = settled;
   context.call = undefined;
-  const refusal = context.receiver?.refusal;
+  const refusal = context.receiver?.refusal ?? call.refusal;
   if (refusal) {
-    // The body broke off for what is wrong with itself: no fault of the provider's.
-    record.outcome = "client_error";
+    // The body broke off for what is wrong with itself, or the answer found no room: no fault of the provider's.
+    record.outcome = call.refusal ? "aborted" : "client_error";
     record.detail = refusal.code;
     target.availability.released(ticket);
     throw refusal;
@@ -288,7 +359,10 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
   judge(context, target, ticket, failure, record.providerRequestID);
   if (call.reading.withholdUsage && refusedUsageOption(target, failure)) {
     const again = target.availability.begin(target === walk.forced);
-    if (again !== 0) return tryOnce(walk, target, again);
+    if (again !== 0) {
+      target.places.takeAnyway();
+      return tryOnce(walk, target, again);
+    }
   }
   return failure;
 }
@@ -300,6 +374,7 @@ function callOptions(context: RequestContext): CallOptions {
     bytes: operation.answersBytes,
     translated: answerPlaces(context) !== undefined,
     reading: readingOf(context, operation),
+    pool: context.services.replayPool,
     resource: operation.handling === "resource",
   };
 }

@@ -5,11 +5,14 @@
  * `settled`: an answer to relay, or a failure that the attempt loop judges. After that an answer flows into its sink.
  */
 
+import type { ReplayPool } from "../body/replay-pool.ts";
 import { type ProviderError, readProviderError } from "../dialects/provider-error.ts";
+import { GatewayError } from "../errors.ts";
 import type { AttemptOutcome, AttemptRecord } from "../exchange.ts";
 import type { Target } from "../snapshot.ts";
 import { EventReader, LARGEST_EVENT_BYTES, type ReaderOptions } from "../sse/reader.ts";
 import { keepTail, plainUsage } from "../sse/usage.ts";
+import type { Places } from "../upstream/concurrency.ts";
 import type { DispatchController, DispatchHandler } from "../upstream/connections.ts";
 import { transportFailure } from "../upstream/failure.ts";
 
@@ -19,15 +22,19 @@ export const HELD_ANSWER_BYTES = 1024 * 1024;
 const TRANSLATED_ANSWER_BYTES = 64 * 1024 * 1024;
 /** An error inside an answer that began well counts as this status. */
 const ERROR_INSIDE = 500;
+/** Of its answer every call may keep so much; what goes beyond is taken of the pool. */
+const FREE_BYTES = 64 * 1024;
 /** `timeouts.idle` is watched in so many steps: a timer set anew for each chunk would cost a twentieth of its CPU. */
 const IDLE_TICKS = 8;
+/** Milliseconds after which a caller whose answer found no room may come again. */
+const REFUSED_RETRY_AFTER = 1_000;
 /** As much of an error's body is read. */
 const ERROR_BODY_BYTES = 256 * 1024;
 
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 export interface Failure {
-  readonly outcome: Exclude<AttemptOutcome, "ok" | "aborted">;
+  readonly outcome: Exclude<AttemptOutcome, "ok" | "aborted" | "superseded">;
   /** One clause, no content. */
   readonly detail: string;
   readonly status: number | undefined;
@@ -55,6 +62,8 @@ export interface CallOptions {
   /** It is translated before it is passed on. */
   readonly translated: boolean;
   readonly reading: ReaderOptions;
+  /** Of what is kept in memory. */
+  readonly pool: ReplayPool;
   /** A 404 says that a thing is not there, which is the caller's affair. */
   readonly resource: boolean;
 }
@@ -79,6 +88,9 @@ export class UpstreamCall implements DispatchHandler {
   }
   mode: Mode = "waiting";
 
+  /** The gateway has no memory left for the answer: no fault of the provider's. */
+  refusal: GatewayError | undefined;
+
   readonly #target: Target;
   readonly #record: AttemptRecord;
   readonly #options: CallOptions;
@@ -89,17 +101,23 @@ export class UpstreamCall implements DispatchHandler {
   #sink: Sink | undefined;
   #ended: { readonly cut: string | undefined } | undefined;
   #bytes = 0;
+  /** Of the pool. */
+  #taken = 0;
   /** The end of a plain answer that flows. */
   readonly #tail: Buffer[] = [];
   #paused = false;
   #quietTicks = 0;
   #abortReason: string | undefined;
+  /** Taken for it at the provider; given back when it has ended, however it ends. */
+  #place: Places | undefined;
   #requestTimer: NodeJS.Timeout;
   #phaseTimer: NodeJS.Timeout | undefined;
   #tokenTimer: NodeJS.Timeout | undefined;
 
+  /** `target.places` must have a place for it. */
   constructor(target: Target, record: AttemptRecord, options: CallOptions) {
     this.#target = target;
+    this.#place = target.places;
     this.#record = record;
     this.#options = options;
     this.reading = options.reading;
@@ -125,6 +143,7 @@ export class UpstreamCall implements DispatchHandler {
     this.held = [];
     let flowing = true;
     for (const chunk of held) flowing = sink.write(chunk) && flowing;
+    this.#mayKeep(0);
     if (this.#ended) this.#finish();
     else if (flowing) this.resume();
     else this.#pause();
@@ -140,7 +159,7 @@ export class UpstreamCall implements DispatchHandler {
   /** Ends the attempt; whoever waits for it learns nothing more but `aborted`. */
   abort(reason: string): void {
     this.#abortReason ??= reason;
-    this.#clearTimers();
+    this.#leave();
     this.#controller?.abort(new Error(reason));
   }
 
@@ -172,18 +191,20 @@ export class UpstreamCall implements DispatchHandler {
     this.#bytes += chunk.length;
     if (this.mode === "events") this.#onEvents(chunk);
     else if (this.mode === "plain") this.#onPlain(chunk);
-    else if (this.mode === "error" && this.#bytes - chunk.length < ERROR_BODY_BYTES) this.held.push(chunk);
+    else if (this.mode === "error" && this.#bytes - chunk.length < ERROR_BODY_BYTES && this.#mayKeep(this.#bytes)) {
+      this.held.push(chunk);
+    }
   }
 
   onResponseEnd(): void {
-    this.#clearTimers();
+    this.#leave();
     if (this.mode === "error") this.#failWithBody();
     else if (this.mode === "events") this.#onEventsEnd();
     else this.#onPlainEnd();
   }
 
   onResponseError(_controller: DispatchController | undefined, error: Error): void {
-    this.#clearTimers();
+    this.#leave();
     const failure = transportFailure(error, this.#controller !== undefined);
     if (this.#settle === undefined) this.#end(this.#abortReason ?? failure.detail);
     else this.#fail(failure.outcome, failure.detail);
@@ -208,13 +229,15 @@ export class UpstreamCall implements DispatchHandler {
     if (failure && !failure.callersFault && this.#settle) {
       this.#fail("server_error", "sent an error inside a 200 stream");
     } else if (events.pendingBytes > LARGEST_EVENT_BYTES) this.#fail("malformed", "sent an event that is too large");
+    else if (!this.#mayKeep(events.pendingBytes)) this.#refuse();
     else if (this.#mayYetFailOver()) this.held.push(...passed);
     else for (const bytes of passed) this.#emit(bytes);
   }
 
   /** With a limit for the first token, keep-alives and roles wait for it: until then another backend can answer. */
   #mayYetFailOver(): boolean {
-    return this.#tokenTimer !== undefined && this.#settle !== undefined && this.#bytes <= HELD_ANSWER_BYTES;
+    const isAwaited = this.#tokenTimer !== undefined && this.#settle !== undefined;
+    return isAwaited && this.#bytes <= HELD_ANSWER_BYTES && this.#mayKeep(this.#bytes);
   }
 
   /** A body that ended cleanly after everything that was asked for is whole even without `[DONE]`. */
@@ -234,12 +257,17 @@ export class UpstreamCall implements DispatchHandler {
     }
     this.held.push(chunk);
     const { translated } = this.#options;
+    const isKept = this.#mayKeep(this.#bytes);
+    if (translated && !isKept) {
+      this.#refuse();
+      return;
+    }
     if (translated && this.#bytes > TRANSLATED_ANSWER_BYTES) {
       this.#fail("malformed", `answered with more than ${TRANSLATED_ANSWER_BYTES} bytes`);
       return;
     }
     // Audio is listened to while it comes.
-    if (isJson(this.headers) && (translated || this.#bytes <= HELD_ANSWER_BYTES)) return;
+    if (isJson(this.headers) && isKept && (translated || this.#bytes <= HELD_ANSWER_BYTES)) return;
     for (const one of this.held) keepTail(this.#tail, one);
     this.#pause();
     this.#settleWell();
@@ -251,6 +279,22 @@ export class UpstreamCall implements DispatchHandler {
       this.#fail("malformed", `answered ${this.status} with a body that is not JSON`);
     } else if (this.complete && isError(this.held)) this.#failWithBody(ERROR_INSIDE);
     else this.#end(undefined);
+  }
+
+  /** Whether so many bytes of the answer may be in memory now. */
+  #mayKeep(bytes: number): boolean {
+    if (bytes <= FREE_BYTES && this.#taken === 0) return true;
+    const more = Math.max(0, bytes - FREE_BYTES) - this.#taken;
+    if (more > 0 && !this.#options.pool.take(more)) return false;
+    if (more < 0) this.#options.pool.give(-more);
+    this.#taken += more;
+    return true;
+  }
+
+  #refuse(): void {
+    const message = "The gateway has no room for this answer among those that it keeps. Ask again in a moment.";
+    this.refusal = new GatewayError("overloaded", message, { retryAfter: REFUSED_RETRY_AFTER });
+    this.#fail("malformed", "is larger than the gateway has room for now");
   }
 
   #emit(chunk: Buffer): void {
@@ -298,7 +342,7 @@ export class UpstreamCall implements DispatchHandler {
   #fail(outcome: Failure["outcome"], detail: string, error?: ProviderError): void {
     const settle = this.#settle;
     this.#settle = undefined;
-    this.#clearTimers();
+    this.#leave();
     this.#record.endedAt ??= performance.now();
     if (settle === undefined) {
       this.abort(detail);
@@ -320,7 +364,12 @@ export class UpstreamCall implements DispatchHandler {
     this.#fail("timeout", `timeouts.${limit} of ${ms} ms passed`);
   }
 
-  #clearTimers(): void {
+  /** Nothing is expected any more. */
+  #leave(): void {
+    this.#place?.give();
+    this.#place = undefined;
+    this.#options.pool.give(this.#taken);
+    this.#taken = 0;
     clearTimeout(this.#requestTimer);
     clearTimeout(this.#phaseTimer);
     clearTimeout(this.#tokenTimer);

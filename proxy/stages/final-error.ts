@@ -47,6 +47,9 @@ export function mayHaveHappened({ operation }: RequestContext, failure: Failure)
   return operation?.handling === "resource" && operation.method === "POST" && MAY_HAVE_HAPPENED.has(failure.outcome);
 }
 
+/** Milliseconds after which a caller who found all places taken may come again: calls last seconds. */
+const PLACES_RETRY_AFTER = 1_000;
+
 /** There was an answer, but nothing that can be passed on. */
 const UNUSABLE = new Set<Failure["outcome"]>(["malformed", "server_error", "cut"]);
 
@@ -95,13 +98,21 @@ export function tokenUnavailable(): GatewayError {
   return new GatewayError("upstream_auth_failed", message);
 }
 
+/** Each provider that could be asked has as many calls as its `concurrency` allows. */
+export function placesTaken({ plan }: RequestContext): GatewayError {
+  const message = `The gateway has as many calls under way for '${plan?.model}' as its providers' concurrency allows. Ask again in a moment.`;
+  return new GatewayError("overloaded", message, { retryAfter: PLACES_RETRY_AFTER });
+}
+
 function unattempted(context: RequestContext, wait: number | undefined): GatewayError {
   const { plan, operation } = context;
   if (wait !== undefined) {
     const message = "Every provider of this model is at its rate limit. Ask again after the time in Retry-After.";
     return new GatewayError("rate_limit_exceeded", message, { retryAfter: wait });
   }
-  if (context.exchange.excluded?.some(({ reason }) => reason === "token_unavailable")) return tokenUnavailable();
+  const reasons = new Set(context.exchange.excluded?.map(({ reason }) => reason));
+  if (reasons.has("token_unavailable")) return tokenUnavailable();
+  if (reasons.has("concurrency_limit")) return placesTaken(context);
   const refused = fieldRefused(context);
   if (refused) return refused;
   const message = `No backend of the route '${plan?.route.name}' can take ${operation?.name} for '${plan?.model}' now.`;

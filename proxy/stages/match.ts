@@ -23,19 +23,19 @@ export function match(context: RequestContext): void {
 }
 
 function planForModel(context: RequestContext, model: string): Plan {
-  const { snapshot, namespace, client, exchange } = context;
-  const plan = mayUse(client, model) ? snapshot.planFor(namespace, model) : undefined;
+  const { snapshot, namespace, client, caller, exchange } = context;
+  const plan = mayUse(client, model) ? snapshot.planFor(namespace, model, caller) : undefined;
   if (plan) return plan;
   // An application of Azure's names deployments, which its gateway may know as models of other names.
   const name = context.deployment && snapshot.modelsOfDeployment(namespace, model).find((one) => mayUse(client, one));
-  const byDeployment = name === undefined ? undefined : snapshot.planFor(namespace, name);
+  const byDeployment = name === undefined ? undefined : snapshot.planFor(namespace, name, caller);
   if (!byDeployment) throw modelNotFound(model);
   exchange.model = name;
   return byDeployment;
 }
 
 function planWithoutModel(context: RequestContext): Plan {
-  const { snapshot, ids, batch, request } = context;
+  const { snapshot, ids, batch, caller, request } = context;
   const [line] = batch ?? [];
   // A batch names its models in its lines.
   if (line && request.headers[ROUTE_HEADER] === undefined) return planForModel(context, line.model.name);
@@ -43,7 +43,7 @@ function planWithoutModel(context: RequestContext): Plan {
   if (ids?.home !== undefined && !home) throw gone();
   const [foreign] = home ? [] : (ids?.foreign ?? []);
   if (foreign && request.headers[ROUTE_HEADER] === undefined) return planToAsk(context, foreign.id);
-  return snapshot.planForResources(home ? routeTo(context, home) : routeWithoutModel(context));
+  return snapshot.planForResources(home ? routeTo(context, home) : routeWithoutModel(context), caller);
 }
 
 /** Nobody knows whose it is: only a route that looks for such ids can say. */
@@ -54,20 +54,22 @@ function planToAsk(context: RequestContext, id: string): Plan {
 }
 
 /** Of every route of the caller's that looks for ids from before Tandem. */
-export function plansToAsk({ snapshot, namespace, client }: RequestContext): readonly Plan[] {
+export function plansToAsk({ snapshot, namespace, client, caller }: RequestContext): readonly Plan[] {
   const asking = routesFor(snapshot.index, namespace, client).filter(({ foreignIDs }) => foreignIDs === "Probe");
-  return asking.map((route) => snapshot.planForResources(route));
+  return asking.map((route) => snapshot.planForResources(route, caller));
 }
 
 /** The things of a provider are reached over any route that has it. */
 function routeTo(context: RequestContext, home: Provider): Route {
-  const { snapshot, namespace, client, request } = context;
+  const { snapshot, namespace, client, caller, request } = context;
   const able = routesFor(snapshot.index, namespace, client).filter((route) =>
     route.backends.some(({ provider }) => provider === home.key),
   );
   const wanted = request.headers[ROUTE_HEADER];
   const named = typeof wanted === "string" ? findRouteByName(snapshot.index, namespace, wanted) : undefined;
-  const route = able.find((one) => one === named) ?? able[0];
+  const leads = (one: Route) =>
+    snapshot.planForResources(one, caller).targets.some(({ provider }) => provider === home);
+  const route = able.find((one) => one === named) ?? able.find(leads) ?? able[0];
   if (!route) throw gone();
   return route;
 }

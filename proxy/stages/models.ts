@@ -8,8 +8,8 @@ import { ownHeaders } from "./relay.ts";
 const UNKNOWN_CREATED = 0;
 
 export function models(context: RequestContext): void {
-  const { snapshot, namespace, client, path, response, exchange } = context;
-  const offered = modelsFor(snapshot.index, namespace, client);
+  const { snapshot, namespace, client, caller, path, response, exchange } = context;
+  const offered = modelsFor(snapshot.index, namespace, client, caller);
   let answer: unknown = { object: "list", data: offered.map(describe) };
   if (path !== "models") {
     const name = nameOf(path);

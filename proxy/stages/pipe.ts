@@ -10,8 +10,12 @@ import type { AttemptOutcome } from "../exchange.ts";
 import { BatchOutput, isBatchOutput } from "../ids/batch-output.ts";
 import { pathAt, type Target } from "../snapshot.ts";
 import { newAttempt } from "./attempt.ts";
-import { notOffered, tokenUnavailable } from "./final-error.ts";
+import { notOffered, placesTaken, tokenUnavailable } from "./final-error.ts";
+import { placeInQueue } from "./pause.ts";
 import { ownHeaders } from "./relay.ts";
+
+/** Nobody else has the thing (milliseconds). */
+const QUEUE_WAIT = 10_000;
 
 export async function pipe(context: RequestContext): Promise<void> {
   const { request, response, services, exchange, snapshot } = context;
@@ -22,6 +26,10 @@ export async function pipe(context: RequestContext): Promise<void> {
   const target = chosen(context);
   const { header } = target.authorization;
   if (!header) throw tokenUnavailable();
+  if (!target.places.take() && !(await placeInQueue(context, target, QUEUE_WAIT))) {
+    if (context.closed) return;
+    throw placesTaken(context);
+  }
   const path = pathAt(target, context.operation as Operation, context.path, context.query) as string;
   const attempt = newAttempt(target);
   exchange.attempts.push(attempt);
@@ -42,6 +50,7 @@ export async function pipe(context: RequestContext): Promise<void> {
       answerHeaders: (headers) => ownHeaders(context, headers),
     });
   } finally {
+    target.places.give();
     learn(target, ticket, attempt.outcome, attempt.detail ?? "", attempt.providerRequestID);
   }
 }

@@ -90,8 +90,10 @@ async function readJsonBody(context: RequestContext): Promise<void> {
   const { request, services, exchange, operation } = context;
   const scan = new BodyScan(context.snapshot.bodyFields(JSON_FIELDS), placesOf(operation as Operation).watched);
   const { requestBytes } = services.limits;
-  // Only what is asked for with every second request of the world may go on without being kept.
-  const need = operation?.handling === "inference" && operation.model === "required" ? "model" : "whole";
+  // Only what is asked for with every second request of the world may go on without being kept, and nothing of what must
+  // not send content elsewhere.
+  const mayFlow = operation?.handling === "inference" && operation.model === "required";
+  const need = mayFlow && context.caller.residency === undefined ? "model" : "whole";
   context.receiver = new BodyReceiver(request, requestBytes, services.replayPool, scan, need);
   context.body = { scan, rest: await context.receiver.receive() };
   exchange.bodyAt = performance.now();

@@ -8,6 +8,7 @@ import { StoredChatStream } from "../ids/chat-stream.ts";
 import { placesOf } from "../ids/paths.ts";
 import { tagIDs } from "../ids/tag-answer.ts";
 import type { Sink, UpstreamCall } from "./call.ts";
+import { awaitReader, readerIsBack } from "./slow-reader.ts";
 
 /** Answers up to this size that came in several chunks are joined: one write is cheaper than a copy. */
 const JOINED_BYTES = 64 * 1024;
@@ -85,10 +86,11 @@ function endAtOnce(context: RequestContext, call: UpstreamCall, headers: Headers
     const [first] = call.held;
     const body = call.held.length === 1 && first ? first : Buffer.concat(call.held, length);
     response.end(body.toString("latin1"), "latin1");
-    return;
+  } else {
+    for (const chunk of call.held) response.write(chunk);
+    response.end();
   }
-  for (const chunk of call.held) response.write(chunk);
-  response.end();
+  awaitReader(context);
 }
 
 /** Who looks at an answer once more does not pay for it once more. */
@@ -112,12 +114,15 @@ function flow(context: RequestContext, call: UpstreamCall, headers: Headers): Pr
         if (events && exchange.firstTokenAt === undefined && call.events.contentSeen) {
           exchange.firstTokenAt = performance.now();
         }
-        return response.write(stored ? stored.translate(chunk) : chunk);
+        const isTaken = response.write(stored ? stored.translate(chunk) : chunk);
+        if (!isTaken) awaitReader(context);
+        return isTaken;
       },
       whole() {
         const missing = events ? call.events.missingEnd : undefined;
         if (missing) response.write(missing);
         response.end();
+        awaitReader(context);
         exchange.outcome ??= "ok";
         context.target?.availability.succeeded(context.ticket);
         finish();
@@ -128,7 +133,10 @@ function flow(context: RequestContext, call: UpstreamCall, headers: Headers): Pr
         finish();
       },
     };
-    response.on("drain", () => call.resume());
+    response.on("drain", () => {
+      readerIsBack(context);
+      call.resume();
+    });
     if (events) services.telemetry.streamOpened();
     exchange.firstByteAt = performance.now();
     response.writeHead(call.status, headers);
@@ -148,7 +156,8 @@ function endCut(context: RequestContext, call: UpstreamCall, detail: string): vo
   exchange.outcome = ownEvent ? "provider_error" : "cut";
   exchange.errorCode = "stream_interrupted";
   exchange.errorOrigin = "provider";
-  if (ownEvent?.callersFault) target?.availability.succeeded(context.ticket);
+  if (call.refusal) target?.availability.released(context.ticket);
+  else if (ownEvent?.callersFault) target?.availability.succeeded(context.ticket);
   else target?.availability.failed(context.ticket, "model", detail, record?.providerRequestID);
   if (call.mode !== "events") {
     response.destroy();

@@ -63,6 +63,8 @@ export class Counts {
   readonly errors = new Map<string, number>();
   readonly exclusions = new Map<string, number>();
   readonly unpriced = new Map<string, number>();
+  readonly hedges = new Map<string, number>();
+  readonly hedgedTokens = new Map<string, number>();
   /** Of all tokens, those that no provider counted. */
   readonly estimated = { input: 0, output: 0 };
   #models: ReadonlySet<string> = new Set();
@@ -87,6 +89,7 @@ export class Counts {
     if (exchange.unpriced) increment(this.unpriced, keyOf(cell.place.provider, cell.place.model));
     if (last !== undefined) recordLatency(exchange, last, cell);
     this.#recordAttempts(exchange);
+    if (exchange.hedge !== undefined) this.#recordHedge(exchange, exchange.hedge);
     if (outcome !== "ok" && outcome !== "client_closed") this.#recordError(exchange, cell.place, last);
     for (const { backend, reason } of exchange.excluded ?? []) {
       increment(this.exclusions, keyOf(exchange.route ?? "", backend, reason));
@@ -115,13 +118,27 @@ export class Counts {
     let before: AttemptRecord | undefined;
     for (const attempt of exchange.attempts) {
       increment(this.attempts, keyOf(attempt.provider, this.#modelOf(attempt), attempt.outcome ?? "aborted"));
-      if (before !== undefined && before.backend !== attempt.backend) {
+      if (before !== undefined && before.backend !== attempt.backend && before.outcome !== "superseded") {
         increment(
           this.failovers,
           keyOf(exchange.route ?? "", before.backend, attempt.backend, before.outcome ?? OTHER),
         );
       }
       before = attempt;
+    }
+  }
+
+  /** What the attempts that were broken off are taken to cost counts where they were made. */
+  #recordHedge(exchange: Exchange, outcome: string): void {
+    const route = exchange.route ?? "";
+    increment(this.hedges, keyOf(route, outcome));
+    for (const attempt of exchange.attempts) {
+      if (attempt.usage === undefined) continue;
+      const cell = this.#cellOf(exchange, attempt);
+      this.#recordUsage(cell, exchange.client ?? ANONYMOUS, attempt.usage);
+      const { backend, model } = cell.place;
+      add(this.hedgedTokens, keyOf(route, backend, model, "input"), attempt.usage.input);
+      add(this.hedgedTokens, keyOf(route, backend, model, "output"), attempt.usage.output);
     }
   }
 
@@ -214,7 +231,11 @@ function addCost(cell: Cell, client: string, kinds: Cost["kinds"]): void {
 }
 
 function increment<K>(map: Map<K, number>, key: K): void {
-  map.set(key, (map.get(key) ?? 0) + 1);
+  add(map, key, 1);
+}
+
+function add<K>(map: Map<K, number>, key: K, count: number): void {
+  map.set(key, (map.get(key) ?? 0) + count);
 }
 
 const SEPARATOR = "\u0000";

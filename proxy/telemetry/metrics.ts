@@ -20,6 +20,10 @@ const CIRCUIT_VALUE: Readonly<Record<CircuitState, number>> = { closed: 0, half_
 export interface MetricSources {
   circuits(): Iterable<{ readonly provider: string; readonly model: string; readonly state: CircuitState }>;
   providers(): Iterable<{ readonly provider: string; readonly healthy: boolean }>;
+  /** Calls at each provider at this moment. */
+  calls(): Iterable<{ readonly provider: string; readonly inFlight: number; readonly waiting: number }>;
+  /** Requests in flight, and how many are let in. */
+  load(): { readonly inFlight: number; readonly limit: number };
   droppedLogLines(): number;
 }
 
@@ -113,6 +117,16 @@ export class Metrics {
         () => samplesOf(counts.exclusions, ["route", "backend", "reason"]),
       ],
       [
+        "tandem_hedges_total",
+        "Requests for which a second backend was asked beside a silent one: it answered first (won), the first did (lost), or neither (failed).",
+        () => samplesOf(counts.hedges, ["route", "outcome"]),
+      ],
+      [
+        "tandem_hedged_tokens_total",
+        "Tokens within tandem_tokens_total of attempts that were broken off because another answered first: taken to be as many as the answer's.",
+        () => samplesOf(counts.hedgedTokens, ["route", "backend", "model", "kind"]),
+      ],
+      [
         "tandem_routing_decisions_total",
         "Requests by the backend that answered and why it was chosen.",
         () => decisions(counts),
@@ -165,6 +179,26 @@ export class Metrics {
             value: Number(healthy),
             labels: { provider },
           })),
+      ],
+      [
+        "tandem_provider_calls_in_flight",
+        "Calls at the provider.",
+        () => Array.from(sources.calls(), ({ provider, inFlight }) => ({ value: inFlight, labels: { provider } })),
+      ],
+      [
+        "tandem_provider_calls_waiting",
+        "Calls that wait for a place at the provider (spec.concurrency).",
+        () => Array.from(sources.calls(), ({ provider, waiting }) => ({ value: waiting, labels: { provider } })),
+      ],
+      [
+        "tandem_requests_in_flight",
+        "Requests and realtime sessions in progress.",
+        () => [{ value: sources.load().inFlight, labels: {} }],
+      ],
+      [
+        "tandem_requests_in_flight_limit",
+        "How many of them are let in: lower while memory or the event loop is short.",
+        () => [{ value: sources.load().limit, labels: {} }],
       ],
       ["tandem_open_streams", "Streams that are being relayed.", () => [{ value: this.openStreams, labels: {} }]],
     ];

@@ -9,18 +9,23 @@ import type { Exchange } from "../exchange.ts";
 
 /** Milliseconds, never negative. */
 export function overheadOf(exchange: Exchange): number {
-  const { startedAt, attempts } = exchange;
+  const { startedAt } = exchange;
+  const attempts = exchange.hedge
+    ? exchange.attempts.filter(({ outcome }) => outcome !== "superseded")
+    : exchange.attempts;
   const endedAt = exchange.endedAt ?? startedAt;
   const admitted = (exchange.admittedAt ?? startedAt) - startedAt;
   const ready = exchange.bodyAt ?? exchange.admittedAt ?? startedAt;
   const first = attempts[0];
   if (first === undefined) return Math.max(0, admitted + rejectionTime(exchange, ready, endedAt));
 
-  let own = admitted + (first.startedAt - ready);
+  // Of two that ran side by side the later one may stand first.
+  const begun = exchange.hedge ? Math.min(...attempts.map((attempt) => attempt.startedAt)) : first.startedAt;
+  let own = admitted + (begun - ready);
   for (let i = 1; i < attempts.length; i++) {
     const before = attempts[i - 1];
     const next = attempts[i];
-    if (before?.endedAt !== undefined && next !== undefined) own += next.startedAt - before.endedAt;
+    if (before?.endedAt !== undefined && next !== undefined) own += Math.max(0, next.startedAt - before.endedAt);
   }
   own -= exchange.waited ?? 0;
   const last = attempts.at(-1)?.endedAt;

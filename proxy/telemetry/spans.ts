@@ -22,7 +22,7 @@ import {
 } from "@opentelemetry/api";
 import { NodeSDK } from "@opentelemetry/sdk-node";
 import type { ProviderType } from "../../routing/table.ts";
-import type { AttemptRecord, Exchange } from "../exchange.ts";
+import type { AttemptOutcome, AttemptRecord, Exchange } from "../exchange.ts";
 import type { Logger } from "./log.ts";
 import { readContext, type TracedProvider, type TraceHeaders, type Tracing } from "./tracing.ts";
 
@@ -39,6 +39,8 @@ const OPERATION_NAME: Readonly<Record<string, string>> = {
   completions: "text_completion",
   embeddings: "embeddings",
 };
+
+const IS_NO_ERROR: ReadonlySet<AttemptOutcome> = new Set(["ok", "aborted", "superseded"]);
 
 interface AttemptSpan {
   readonly span: Span;
@@ -139,7 +141,7 @@ function endAttempt(
     span.setAttribute("gen_ai.usage.input_tokens", exchange.usage.input);
     span.setAttribute("gen_ai.usage.output_tokens", exchange.usage.output);
   }
-  if (attempt.outcome !== undefined && attempt.outcome !== "ok" && attempt.outcome !== "aborted") {
+  if (attempt.outcome !== undefined && !IS_NO_ERROR.has(attempt.outcome)) {
     span.setAttribute("error.type", attempt.outcome);
     span.setStatus({ code: SpanStatusCode.ERROR });
   }

@@ -5,6 +5,7 @@ import type { Provider } from "../../routing/table.ts";
 import type { Authorization } from "../authorization/authorization.ts";
 import { Authorizations, type FailedFetch } from "../authorization/authorizations.ts";
 import { Availability, type Handle, type Transition } from "./availability.ts";
+import { AllPlaces } from "./concurrency.ts";
 import { Connections, type ConnectionsOptions, type Dispatcher } from "./connections.ts";
 import { HealthChecks, type HealthOptions } from "./health.ts";
 
@@ -25,6 +26,7 @@ export class Upstreams {
   readonly connections: Connections;
   readonly availability: Availability;
   readonly authorizations: Authorizations;
+  readonly places = new AllPlaces();
   readonly #checks: HealthChecks;
 
   constructor(options: UpstreamsOptions) {
@@ -57,6 +59,7 @@ export class Upstreams {
   /** Call when a snapshot with these providers has come into force. */
   adopt(providers: readonly Provider[], credentials: Credentials): void {
     this.availability.adopt(providers);
+    this.places.adopt(providers);
     this.authorizations.adopt(providers, credentials);
     this.#checks.apply(providers, credentials);
     this.connections.retire(providers);

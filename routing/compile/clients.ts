@@ -79,6 +79,7 @@ function makeClient(world: World, draft: ClientDraft, spec: ClientSpec, keys: re
     keys,
     ...(spec.models !== undefined && { models: spec.models }),
     ...(defaultRoute !== undefined && { defaultRoute }),
+    ...(spec.residency !== undefined && { residency: spec.residency }),
     ...(spec.statefulListing === "Allow" && { statefulListing: "Allow" as const }),
   };
 }

@@ -9,12 +9,14 @@ import { authorityOf, type EntraSpec, entraFaults, scopeOf } from "./entra.ts";
 import { resolveSecret, type SecretUse } from "./secret-refs.ts";
 import type { ModelSpec, ProviderSpec, SecretKeyRef } from "./spec.ts";
 import { mayServe, type ProviderDraft, type World } from "./world.ts";
+import { zoneNotes, zonesOf, zonesOfModel } from "./zones.ts";
 
 export function makeProviders(world: World): void {
   for (const draft of world.providers.values()) {
     if (draft.spec === undefined) continue;
     draft.columns.endpoint = endpointOf(draft.spec);
     checkEndpoint(draft, draft.columns.endpoint);
+    draft.notes.push(...zoneNotes(draft.spec, draft.columns.endpoint));
     const auth = authOf(world, draft, draft.spec);
     const ca = caOf(world, draft, draft.spec);
     const isUsable = mayServe(draft) && draft.unresolved.length === 0;
@@ -80,6 +82,7 @@ function endpointOf(spec: ProviderSpec): string {
 function toProvider(draft: ProviderDraft, spec: ProviderSpec, auth: ProviderAuth, ca: string | undefined): Provider {
   const health = healthOf(spec);
   const breaker = breakerOf(spec);
+  const zones = zonesOf(spec, endpointOf(spec));
   return {
     key: draft.key,
     namespace: draft.namespace,
@@ -89,24 +92,28 @@ function toProvider(draft: ProviderDraft, spec: ProviderSpec, auth: ProviderAuth
     ...(spec.type === "AzureOpenAI" && { apiVersion: spec.apiVersion ?? defaults.AZURE_API_VERSION }),
     ...(spec.compatibility !== undefined && { compatibility: spec.compatibility }),
     ...(spec.region !== undefined && { region: spec.region }),
+    ...(zones.length > 0 && { zones }),
     auth,
     ...(ca !== undefined && { tls: { ca } }),
     // Not by assignment: a model may be called __proto__.
-    models: Object.fromEntries((spec.models ?? []).map((model) => [model.name, toModel(model)])),
+    models: Object.fromEntries((spec.models ?? []).map((model) => [model.name, toModel(spec, model)])),
     timeouts: allTimeouts(spec.timeouts),
     ...(health !== undefined && { health }),
     ...(breaker !== undefined && { breaker }),
+    ...(spec.concurrency !== undefined && { concurrency: spec.concurrency }),
     rateLimitGroup: rateLimitGroupOf(draft, spec),
   };
 }
 
-function toModel(model: ModelSpec): Model {
+function toModel(spec: ProviderSpec, model: ModelSpec): Model {
+  const zones = zonesOfModel(spec, model, endpointOf(spec));
   const timeouts = someTimeouts(model.timeouts);
   return {
     upstream: model.deployment ?? model.name,
     ...(model.baseModel !== undefined && { baseModel: model.baseModel }),
     ...(model.contextTokens !== undefined && { contextTokens: model.contextTokens }),
     ...(model.deploymentType !== undefined && { deploymentType: model.deploymentType }),
+    ...(zones.length > 0 && { zones }),
     ...(model.apiVersion !== undefined && { apiVersion: model.apiVersion }),
     ...(Object.keys(timeouts).length > 0 && { timeouts }),
     ...(model.price !== undefined && { price: model.price }),

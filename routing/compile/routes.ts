@@ -4,10 +4,10 @@
 import { ANY_MODEL, offered } from "../choose.ts";
 import { milliseconds } from "../duration.ts";
 import { findPrice } from "../prices.ts";
-import type { Backend, Failover, Provider, Route, StickyKey } from "../table.ts";
+import type { Backend, Compliance, Failover, Provider, Route, StickyKey } from "../table.ts";
 import * as defaults from "./defaults.ts";
 import { mayUseProvider, toSharing } from "./sharing.ts";
-import type { BackendSpec, RouteSpec, StickyPlaceSpec } from "./spec.ts";
+import type { BackendSpec, ComplianceSpec, RouteSpec, StickyPlaceSpec } from "./spec.ts";
 import { describeWeights, partOf } from "./weights.ts";
 import { type Finding, type RouteDraft, type World, writtenSpec } from "./world.ts";
 
@@ -77,6 +77,18 @@ function toRoute(draft: RouteDraft, spec: RouteSpec): Route {
     allowedClients: toSharing(spec.allowedClients),
     ...(spec.cost?.unpriced === "Exclude" && { cost: { unpriced: "Exclude" as const } }),
     ...(spec.foreignIDs === "Probe" && { foreignIDs: "Probe" as const }),
+    ...(spec.compliance !== undefined && { compliance: toCompliance(spec.compliance) }),
+  };
+}
+
+function toCompliance({ rules = [], unknownResidency }: ComplianceSpec): Compliance {
+  return {
+    rules: rules.map(({ residency, allow, allowTools = [] }) => ({
+      residency,
+      allow,
+      ...(allowTools.length > 0 && { allowTools }),
+    })),
+    unknownResidency,
   };
 }
 
@@ -128,6 +140,7 @@ function toFailover(spec: RouteSpec["failover"]): Failover {
     maxAttempts: spec.maxAttempts,
     maxDuration: milliseconds(spec.maxDuration),
     backoff: { base: milliseconds(spec.backoff.base), max: milliseconds(spec.backoff.max) },
+    ...(spec.hedgeAfter !== undefined && { hedgeAfter: milliseconds(spec.hedgeAfter) }),
   };
 }
 

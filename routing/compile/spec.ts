@@ -13,6 +13,8 @@ export type ModelSpec = NonNullable<ProviderSpec["models"]>[number];
 export type BackendSpec = RouteSpec["backends"][number];
 export type StickyPlaceSpec = NonNullable<RouteSpec["sticky"]>["by"][number];
 
+export type ComplianceSpec = NonNullable<RouteSpec["compliance"]>;
+
 export interface SecretKeyRef {
   readonly name: string;
   readonly key: string;

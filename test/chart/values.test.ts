@@ -32,7 +32,7 @@ const REFUSED: readonly { readonly set: readonly string[]; readonly release?: st
   },
   {
     set: ["gateway.callers.residencyHeader=x-residency"],
-    says: "gateway.callers has no effect yet and protects: leave it out, or set proxy.dev=true to go on without",
+    says: "gateway.callers.residencyHeader needs gateway.callers.trustedProxies: name the networks of the proxies that set it",
   },
   {
     set: ["gateway.sharedState.urlSecretRef.name=redis"],

@@ -62,3 +62,23 @@ test("each backend's price and whose it is: the object's, else the shipped list'
   assert.match(stdout, /openai +input 0\.15, cached 0\.075, output 0\.60 \(source: Object\)/);
   assert.match(stdout, /azure +input 0\.165, cached 0\.083, output 0\.66 \(source: List of \d{4}-\d\d-\d\d\)/);
 });
+
+test("08: who belongs to a zone is explained by its client, or by --residency", async () => {
+  const residency = ["--manifests", QUICKSTART, join(EXAMPLES, "08-residency.yaml")];
+  const asked = ["explain", ...residency, "--model", "gpt-4o", "--client", "demo"];
+  const [unknown, eu, gov, apac, wrong] = await Promise.all(
+    [[], ["--residency", "EU"], ["--residency", "USGov"], ["--residency", "APAC"], ["--residency", "Mars"]].map(
+      (more) => tandem([...asked, ...more]),
+    ),
+  );
+  assert.match(unknown?.stdout ?? "", /1\. openai .*\n +2\. azure-eu .*\n +3\. azure-gov /);
+  assert.match(eu?.stdout ?? "", /Residency EU: data may be processed in EU\n.*\n +1\. azure-eu /);
+  assert.doesNotMatch(eu?.stdout ?? "", /2\./);
+  assert.match(gov?.stdout ?? "", /1\. azure-gov /);
+  assert.match(apac?.stdout ?? "", /Would be refused: residency_unsatisfiable/);
+  assert.deepEqual(
+    [unknown, eu, gov, apac, wrong].map((ended) => ended?.code),
+    [0, 0, 0, 1, 2],
+  );
+  assert.match(wrong?.stderr ?? "", /--residency Mars: choose one of APAC, EU, US, USGov/);
+});

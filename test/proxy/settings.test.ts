@@ -15,13 +15,43 @@ test("sizes are quantities, blocks may be said in part", () => {
   assert.deepEqual(limits, { ...DEFAULT_SETTINGS.limits, requestBytes: 64 * 1024 ** 2, headerBytes: 8192 });
 });
 
+const JWT = {
+  header: "X-Forwarded-Access-Token",
+  issuer: "https://login.example",
+  audience: "tandem",
+  jwksURL: "https://login.example/keys",
+  residencyClaim: "residency",
+};
+
+test("where callers belong: headers in lower case, lists empty where nothing is said", () => {
+  const { callers } = parseSettings({ callers: { jwt: JWT, cidrs: [{ cidr: "192.0.2.0/24", residency: "EU" }] } });
+  assert.deepEqual(callers, {
+    jwt: { ...JWT, header: "x-forwarded-access-token" },
+    trustedProxies: [],
+    cidrs: [{ cidr: "192.0.2.0/24", residency: "EU" }],
+  });
+});
+
 const BAD: readonly [value: unknown, sentence: RegExp][] = [
   [{ limits: { requestBytes: "32MB" } }, /limits\.requestBytes: 32MB is not a size/],
   [{ limits: { requestBytes: "9Gi" } }, /limits\.requestBytes: 9Gi is not a size from 1024/],
   [{ limit: {} }, /limit: no such setting/],
   [{ egress: { allowedCIDRs: ["10.0.0.0"] } }, /egress\.allowedCIDRs\.0: is not a CIDR/],
   [{ egress: { proxyURL: "ftp://x" } }, /egress\.proxyURL/],
-  [{ callers: {} }, /callers: has no effect yet/],
+  [
+    { callers: { residencyHeader: "x-zone" } },
+    /callers\.trustedProxies: is empty, so that nobody's residencyHeader counts/,
+  ],
+  [{ callers: { jwt: { header: "x" } } }, /callers\.jwt\.issuer/],
+  [
+    { callers: { jwt: { ...JWT, header: "Authorization" } } },
+    /callers\.jwt\.header: is where the gateway's own keys are/,
+  ],
+  [{ callers: { jwt: { ...JWT, jwksURL: "file:///keys" } } }, /callers\.jwt\.jwksURL: is not an address/],
+  [{ callers: { cidrs: [{ cidr: "192.0.2.0/24" }] } }, /callers\.cidrs\.0: says neither residency nor location/],
+  [{ callers: { cidrs: [{ cidr: "192.0.2.0/24", residency: "Europe" }] } }, /callers\.cidrs\.0\.residency/],
+  [{ callers: { trustedProxies: ["10.0.0.0"] } }, /callers\.trustedProxies\.0: is not a CIDR/],
+  [{ callers: { country: "x" } }, /callers\.country: no such setting/],
   [{ sharedState: {} }, /sharedState: has no effect yet/],
   ["text", /settings/],
 ];
@@ -31,5 +61,5 @@ for (const [value, sentence] of BAD) {
 }
 
 test("what has no effect yet may stand there with --dev", () => {
-  assert.deepEqual(parseSettings({ callers: {} }, { dev: true }), DEFAULT_SETTINGS);
+  assert.deepEqual(parseSettings({ sharedState: {} }, { dev: true }), DEFAULT_SETTINGS);
 });

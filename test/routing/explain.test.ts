@@ -132,6 +132,36 @@ test("strategy Cost: in the order of what a request would cost, with the cost of
   );
 });
 
+test("a limit of calls at once is told where it holds", () => {
+  const openai = { ...provider("ai/openai", "OpenAI", ["gpt-4o"]), concurrency: { max: 200, queue: 50 } };
+  const azure = { ...provider("ai/azure", "AzureOpenAI", ["gpt-4o"]), concurrency: { max: 10, queue: 0 } };
+  const both = [backend("openai"), backend("azure", { priority: 2 })];
+  const told = explain(table([openai, azure], [route("ai/gpt-4o", ["gpt-4o"], { backends: both })], []), ask("gpt-4o"));
+  assert.match(explanationText(told), /openai .*, at most 200 calls at once from a proxy and 50 waiting\n/);
+  assert.match(explanationText(told), /azure .*, at most 10 calls at once from a proxy\n/);
+});
+
+test("hedging is told with its price, where there is somebody to ask", () => {
+  const failover = {
+    retrySameProvider: 0,
+    fallbackToNext: true,
+    maxAttempts: 4,
+    maxDuration: 60_000,
+    hedgeAfter: 2000,
+  };
+  const backoff = { base: 250, max: 4000 };
+  const told = (change: object) => {
+    const backends = [backend("openai"), backend("azure", { priority: 2 })];
+    const one = route("ai/gpt-4o", ["gpt-4o"], { backends, failover: { ...failover, backoff, ...change } });
+    const both = [provider("ai/openai", "OpenAI", ["gpt-4o"]), provider("ai/azure", "AzureOpenAI", ["gpt-4o"])];
+    return explanationText(explain(table(both, [one], []), ask("gpt-4o")));
+  };
+  const line =
+    "Hedging: after 2s without a byte the next one is asked too, the first answer counts and both are paid\n";
+  assert.ok(told({}).endsWith(line));
+  assert.doesNotMatch(told({ fallbackToNext: false }), /Hedging/);
+});
+
 test("a hint about another model of the provider skips nothing", () => {
   const other = { unavailable: [{ provider: "ai/openai", model: "gpt-4o-mini", reason: "429" }] };
   assert.deepEqual(explain(canary, ask("gpt-4o"), other).skipped, []);
@@ -186,6 +216,41 @@ test("who would be refused is told why, in the words of the answer", () => {
   const allOut = { unavailable: [{ provider: "ai/azure", reason: "unhealthy" }, ...circuitOpen.unavailable] };
   assert.equal(explain(canary, ask("gpt-4o"), allOut).refusal?.code, "no_backend_available");
   assert.match(explanationText(explain(canary, ask("held"))), /^Would be refused: no_backend_available, /m);
+});
+
+test("residency rules backends out before anything else, and says so", () => {
+  const sweden = provider("ai/azure", "AzureOpenAI", ["gpt-4o"]);
+  const models = { "gpt-4o": { upstream: "gpt-4o-prod", zones: ["EU" as const] } };
+  const compliance = {
+    rules: [{ residency: "US" as const, allow: ["US" as const, "EU" as const] }],
+    unknownResidency: "Deny" as const,
+  };
+  const t = table(
+    [provider("ai/openai", "OpenAI", ["gpt-4o"]), { ...sweden, models }],
+    [route("ai/gpt-4o", ["gpt-4o"], { backends: [backend("openai"), backend("azure", { priority: 2 })], compliance })],
+    [client("ai/european", { residency: "EU" })],
+  );
+  const european = explain(t, ask("gpt-4o", { client: "european", residency: "US" }));
+  assert.deepEqual([european.residency, european.zones], ["EU", ["EU"]]);
+  assert.deepEqual(
+    european.tried.map((b) => [b.backend, b.share]),
+    [["azure", 1]],
+  );
+  assert.equal(
+    explanationText(european),
+    `Model gpt-4o, asked from namespace ai, client ai/european
+Route ai/gpt-4o claims the model by name; strategy Weighted
+Residency EU: data may be processed in EU
+Would be tried, in this order:
+  1. azure  first for 100.0 %  AIProvider ai/azure, deployment gpt-4o-prod, priority 2, weight 1
+Ruled out:
+  openai: ResidencyNotAllowed, residency EU allows EU, and AIProvider ai/openai processes anywhere
+Failover: at most 4 attempts within 1m; a backend that fails is asked again once, then the next one
+`,
+  );
+  assert.deepEqual(explain(t, ask("gpt-4o", { residency: "US" })).zones, ["US", "EU"]);
+  assert.equal(explain(t, ask("gpt-4o", { residency: "APAC" })).refusal?.code, "residency_unsatisfiable");
+  assert.equal(explain(t, ask("gpt-4o")).refusal?.code, "residency_unsatisfiable");
 });
 
 test("verdicts tell why something is not in the table", () => {

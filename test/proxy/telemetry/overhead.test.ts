@@ -34,6 +34,18 @@ test("a stream's first byte lies inside the attempt and adds nothing", () => {
   assert.ok(Math.abs(own - 0.1) < 1e-9, String(own));
 });
 
+test("of two attempts side by side neither the wait before the second nor what they share counts", () => {
+  const at = (startedAt: number, endedAt: number, outcome: "ok" | "superseded" | "server_error") =>
+    attempt({ startedAt, endedAt, outcome });
+  const own = (hedge: "won" | "lost", waited: number | undefined, ...attempts: ReturnType<typeof attempt>[]) =>
+    overheadOf(exchange({ bodyAt: 1000, hedge, waited, attempts, firstByteAt: 2000.5, endedAt: 2001 }));
+  // 1 to the first attempt, 0.5 from the end of the one that answered
+  assert.equal(own("won", 500, at(1001, 2000, "superseded"), at(1501, 2000, "ok")), 1.5);
+  assert.equal(own("lost", undefined, at(1501, 2000, "superseded"), at(1001, 2000, "ok")), 1.5);
+  assert.equal(own("lost", undefined, at(1501, 1600, "server_error"), at(1001, 2000, "ok")), 1.5);
+  assert.equal(own("won", undefined, at(1001, 1700, "server_error"), at(1501, 2000, "ok")), 1.5);
+});
+
 test("a refusal is all Tandem's, but not while the body was awaited", () => {
   assert.equal(overheadOf(exchange({ attempts: [], bodyAt: undefined, endedAt: 1000.25 })), 0.25);
   assert.equal(overheadOf(exchange({ attempts: [], admittedAt: 1000.25, bodyAt: undefined, endedAt: 9000 })), 0.25);
