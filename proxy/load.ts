@@ -5,6 +5,7 @@
  * So while either is short, fewer requests are let in than were in flight, step by step, and more again when it is over.
  * Never fewer than a few: what is freed is only found by going on.
  */
+import type { ServerResponse } from "node:http";
 import { totalmem } from "node:os";
 import { constants, PerformanceObserver } from "node:perf_hooks";
 import { getHeapStatistics } from "node:v8";
@@ -18,7 +19,7 @@ export interface Reading {
   readonly resident: number;
   readonly residentLimit: number;
   readonly used: number;
-  /** What was left of V8's heap when it was last collected; and its limit. */
+  /** What was left of V8's heap when it was last collected; and how much may be left. */
   readonly heap: number;
   readonly heapLimit: number;
   /** How much later than due this reading is: as long as a new request waits to be looked at. */
@@ -36,9 +37,12 @@ export interface LoadLimits {
 
 export const LOAD_LIMITS: LoadLimits = { most: 16_384, fewest: 64, every: 250 };
 
-/** Shares of memory: where pressure begins, and below which it is over. */
+/** Share of the memory where pressure begins. */
 const FULL = 0.9;
-const ROOMY = 0.85;
+/** Share of the heap that may be left by a collection: many answers that end at once need some for a moment. */
+const HEAP_FULL = 0.75;
+/** Pressure is over when so much of what made it is free again. */
+const RELIEF = 0.95;
 /** Share of its memory that a process must use before having all of it is a danger: the rest is free for it to use. */
 const IN_USE = 0.6;
 /** Milliseconds late, so many readings in a row: a pause of the collector, or a reload, is neither. */
@@ -73,9 +77,11 @@ export class Load {
   }
 
   /** Throws GatewayError. Call when the request is counted in `inFlight` already. */
-  admit(): void {
+  admit(response: ServerResponse): void {
     if (this.inFlight <= this.limit) return;
     this.refused++;
+    // An open connection takes memory as well, and its caller may find another proxy with the next one.
+    response.shouldKeepAlive = false;
     const message = "The gateway has more to do than it can. Ask again in a moment.";
     throw new GatewayError("overloaded", message, { retryAfter: RETRY_AFTER * (1 + Math.random()) });
   }
@@ -113,16 +119,22 @@ export class Load {
 
   #pressureOf({ resident, residentLimit, used, heap, heapLimit, late }: Reading): Pressure | undefined {
     this.#lateInARow = late >= LATE ? this.#lateInARow + 1 : 0;
-    const full = this.pressure === "memory" ? ROOMY : FULL;
-    if (resident >= full * residentLimit && used >= IN_USE * residentLimit) return "memory";
-    if (heap >= full * heapLimit) return "memory";
+    const bar = this.pressure === "memory" ? RELIEF : 1;
+    if (resident >= bar * FULL * residentLimit && used >= IN_USE * residentLimit) return "memory";
+    if (heap >= bar * HEAP_FULL * heapLimit) return "memory";
     return this.#lateInARow >= LATE_IN_A_ROW ? "event_loop" : undefined;
   }
 }
 
 /** A container's limit, where there is one: else what the machine has. */
 const RESIDENT_LIMIT = Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
-const HEAP_LIMIT = getHeapStatistics().heap_size_limit;
+/**
+ * V8's limit counts room for young objects that old ones may not take: three semi-spaces of 32 MiB (Node 26; measured:
+ * `--max-old-space-size=64` gives a limit of 160 MiB, and the process dies at 64).
+ */
+const YOUNG_BYTES = 96 * 1024 * 1024;
+const WHOLE_LIMIT = getHeapStatistics().heap_size_limit;
+const HEAP_LIMIT = Math.max(WHOLE_LIMIT - YOUNG_BYTES, WHOLE_LIMIT / 4);
 
 function readingOf(heap: number, late: number): Reading {
   const { rss, heapUsed, external } = process.memoryUsage();

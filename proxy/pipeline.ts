@@ -60,7 +60,7 @@ export async function serve(
   const context = begin(services, snapshot as Snapshot, request, response);
   services.load.inFlight++;
   try {
-    services.load.admit();
+    services.load.admit(response);
     if (!snapshot) throw new GatewayError("not_ready", "The gateway has no configuration yet. Ask again in a moment.");
     for (const stage of FIRST) stage(context);
     // Stages that need not wait are not waited for: a turn of the microtask queue each would add up.

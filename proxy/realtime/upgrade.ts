@@ -51,7 +51,7 @@ export async function serveUpgrade(
   });
   services.load.inFlight++;
   try {
-    services.load.admit();
+    services.load.admit(response);
     if (!snapshot) throw new GatewayError("not_ready", "The gateway has no configuration yet. Ask again in a moment.");
     if (services.draining()) throw goingAway();
     const ask = readAsk(request);

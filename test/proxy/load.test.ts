@@ -1,5 +1,6 @@
 /** What does a proxy do that has more to do than it can? */
 import assert from "node:assert/strict";
+import type { ServerResponse } from "node:http";
 import { beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LOAD_LIMITS, Load, type Pressure, type Reading } from "../../proxy/load.ts";
@@ -9,6 +10,9 @@ import { errorOf, KEY, startHarness } from "./harness.ts";
 const openai = await new FakeProvider().start();
 const azure = await new FakeProvider().start();
 const CALM: Reading = { resident: 100, residentLimit: 1000, used: 80, heap: 50, heapLimit: 500, late: 0 };
+
+/** One request more. */
+const admit = (one: Load) => one.admit({ shouldKeepAlive: true } as ServerResponse);
 
 function load(inFlight: number): { load: Load; changes: (Pressure | undefined)[] } {
   const changes: (Pressure | undefined)[] = [];
@@ -27,9 +31,9 @@ test("while memory is short fewer requests are let in than were in flight, and m
   assert.equal(one.limit, 1000);
   one.take({ ...CALM, resident: 950, used: 700 });
   assert.equal(one.limit, 180);
-  assert.throws(() => one.admit(), { code: "overloaded", status: 503 });
+  assert.throws(() => admit(one), { code: "overloaded", status: 503 });
   one.inFlight = 170;
-  one.admit();
+  admit(one);
   one.take({ ...CALM, resident: 870, used: 700 });
   assert.equal(one.limit, 153, "pressure is over only when there is room again");
   one.take({ ...CALM, resident: 840, used: 700 });
@@ -43,9 +47,9 @@ test("some are let in whatever the pressure, so that it can be seen to end", () 
   const { load: one } = load(12);
   for (let i = 0; i < 50; i++) one.take({ ...CALM, heap: 480 });
   assert.equal(one.limit, 10);
-  assert.throws(() => one.admit());
+  assert.throws(() => admit(one));
   one.inFlight = 10;
-  one.admit();
+  admit(one);
 });
 
 test("memory that the process has and does not use is no pressure", () => {
@@ -85,6 +89,7 @@ test("beyond the most requests in flight the next one is refused early, and serv
   assert.ok(after >= 1000 && after <= 2000, `come again after ${after} ms`);
   assert.equal(refused.headers.get("x-should-retry"), "true");
   assert.equal(refused.headers.get("x-tandem-error-origin"), "gateway");
+  assert.equal(refused.headers.get("connection"), "close");
   assert.equal((await errorOf(refused)).code, "overloaded");
   const { load: told, inFlight } = (await harness.status()) as { load: object; inFlight: number };
   assert.deepEqual([told, inFlight], [{ limit: 2, pressure: null, refused: 1 }, 2]);
