@@ -8,6 +8,7 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { Redacted } from "../../routing/secrets.ts";
 import type { Client, Provider } from "../../routing/table.ts";
+import { ZONES, type Zone } from "../../routing/zones.ts";
 
 /** Between the provider's id and the tag. */
 const MARK = "_tdm";
@@ -26,6 +27,11 @@ export type Owner = string;
 
 export function ownerOf(client: Client | undefined, namespace: string): Owner {
   return client ? `AIClient ${client.key}` : `anonymous ${namespace}`;
+}
+
+/** The same owner, of a batch's file whose lines were looked through for data of this residency. */
+export function lookedThrough(owner: Owner, residency: Zone): Owner {
+  return `${owner}, looked through for ${residency}`;
 }
 
 export interface Opened {
@@ -76,7 +82,12 @@ export function isTagged(text: string): boolean {
 }
 
 export function isOwner(opened: Opened, owner: Owner): boolean {
-  return opened.owner === hashOf(owner, OWNER_BYTES);
+  return opened.owner === hashOf(owner, OWNER_BYTES) || lookedThroughFor(opened, owner) !== undefined;
+}
+
+/** For which residency the owner's file was looked through before it went to the provider. */
+export function lookedThroughFor(opened: Opened, owner: Owner): Zone | undefined {
+  return ZONES.find((zone) => opened.owner === hashOf(lookedThrough(owner, zone), OWNER_BYTES));
 }
 
 /** The provider's resource as it stands in a tag: another endpoint is another resource. */

@@ -2,14 +2,14 @@
 import { type Edit, edited } from "../body/edits.ts";
 import { type JsonPaths, stringsAt } from "../body/json-strings.ts";
 import type { RequestContext } from "../context.ts";
-import { homeOf, ownerOf } from "./affinity.ts";
+import { homeOf, lookedThrough, type Owner, ownerOf } from "./affinity.ts";
 
 /** The JSON text with its provider's ids at `paths` tagged; as it is where it cannot be read. */
 export function tagIDs(context: RequestContext, json: Buffer, paths: JsonPaths): Buffer {
-  const { target, client, namespace, snapshot } = context;
+  const { target, snapshot } = context;
   if (!target) return json;
   const home = homeOf(target.provider);
-  const owner = ownerOf(client, namespace);
+  const owner = ownerIn(context);
   const edits: Edit[] = [];
   for (const { start, end } of stringsAt(json, paths) ?? []) {
     const id = json.toString("utf8", start, end);
@@ -20,3 +20,19 @@ export function tagIDs(context: RequestContext, json: Buffer, paths: JsonPaths):
   const { chunks, length } = edited([json], edits);
   return Buffer.concat(chunks, length);
 }
+
+/**
+ * A batch's file says for which residency it was looked through: only where it is made, and where the very id is told
+ * again. Over any other answer a file that was not could get the word.
+ */
+function ownerIn({ operation, batch, caller, ids, client, namespace }: RequestContext): Owner {
+  const owner = ownerOf(client, namespace);
+  const residency = batch
+    ? caller.residency
+    : TELLS_AGAIN.has(operation?.name ?? "")
+      ? ids?.lookedThrough[0]
+      : undefined;
+  return residency === undefined ? owner : lookedThrough(owner, residency);
+}
+
+const TELLS_AGAIN: ReadonlySet<string> = new Set(["files/{file_id}", "batches"]);

@@ -23,7 +23,7 @@ export function routeByModel(context: RequestContext, model: string | undefined)
 
 /** The provider that made the key. Throws GatewayError when the caller may not, or it is gone. */
 export function routeByKey(context: RequestContext, key: EphemeralKey): void {
-  context.ids = { home: key.home, edits: [], foreign: [] };
+  context.ids = { home: key.home, edits: [], foreign: [], lookedThrough: [] };
   routeByModel(context, key.model === "" ? undefined : key.model);
 }
 
@@ -32,7 +32,7 @@ export function routeByCall(context: RequestContext, text: string): string {
   const { snapshot, client, namespace } = context;
   const opened = snapshot.affinity.open(text);
   if (!opened || !isOwner(opened, ownerOf(client, namespace))) throw notFound(text);
-  context.ids = { home: opened.home, edits: [], foreign: [] };
+  context.ids = { home: opened.home, edits: [], foreign: [], lookedThrough: [] };
   routeByModel(context, undefined);
   return opened.id;
 }

@@ -4,13 +4,14 @@
  * Ids stand in the path, in the query (cursors of lists) and at listed places of the body. Each is opened, checked, and
  * sent on as the provider knows it. An id of somebody else looks like one that does not exist.
  */
+import type { Zone } from "../../routing/zones.ts";
 import type { Edit } from "../body/edits.ts";
 import { type JsonPaths, stringsAt, type TextRange, textOf } from "../body/json-strings.ts";
 import type { RequestContext } from "../context.ts";
 import { operationPath } from "../dialects/batch.ts";
 import { type Operation, operationsAt } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
-import { isOwner, isTagged, ownerOf } from "../ids/affinity.ts";
+import { isOwner, isTagged, lookedThroughFor, ownerOf } from "../ids/affinity.ts";
 import { placesOf } from "../ids/paths.ts";
 
 /** What the ids of a request said. */
@@ -19,6 +20,8 @@ export interface Identified {
   home: string | undefined;
   /** The places of the body's ids, with the provider's own. */
   readonly edits: Edit[];
+  /** For each id named: the residency for which its file was looked through, if it was. */
+  readonly lookedThrough: (Zone | undefined)[];
   /** Ids that Tandem did not give out, and where they stand. */
   readonly foreign: { readonly id: string; readonly place: string }[];
 }
@@ -30,7 +33,7 @@ const MARK_IN_QUERY = "_tdm";
 export function identify(context: RequestContext): void {
   const operation = context.operation as Operation;
   refuseListing(context, operation);
-  const identified: Identified = { home: undefined, edits: [], foreign: [] };
+  const identified: Identified = { home: undefined, edits: [], foreign: [], lookedThrough: [] };
   context.ids = identified;
   if (operation.name.includes("{")) readPathIDs(context, operation, identified);
   if (context.query.includes(MARK_IN_QUERY)) readQueryIDs(context, identified);
@@ -107,9 +110,12 @@ function read(context: RequestContext, text: string, place: string, identified: 
   if (!opened) {
     if (isTagged(text)) throw notFound(text);
     identified.foreign.push({ id: text, place });
+    identified.lookedThrough.push(undefined);
     return text;
   }
-  if (!isOwner(opened, ownerOf(context.client, context.namespace))) throw notFound(text);
+  const owner = ownerOf(context.client, context.namespace);
+  if (!isOwner(opened, owner)) throw notFound(text);
+  identified.lookedThrough.push(lookedThroughFor(opened, owner));
   setHome(identified, opened.home);
   return opened.id;
 }

@@ -13,16 +13,30 @@ import { GatewayError } from "../errors.ts";
 const TOOLS: readonly ElsewhereTool[] = ["DataSources", "MCP", "RemoteFiles", "RemoteImages", "WebSearch"];
 
 export function withhold(context: RequestContext): void {
-  const { caller, body, batch, form } = context;
+  const { caller, operation, body, batch, form } = context;
   if (caller.residency === undefined) return;
   if (body) {
     const { scan } = body;
     scan.join();
     withholdFrom(context, scan.chunks[0] as Buffer);
   }
+  if (operation?.name === "batches" && operation.method === "POST") withholdFile(context);
   for (const line of batch ?? []) {
     if (form) withholdFrom(context, form.bytes.subarray(line.body.start, line.body.end));
   }
+}
+
+/** A file from before its owner belonged here may hold anything: the provider would run it unseen. */
+function withholdFile(context: RequestContext): void {
+  const { ids, caller, plan } = context;
+  const files = ids?.lookedThrough ?? [];
+  if (files.length > 0 && files.every((residency) => residency === caller.residency)) return;
+  const found: Found = {
+    elsewhere: plan?.targets.some(({ provider }) => provider.type === "AzureOpenAI") ? "Models" : "Anything",
+    field: "input_file_id",
+    does: "names a file that was not looked through for this residency when it was uploaded",
+  };
+  if (!isAllowed(context, found)) throw refusal(context, found);
 }
 
 /** The same for JSON that stands somewhere else. Throws GatewayError. */
@@ -58,7 +72,7 @@ function refusal({ caller, plan }: RequestContext, { field, does, elsewhere }: F
   const tools = elsewhere === "Anything" ? TOOLS.join(", ") : elsewhere;
   const message =
     elsewhere === "Models"
-      ? `${what}: on Azure each deployment may process elsewhere. Leave it out.`
+      ? `${what}: on Azure each deployment may process elsewhere. Leave it out, or upload it again.`
       : `${what}. Leave it out, or have the route '${plan?.route.name}' name ${tools} under allowTools of its rule for ${caller.residency}.`;
   return new GatewayError("content_leaves_residency", message, { param: field });
 }

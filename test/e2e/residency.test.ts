@@ -268,6 +268,35 @@ test("a batch whose lines send content elsewhere does not go in", async () => {
   assert.deepEqual([...received(openai), ...received(azure)], []);
 });
 
+test("a batch's file from before its owner belonged somewhere does not run, nor does one laundered by reading it", async () => {
+  const before = sdk(gateway({ route: { backends: [BACKENDS[1]] } }));
+  const body = { model: "gpt-5-mini", messages: [] };
+  const lines = JSON.stringify({ custom_id: "1", method: "POST", url: "/v1/chat/completions", body });
+  const upload = (app: OpenAI, text: string) =>
+    toFile(Buffer.from(text), "batch.jsonl").then((file) => app.files.create({ file, purpose: "batch" }));
+  const order = (input_file_id: string) => ({
+    input_file_id,
+    endpoint: "/v1/chat/completions" as const,
+    completion_window: "24h" as const,
+  });
+  const old = await upload(before, lines);
+  const app = sdk(gateway({ residency: "EU", route: { foreignIDs: "Probe" } }));
+  const again = await app.files.retrieve(old.id);
+  const store = await app.vectorStores.create({ file_ids: [old.id] });
+  const [kept] = (await app.vectorStores.files.list(store.id)).data;
+  const posts = () => received(azure).filter(({ method }) => method === "POST").length;
+  const count = posts();
+  const refused = { status: 403, code: "content_leaves_residency", param: "input_file_id" };
+  for (const id of [old.id, again.id, kept?.id ?? old.id, old.id.replace(/_tdm.*$/, "")]) {
+    await assert.rejects(app.batches.create(order(id)), refused, id);
+  }
+  assert.equal(posts(), count);
+  const own = await upload(app, lines.replace("gpt-5-mini", CHAT));
+  const told = await app.files.retrieve(own.id);
+  assert.equal((await app.batches.create(order(told.id))).object, "batch");
+  assert.deepEqual(received(openai), []);
+});
+
 test("allowTools of the route's rule allows what it names", async () => {
   const compliance = { rules: [{ residency: "EU", allow: ["EU"], allowTools: ["RemoteImages"] }] };
   const harness = gateway({ residency: "EU", route: { compliance } });
