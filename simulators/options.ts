@@ -54,6 +54,8 @@ export interface SimulatorOptions {
   readonly regions?: readonly RegionOption[];
   readonly limits?: RateLimits;
   readonly latency?: Latency;
+  /** What every model says in chats, completions and responses, in place of a text that names who says it. */
+  readonly says?: string;
   /** `exact` counts with o200k (loaded at the first request); `estimate` takes four characters for a token. */
   readonly counting?: "exact" | "estimate";
   /** Azure: what an `api-version` on a `/openai/v1` path gets. */
@@ -79,6 +81,7 @@ export interface Settings {
   readonly regions: readonly RegionOption[];
   readonly limits: RateLimits | undefined;
   readonly latency: Latency;
+  readonly says: string | undefined;
   readonly counting: "exact" | "estimate";
   readonly apiVersionOnV1: "refuse" | "accept";
   readonly batchUrlsOnV1: "refuse" | "accept";
@@ -129,6 +132,7 @@ export function settingsOf(provider: ProviderName, options: SimulatorOptions): S
     regions: options.regions ?? DEFAULT_REGIONS,
     limits: options.limits,
     latency: options.latency ?? NO_LATENCY,
+    says: options.says,
     counting: options.counting ?? "exact",
     apiVersionOnV1: options.apiVersionOnV1 ?? "refuse",
     batchUrlsOnV1: options.batchUrlsOnV1 ?? "refuse",
