@@ -172,6 +172,7 @@ const route = object({
     maxDuration: integer,
     backoff: object({ base: integer, max: integer }),
     "hedgeAfter?": integer,
+    "streamRecovery?": oneOf("Splice"),
   }),
   allowedClients: sharing,
   "foreignIDs?": oneOf("Probe"),

@@ -14,3 +14,6 @@ export const WITHOUT_RECOVERY: Readonly<Record<string, Verdict>> = {
   S09: "safe",
   S14: "safe",
 };
+
+/** Two models that say the same, as at temperature 0 they may: the answer goes on where it broke off. */
+export const WITH_SPLICE: Readonly<Record<string, Verdict>> = BY_CHOICE;
