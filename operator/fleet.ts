@@ -43,11 +43,28 @@ const reportSchema = z.object({
     )
     .max(1_000)
     .default([]),
+  circuits: z
+    .array(
+      z.object({
+        at: text,
+        provider: text,
+        model: text.nullish(),
+        state: z.enum(["open", "closed"]),
+        detail: text,
+        causes: z
+          .array(z.object({ detail: text, requestId: text.optional(), providerRequestId: text.optional() }))
+          .max(100)
+          .default([]),
+      }),
+    )
+    .max(1_000)
+    .default([]),
 });
 
 /** What one proxy says of itself. */
 export type Report = z.infer<typeof reportSchema>;
 export type Fault = Report["faults"][number];
+export type CircuitChange = Report["circuits"][number];
 
 export interface ProxyState {
   readonly pod: string;

@@ -11,6 +11,7 @@ import type { Log } from "../kube/log.ts";
 import { keyOf } from "../kube/objects.ts";
 import { companionName } from "../kube/table-objects.ts";
 import { createAdmin } from "./admin.ts";
+import { CircuitChanges } from "./circuits.ts";
 import { Dirty } from "./dirty.ts";
 import { Events, notesOf } from "./events.ts";
 import { ConfigurationFaults } from "./faults.ts";
@@ -51,6 +52,7 @@ export class Operator {
   readonly #statuses: StatusWriter;
   readonly #events: Events;
   readonly #faults = new ConfigurationFaults();
+  readonly #circuits = new CircuitChanges();
   readonly #loop: Loop;
   readonly #dirty: Dirty;
   readonly #metrics: OperatorMetrics;
@@ -170,6 +172,7 @@ export class Operator {
       const providers = this.#world.objects().filter(({ kind }) => kind === "AIProvider");
       const byKey = new Map(providers.map((provider) => [keyOf(provider), provider]));
       this.#faults.tell(this.#fleet.proxies(), byKey, this.#events, performance.now());
+      this.#circuits.tell(this.#fleet.proxies(), byKey, this.#events, Date.now());
     } finally {
       this.#passBegan = undefined;
     }

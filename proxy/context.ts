@@ -10,6 +10,7 @@ import type { Exchange } from "./exchange.ts";
 import type { EphemeralKey } from "./realtime/ephemeral.ts";
 import type { Services } from "./services.ts";
 import type { Plan, Snapshot, Target } from "./snapshot.ts";
+import type { Walk } from "./stages/attempt.ts";
 import type { UpstreamCall } from "./stages/call.ts";
 import type { Identified } from "./stages/identify.ts";
 import type { SetAside } from "./strategy/cheapest.ts";
@@ -62,6 +63,7 @@ export interface RequestContext {
   setAside?: SetAside | undefined;
 
   // attempt
+  walk: Walk | undefined;
   target: Target | undefined;
   /** The gateway's key or token that was sent last, which must not come back. */
   sentKey: string | undefined;
@@ -72,6 +74,8 @@ export interface RequestContext {
   ticket: number;
   /** Bytes of the answer that the caller has not taken, as far as the pool was told. */
   unread: number;
+  /** What is still being counted of answers that broke off and were gone on with. */
+  counting?: readonly Promise<void>[];
   /** Set when the caller went away; ends the attempt under way. */
   closed: boolean;
   /** Ends a wait between attempts early. */

@@ -3,6 +3,7 @@
  * read it when the request has ended. It never holds content or secrets. Times are `performance.now()` milliseconds.
  */
 import type { Cost } from "../routing/cost.ts";
+import type { Spillover } from "./dialects/spillover.ts";
 
 /** How a request ended, from the caller's side. */
 export type Outcome =
@@ -45,9 +46,14 @@ export interface AttemptRecord {
   detail: string | undefined;
   /** The provider's own ids (`x-request-id`, `apim-request-id`). */
   providerRequestID: string | undefined;
+  /** Another deployment answered, because the one that was asked is full. */
+  spillover?: Spillover | undefined;
   /** Fields of the body that this provider got under another name or not at all: `store=dropped`. */
   changed?: string | undefined;
-  /** What an attempt that was superseded is taken to cost, beside the exchange's own usage. */
+  /**
+   * Beside the exchange's own usage: what an attempt that was superseded is taken to cost, or one whose answer broke off
+   * and was gone on with elsewhere.
+   */
   usage?: Usage | undefined;
 }
 

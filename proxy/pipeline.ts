@@ -103,6 +103,7 @@ export function begin(
     choices: 1,
     stored: false,
     order: [],
+    walk: undefined,
     target: undefined,
     sentKey: undefined,
     call: undefined,

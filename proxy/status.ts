@@ -3,7 +3,11 @@ import type { Route } from "../routing/table.ts";
 import type { ConfigFaults } from "./config-faults.ts";
 import type { Services } from "./services.ts";
 import type { Snapshot } from "./snapshot.ts";
+import type { ShownTransition } from "./telemetry/telemetry.ts";
 import type { Upstreams } from "./upstream/upstreams.ts";
+
+/** Changes of breakers in a summary. */
+const MOST_CHANGES = 50;
 
 export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, services: Services): object {
   const { telemetry, replayPool, load } = services;
@@ -55,5 +59,14 @@ export function summaryOf(
       message: health.detail,
     })),
     faults: faults.last(),
+    circuits: circuitChanges(services.telemetry.transitions()),
   };
+}
+
+/** For the operator, who tells the owners: breakers that opened and closed, the last ones. */
+function circuitChanges(transitions: readonly ShownTransition[]): object[] {
+  const changes = transitions.filter(({ kind, to }) => kind === "circuit" && (to === "open" || to === "closed"));
+  return changes.slice(-MOST_CHANGES).map(({ time, provider, model, to, detail, causes }) => {
+    return { at: time, provider, model: model ?? null, state: to, detail, causes: causes ?? [] };
+  });
 }

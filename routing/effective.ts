@@ -14,8 +14,6 @@ export interface PendingField {
   readonly effect: "Protects" | "Tunes";
   /** When given, only these values count. */
   readonly values?: readonly string[];
-  /** When given, these values do not count. */
-  readonly idle?: readonly string[];
   /** What happens instead, to stand behind the path. */
   readonly instead: string;
 }
@@ -29,13 +27,6 @@ export const PENDING_FIELDS: readonly PendingField[] = [
   { kind: "AIRoute", path: "rollout", effect: "Tunes", instead: "it stays at stable 100 %, candidate 0 %" },
   { kind: "AIRoute", path: "strategy", effect: "Tunes", values: ["Latency"], instead: "it works as Weighted" },
   { kind: "AIRoute", path: "latency", effect: "Tunes", instead: "latency does not order the backends" },
-  {
-    kind: "AIRoute",
-    path: "failover.streamRecovery",
-    effect: "Tunes",
-    idle: ["None"],
-    instead: "a cut stream ends with an error",
-  },
   { kind: "AIClient", path: "location", effect: "Tunes", instead: "latency does not order the backends" },
   { kind: "AIProvider", path: "models[].limits", effect: "Tunes", instead: "the provider's own 429 is what counts" },
 ];
@@ -72,6 +63,5 @@ function findPaths(value: unknown, rest: readonly string[], path: string, field:
 function isUsed(value: unknown, field: PendingField): boolean {
   if (value === undefined || value === null) return false;
   if (field.values !== undefined) return field.values.includes(String(value));
-  if (field.idle?.includes(String(value))) return false;
   return typeof value !== "object" || Object.keys(value).length > 0;
 }

@@ -151,13 +151,20 @@ function limits({ failover, tried }: Explanation): string[] {
   if (failover === undefined) return [];
   const again = `a backend that fails is asked again ${times(failover.retrySameProvider)}`;
   const next = failover.fallbackToNext ? "then the next one" : "no other is asked";
-  const lines = [
-    `Failover: at most ${failover.maxAttempts} attempts within ${formatDuration(failover.maxDuration)}; ${again}, ${next}`,
-  ];
-  const { hedgeAfter } = failover;
-  if (hedgeAfter === undefined || tried.length < 2) return lines;
-  const when = `after ${formatDuration(hedgeAfter)} without a byte`;
-  return [...lines, `Hedging: ${when} the next one is asked too, the first answer counts and both are paid`];
+  const budget = `at most ${failover.maxAttempts} attempts within ${formatDuration(failover.maxDuration)}`;
+  const lines = [`Failover: ${budget}; ${again}, ${next}`];
+  if (tried.length < 2) return lines;
+  const { hedgeAfter, streamRecovery } = failover;
+  if (hedgeAfter !== undefined) {
+    const when = `after ${formatDuration(hedgeAfter)} without a byte`;
+    lines.push(`Hedging: ${when} the next one is asked too, the first answer counts and both are paid`);
+  }
+  if (streamRecovery === "Splice") {
+    lines.push(
+      "Broken streams: the next one is asked again, and goes on where its answer begins with what the caller has",
+    );
+  }
+  return lines;
 }
 
 function times(count: number): string {

@@ -201,6 +201,7 @@ const route = object({
     maxDuration: integer,
     backoff: object({ base: integer, max: integer }),
     "hedgeAfter?": integer,
+    "streamRecovery?": oneOf("Splice"),
   }),
   allowedClients: sharing,
   "cost?": object({ unpriced: oneOf("Exclude") }),

@@ -246,6 +246,8 @@ export interface Failover {
   readonly backoff: { readonly base: number; readonly max: number };
   /** Milliseconds of silence after which a second backend is asked beside the first. Absent: never. */
   readonly hedgeAfter?: number;
+  /** Absent: a stream that breaks after it began ends with an error event. */
+  readonly streamRecovery?: "Splice";
 }
 
 export interface Client {

@@ -28,6 +28,8 @@ export interface Serving {
   /** As in the answer's `model`. */
   readonly snapshot: string;
   readonly deployment?: DeploymentOption;
+  /** What it says, whatever it is asked. */
+  readonly says?: string | undefined;
 }
 
 /** A request of which no more is known than that it came. */

@@ -38,6 +38,8 @@ export interface RunningSimulator {
 /** One received request. */
 export interface RecordedRequest {
   readonly id: string;
+  /** Unix milliseconds. */
+  readonly at: number;
   readonly method: string;
   readonly url: string;
   /** Names in lower case; secret values as `sha256:…`. */

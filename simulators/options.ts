@@ -56,6 +56,8 @@ export interface SimulatorOptions {
   readonly latency?: Latency;
   /** Called before each plain answer that costs tokens, which waits for what it gives: for simulations in a time of their own. */
   readonly hold?: () => Promise<void>;
+  /** What every model says in chats, completions and responses, in place of a text that names who says it. */
+  readonly says?: string;
   /** `exact` counts with o200k (loaded at the first request); `estimate` takes four characters for a token. */
   readonly counting?: "exact" | "estimate";
   /** Azure: what an `api-version` on a `/openai/v1` path gets. */
@@ -82,6 +84,7 @@ export interface Settings {
   readonly limits: RateLimits | undefined;
   readonly latency: Latency;
   readonly hold: (() => Promise<void>) | undefined;
+  readonly says: string | undefined;
   readonly counting: "exact" | "estimate";
   readonly apiVersionOnV1: "refuse" | "accept";
   readonly batchUrlsOnV1: "refuse" | "accept";
@@ -133,6 +136,7 @@ export function settingsOf(provider: ProviderName, options: SimulatorOptions): S
     limits: options.limits,
     latency: options.latency ?? NO_LATENCY,
     hold: options.hold,
+    says: options.says,
     counting: options.counting ?? "exact",
     apiVersionOnV1: options.apiVersionOnV1 ?? "refuse",
     batchUrlsOnV1: options.batchUrlsOnV1 ?? "refuse",

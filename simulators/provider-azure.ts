@@ -146,7 +146,7 @@ function serve(settings: Settings, target: Target, name: string | undefined, hos
   if (!target.operation.kinds?.includes(model.kind)) {
     return AZURE_ERRORS.operationNotSupported(target.operation.azureNames.action, model.name);
   }
-  return { model, snapshot: snapshotName(model, deployment.version), deployment };
+  return { model, snapshot: snapshotName(model, deployment.version), deployment, says: settings.says };
 }
 
 // biome-ignore format: name and value in pairs

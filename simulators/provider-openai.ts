@@ -62,7 +62,7 @@ function serve(settings: Settings, target: Target, name: string | undefined): Se
   if (!model) return OPENAI_ERRORS.unknownModel(name);
   const kinds = target.operation.kinds ?? [];
   if (!kinds.includes(model.kind)) return wrongKind(target.operation.name, name);
-  return { model, snapshot: snapshotName(model) };
+  return { model, snapshot: snapshotName(model), says: settings.says };
 }
 
 function wrongKind(operation: string, model: string): Failure {

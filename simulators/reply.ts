@@ -33,6 +33,8 @@ export function replyText(call: Call, prompt: string, seed: number, index: numbe
       .slice(0, exactly * 4);
   const quoted = prompt.length > QUOTED_CHARACTERS ? `${prompt.slice(0, QUOTED_CHARACTERS)}…` : prompt;
   const variant = index > 0 ? ` (choice ${index + 1})` : "";
+  const { says } = call.serving ?? {};
+  if (says !== undefined) return `${says}${variant}`;
   const opening = `This is ${speaker(call)}${variant}. You said “${quoted.replaceAll("\n", " ")}”.`;
   const wanted = Math.min(MOST_WORDS, Number(/\b(\d{1,5}) (?:words|tokens)\b/.exec(prompt)?.[1] ?? 0));
   const missing = wanted - opening.split(" ").length;

@@ -8,7 +8,7 @@ import type { RequestContext } from "../context.ts";
 import type { AttemptRecord } from "../exchange.ts";
 import type { Target } from "../snapshot.ts";
 import { unauthorised } from "../stages/admit.ts";
-import { newAttempt } from "../stages/attempt.ts";
+import { newAttempt, originOf } from "../stages/attempt-record.ts";
 import type { Failure } from "../stages/call.ts";
 import { finalError, notOffered } from "../stages/final-error.ts";
 import { placeInQueue } from "../stages/pause.ts";
@@ -146,20 +146,20 @@ function note(record: AttemptRecord, outcome: AttemptRecord["outcome"], detail?:
 /** What the failure teaches about the provider, as in the attempt loop of plain requests. */
 function learn(context: RequestContext, target: Target, ticket: number, failure: Failure, record: AttemptRecord): void {
   const { availability } = target;
-  const id = record.providerRequestID;
+  const origin = originOf(context, record);
   // The caller's ephemeral key is no part of the configuration.
   if (failure.error?.rule.fix !== undefined && !context.ephemeral) {
-    context.services.onConfigFault(target, failure, id);
+    context.services.onConfigFault(target, failure, record.providerRequestID);
   }
   switch (failure.outcome) {
     case "rate_limited":
-      availability.rateLimited(ticket, retryAfter(failure.headers, failure.error?.message, Date.now()), id);
+      availability.rateLimited(ticket, retryAfter(failure.headers, failure.error?.message, Date.now()), origin);
       return;
     case "config_error":
     case "client_error":
       availability.succeeded(ticket);
       return;
     default:
-      availability.failed(ticket, failure.outcome === "connect_error" ? "provider" : "model", failure.detail, id);
+      availability.failed(ticket, failure.outcome === "connect_error" ? "provider" : "model", failure.detail, origin);
   }
 }

@@ -55,6 +55,8 @@ const CONTENT = 5;
 const TYPE = 6;
 const DELTA = 7;
 const PADDING = 8;
+/** The value is content, but not the answer's text: a refusal, reasoning, a tool call, sound. */
+const OTHER_CONTENT = 9;
 
 const word = (text: string) => Buffer.from(text);
 const W_ERROR = word("error");
@@ -102,6 +104,8 @@ export class JsonScan {
   number = -1;
   /** A container of content, such as a tool call, was in it. */
   containerSeen = false;
+  /** Content of a chat was in it, or a place for it, that is not the answer's text. */
+  otherContentSeen = false;
   /** Places where it may differ from another event of its form: texts, the number, padding. */
   slotCount = 0;
 
@@ -218,6 +222,7 @@ export class JsonScan {
     this.lineEnds = false;
     this.contentSeen = false;
     this.containerSeen = false;
+    this.otherContentSeen = false;
     this.slotCount = 0;
     this.error = false;
     this.usageStart = -1;
@@ -242,7 +247,7 @@ export class JsonScan {
         if (size === W_FINISH_REASON.length) return FINISH_REASON;
         return size === W_TEXT.length && stands(data, start, W_TEXT) ? CONTENT : NOTHING;
       case DEPTH_DELTA:
-        return isDeltaKey(data, start, size) ? CONTENT : NOTHING;
+        return deltaKey(data, start, size);
       case DEPTH_CALL:
       case DEPTH_TOOL:
         if (size === W_ARGUMENTS.length) return stands(data, start, W_ARGUMENTS) ? CONTENT : NOTHING;
@@ -270,10 +275,15 @@ export class JsonScan {
   /** The key's value begins at `at`. */
   #note(key: number, data: Buffer, at: number, depth: number): void {
     const byte = data[at] as number;
-    if (key === CONTENT) {
-      if (!isFilled(data, at)) return;
+    if (key === CONTENT || key === OTHER_CONTENT) {
+      const filled = isFilled(data, at);
+      // Also an empty text: the next event may be like this one but for its texts.
+      if (key === OTHER_CONTENT && (filled || byte === QUOTE)) this.otherContentSeen = true;
+      if (!filled) return;
       this.contentSeen = true;
-      if (byte !== QUOTE) this.containerSeen = true;
+      if (byte === QUOTE) return;
+      this.containerSeen = true;
+      this.otherContentSeen = true;
     } else if (key === FINISH_REASON) {
       if (byte === QUOTE && stands(data, this.#keyStart, W_FINISH_REASON)) this.finishes++;
     } else if (key === ERROR) this.error = byte !== LETTER_N;
@@ -295,6 +305,7 @@ export class JsonScan {
   #string(key: number, data: Buffer, start: number, end: number): void {
     switch (key) {
       case CONTENT:
+      case OTHER_CONTENT:
         this.#text?.add(data, start, end);
         this.#slot(start, end, SLOT_TEXT);
         break;
@@ -335,19 +346,20 @@ function isFilled(data: Buffer, at: number): boolean {
   return data[next] !== CLOSE_BRACE && data[next] !== CLOSE_BRACKET;
 }
 
-function isDeltaKey(data: Buffer, start: number, size: number): boolean {
+function deltaKey(data: Buffer, start: number, size: number): number {
   switch (size) {
     case W_CONTENT.length:
-      return stands(data, start, W_CONTENT) || stands(data, start, W_REFUSAL);
+      if (stands(data, start, W_CONTENT)) return CONTENT;
+      return stands(data, start, W_REFUSAL) ? OTHER_CONTENT : NOTHING;
     case W_AUDIO.length:
-      return stands(data, start, W_AUDIO);
+      return stands(data, start, W_AUDIO) ? OTHER_CONTENT : NOTHING;
     case W_TOOL_CALLS.length:
-      return stands(data, start, W_TOOL_CALLS);
+      return stands(data, start, W_TOOL_CALLS) ? OTHER_CONTENT : NOTHING;
     case W_FUNCTION_CALL.length:
-      return stands(data, start, W_FUNCTION_CALL);
+      return stands(data, start, W_FUNCTION_CALL) ? OTHER_CONTENT : NOTHING;
     case W_REASONING.length:
-      return stands(data, start, W_REASONING);
+      return stands(data, start, W_REASONING) ? OTHER_CONTENT : NOTHING;
     default:
-      return false;
+      return NOTHING;
   }
 }

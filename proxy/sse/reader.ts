@@ -59,6 +59,8 @@ export class EventReader {
   usage: Usage | undefined;
   /** What came as content. */
   readonly text = new KeptText();
+  /** All content was text of the answer: what is kept of it is what the caller has. */
+  onlyText = true;
 
   readonly #scan: JsonScan;
   readonly #template = new EventTemplate(this.text);
@@ -94,6 +96,11 @@ export class EventReader {
   get whole(): boolean {
     if (this.failure) return false;
     return this.done || (this.#typed ? this.#endings : this.#scan.finishes) >= this.#choices;
+  }
+
+  /** The last event of some answer has come: one that is made anew cannot go on from here. */
+  get ending(): boolean {
+    return this.#endings + this.#scan.finishes > 0;
   }
 
   /** What a whole stream still lacks: chat's clients may wait for `[DONE]`. */
@@ -250,6 +257,7 @@ export class EventReader {
   #readChat(data: Buffer, start: number, end: number): Buffer | undefined {
     const scan = this.#scan;
     if (scan.contentSeen) this.contentSeen = true;
+    if (scan.otherContentSeen) this.onlyText = false;
     if (scan.error) this.failure = failureOf(data.toString("utf8", start, end));
     if (scan.usageStart < 0) return undefined;
     this.usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd)) ?? this.usage;

@@ -7,6 +7,7 @@
 import type { RequestContext } from "../context.ts";
 import { refusedField } from "../dialects/fields.ts";
 import type { Operation } from "../dialects/operations.ts";
+import { spilloverOf } from "../dialects/spillover.ts";
 import type { AttemptRecord } from "../exchange.ts";
 import { RESPONSE_EVENT } from "../ids/paths.ts";
 import { tagIDs } from "../ids/tag-answer.ts";
@@ -14,12 +15,14 @@ import { fieldRulesAt, pathAt, type Target } from "../snapshot.ts";
 import { streamProfileOf } from "../sse/profile.ts";
 import type { ReaderOptions } from "../sse/reader.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
+import { answerPlaces } from "./answer-places.ts";
 import { refusedUsageOption } from "./ask-usage.ts";
+import { newAttempt, originOf } from "./attempt-record.ts";
 import { type CallOptions, type Failure, type Settled, UpstreamCall } from "./call.ts";
 import { finalError, isSpent, mayHaveHappened, notOffered } from "./final-error.ts";
 import { hedged, type Running } from "./hedge.ts";
+import { tokensNeeded } from "./need.ts";
 import { pause, placeInQueue } from "./pause.ts";
-import { answerPlaces } from "./relay.ts";
 import { send } from "./send.ts";
 
 /** Waiting is only for when nobody else is eligible, and at most this long for one request (milliseconds). */
@@ -50,6 +53,9 @@ const COUNTS_FOR_PROVIDER = new Set<Failure["outcome"]>(["connect_error"]);
 /** Neither fault of the model nor of the provider's health. */
 const COUNTS_FOR_NOTHING = new Set<Failure["outcome"]>(["client_error", "config_error"]);
 
+/** By the headers of its last answers the request does not fit into what its rate limit has left. */
+const NEAR_LIMIT = "near_rate_limit";
+
 /** Reasons to pass a backend over that no waiting changes. */
 const LASTING = new Set(["operation_not_offered", "field_not_supported", "credential_missing", "context_too_small"]);
 
@@ -58,7 +64,8 @@ interface Failed {
   readonly failure: Failure;
 }
 
-class Walk {
+/** How far the way over the backends has been gone. */
+export class Walk {
   readonly context: RequestContext;
   readonly tried: Target[] = [];
   readonly failures: Failed[] = [];
@@ -71,11 +78,19 @@ class Walk {
   hedged = false;
   /** Milliseconds for which rate limits, and places where nobody else was left, were waited for. */
   waited = 0;
+  /** Something has been passed on: the provider that broke off is not asked again. */
+  recovering = false;
   /** A larger context is needed than this many tokens. */
   contextTokens: number | undefined;
 
   constructor(context: RequestContext) {
     this.context = context;
+  }
+
+  /** The answer that flowed from `target` broke off, and somebody else may go on with it. */
+  recovers(target: Target, failure: Failure): void {
+    this.recovering = true;
+    this.failures.push({ target, failure });
   }
 
   get last(): Failed | undefined {
@@ -94,9 +109,13 @@ class Walk {
   }
 }
 
-/** Ends with `context.call` settled well, or throws GatewayError or ProviderRefusal. */
+/**
+ * Ends with `context.call` settled well, or throws GatewayError or ProviderRefusal. Called again after an answer broke off
+ * while it flowed, it goes on where it was.
+ */
 export async function attempt(context: RequestContext): Promise<void> {
-  const walk = new Walk(context);
+  context.walk ??= new Walk(context);
+  const { walk } = context;
   for (;;) {
     // The first choice is usually there at once, and then nothing is waited for.
     const next = walk.spent ? undefined : nextTarget(walk);
@@ -152,6 +171,7 @@ function goesOn(walk: Walk, target: Target, failure: Failure): boolean {
 
 function nextTarget(walk: Walk): Target | undefined | Promise<Target | undefined> {
   const { last } = walk;
+  if (walk.recovering) return otherTarget(walk);
   return last && ON_FAILURE[last.failure.outcome] === "again" ? againOrNext(walk, last.target) : otherTarget(walk);
 }
 
@@ -224,12 +244,19 @@ function refusalOf(walk: Walk, target: Target): string | undefined {
   if (walk.contextTokens !== undefined && !((target.model.contextTokens ?? 0) > walk.contextTokens)) {
     return "context_too_small";
   }
-  const usability = target.availability.usable();
-  return usability.ok ? undefined : usability.reason;
+  const { availability } = target;
+  const usability = availability.usable();
+  if (!usability.ok) return usability.reason;
+  return availability.scarce && !availability.fits(tokensNeeded(walk.context, target)) ? NEAR_LIMIT : undefined;
 }
 
-/** Nobody is eligible: waits for a rate limit to pass, else takes the least bad of those that were passed over. */
+/**
+ * Nobody is eligible: takes one that is only thought to be at its limit, for the provider alone knows; else waits for a
+ * rate limit to pass, or takes the least bad of those that were passed over.
+ */
 async function waitForOne(walk: Walk): Promise<Target | undefined> {
+  const near = walk.context.order.find((one) => walk.skipped.get(one) === NEAR_LIMIT && !walk.tried.includes(one));
+  if (near) return near;
   const first = soonest(walk);
   if (first && walk.waited + first.wait <= LONGEST_WAIT && first.wait < walk.timeLeft) {
     walk.waited += first.wait;
@@ -264,6 +291,7 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
     const reason = walk.last?.failure.outcome ?? walk.skipped.values().next().value ?? "unavailable";
     context.exchange.decision = `failover:${reason}`;
   }
+  walk.skipped.delete(target);
   const first = begin(context, target, ticket);
   context.target = target;
   context.call = first.call;
@@ -319,11 +347,13 @@ function beginBeside(walk: Walk): Running | undefined {
 }
 
 /** One of two has failed while the other goes on. True: the other's answer could be no better. */
-function hasFailed(walk: Walk, { target, ticket, record }: Running, failure: Failure): boolean {
+function hasFailed(walk: Walk, running: Running, failure: Failure): boolean {
+  const { target, ticket, record } = running;
   if (!goesOn(walk, target, failure)) return true;
+  noteHeaders(running);
   record.outcome = failure.outcome;
   record.detail = failure.detail;
-  judge(walk.context, target, ticket, failure, record.providerRequestID);
+  judge(walk.context, target, ticket, failure, record);
   walk.failures.push({ target, failure });
   return false;
 }
@@ -332,6 +362,7 @@ function hasFailed(walk: Walk, { target, ticket, record }: Running, failure: Fai
 async function conclude(walk: Walk, running: Running, settled: Settled): Promise<Failure | undefined> {
   const { context } = walk;
   const { target, ticket, record, call } = running;
+  noteHeaders(running);
   if (context.closed) {
     record.outcome = "aborted";
     target.availability.released(ticket);
@@ -356,7 +387,7 @@ async function conclude(walk: Walk, running: Running, settled: Settled): Promise
   }
   record.outcome = failure.outcome;
   record.detail = failure.detail;
-  judge(context, target, ticket, failure, record.providerRequestID);
+  judge(context, target, ticket, failure, record);
   if (call.reading.withholdUsage && refusedUsageOption(target, failure)) {
     const again = target.availability.begin(target === walk.forced);
     if (again !== 0) {
@@ -365,6 +396,12 @@ async function conclude(walk: Walk, running: Running, settled: Settled): Promise
     }
   }
   return failure;
+}
+
+/** What every answer says beside itself. */
+function noteHeaders({ target, ticket, record, call }: Running): void {
+  target.availability.told(ticket, call.headers);
+  if (target.provider.type === "AzureOpenAI") record.spillover = spilloverOf(call.headers, target.upstreamModel);
 }
 
 function callOptions(context: RequestContext): CallOptions {
@@ -388,38 +425,19 @@ function readingOf(context: RequestContext, { name }: Operation): ReaderOptions 
 }
 
 /** What the failure teaches about the provider. */
-function judge(
-  context: RequestContext,
-  target: Target,
-  ticket: number,
-  failure: Failure,
-  id: string | undefined,
-): void {
+function judge(context: RequestContext, target: Target, ticket: number, failure: Failure, record: AttemptRecord): void {
   const { availability } = target;
-  if (failure.error?.rule.fix !== undefined) context.services.onConfigFault(target, failure, id);
+  if (failure.error?.rule.fix !== undefined) {
+    context.services.onConfigFault(target, failure, record.providerRequestID);
+  }
+  const origin = originOf(context, record);
   if (failure.outcome === "rate_limited") {
     const wait = retryAfter(failure.headers, failure.error?.message, Date.now());
-    availability.rateLimited(ticket, wait, id);
+    availability.rateLimited(ticket, wait, origin);
   } else if (COUNTS_FOR_NOTHING.has(failure.outcome)) {
     availability.succeeded(ticket);
   } else {
     const scope = COUNTS_FOR_PROVIDER.has(failure.outcome) ? "provider" : "model";
-    availability.failed(ticket, scope, failure.detail, id);
+    availability.failed(ticket, scope, failure.detail, origin);
   }
-}
-
-export function newAttempt(target: Target): AttemptRecord {
-  return {
-    provider: target.provider.name,
-    backend: target.backend.name,
-    upstreamModel: target.upstreamModel,
-    model: target.modelName,
-    startedAt: performance.now(),
-    respondedAt: undefined,
-    endedAt: undefined,
-    status: undefined,
-    outcome: undefined,
-    detail: undefined,
-    providerRequestID: undefined,
-  };
 }

@@ -6,10 +6,11 @@
 import { keyIn } from "../authorization/authorization.ts";
 import type { RequestContext } from "../context.ts";
 import type { Operation } from "../dialects/operations.ts";
-import type { AttemptOutcome } from "../exchange.ts";
+import type { AttemptRecord } from "../exchange.ts";
 import { BatchOutput, isBatchOutput } from "../ids/batch-output.ts";
 import { pathAt, type Target } from "../snapshot.ts";
-import { newAttempt } from "./attempt.ts";
+import type { Origin } from "../upstream/availability.ts";
+import { newAttempt, originOf } from "./attempt-record.ts";
 import { notOffered, placesTaken, tokenUnavailable } from "./final-error.ts";
 import { placeInQueue } from "./pause.ts";
 import { ownHeaders } from "./relay.ts";
@@ -51,7 +52,7 @@ export async function pipe(context: RequestContext): Promise<void> {
     });
   } finally {
     target.places.give();
-    learn(target, ticket, attempt.outcome, attempt.detail ?? "", attempt.providerRequestID);
+    learn(target, ticket, attempt, originOf(context, attempt));
   }
 }
 
@@ -74,11 +75,11 @@ function reasonOf(first: Target | undefined, offered: readonly Target[]): string
   return first && offered.includes(first) ? first.authorization.missing : "operation_not_offered";
 }
 
-function learn(target: Target, ticket: number, outcome: AttemptOutcome | undefined, detail: string, id?: string): void {
-  const { availability } = target;
-  if (outcome === "rate_limited") availability.rateLimited(ticket, undefined, id);
-  else if (outcome === "connect_error") availability.failed(ticket, "provider", detail, id);
+function learn({ availability }: Target, ticket: number, attempt: AttemptRecord, origin: Origin): void {
+  const { outcome, detail = "" } = attempt;
+  if (outcome === "rate_limited") availability.rateLimited(ticket, undefined, origin);
+  else if (outcome === "connect_error") availability.failed(ticket, "provider", detail, origin);
   else if (outcome === "ok" || outcome === "client_error" || outcome === "config_error") availability.succeeded(ticket);
   else if (outcome === "aborted" || outcome === undefined) availability.released(ticket);
-  else availability.failed(ticket, "model", detail, id);
+  else availability.failed(ticket, "model", detail, origin);
 }

@@ -15,6 +15,7 @@ import { RULED_FIELDS } from "../dialects/fields.ts";
 import { type Operation, operationsAt, operationsWithoutID } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
 import { placesOf } from "../ids/paths.ts";
+import { ANSWER_BOUNDS } from "./need.ts";
 
 const DEPLOYMENT_PATH = /^\/openai\/deployments\/([^/]+)\/(.+)$/;
 /** Longest model name that is read, in bytes of JSON text. */
@@ -25,8 +26,13 @@ const MOST_CHOICES = 128;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 /** Fields that routing reads of every body. */
 const READ_FIELDS = ["model", "stream", "n", "store", "endpoint"];
-/** Of a JSON body also those that decide whether usage is asked for, and those that some provider cannot take. */
-const JSON_FIELDS = [...READ_FIELDS, "stream_options", "data_sources", ...RULED_FIELDS];
+/**
+ * Of a JSON body also those that decide whether usage is asked for, that say how long an answer may be, and that some
+ * provider cannot take.
+ */
+const JSON_FIELDS = [
+  ...new Set([...READ_FIELDS, "stream_options", "data_sources", "logprobs", ...ANSWER_BOUNDS, ...RULED_FIELDS]),
+];
 /** Fields of forms that Tandem reads; `purpose` and `stream` decide what becomes of the rest. */
 const FORM_FIELDS: ReadonlySet<string> = new Set([...READ_FIELDS, "purpose"]);
 

@@ -4,11 +4,11 @@ import type { RequestContext } from "../context.ts";
 import { withEndpoints } from "../dialects/batch.ts";
 import type { Usage } from "../exchange.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
-import { StoredChatStream } from "../ids/chat-stream.ts";
-import { placesOf } from "../ids/paths.ts";
 import { tagIDs } from "../ids/tag-answer.ts";
-import type { Sink, UpstreamCall } from "./call.ts";
-import { awaitReader, readerIsBack } from "./slow-reader.ts";
+import { answerPlaces } from "./answer-places.ts";
+import type { UpstreamCall } from "./call.ts";
+import { flow } from "./flow.ts";
+import { awaitReader } from "./slow-reader.ts";
 
 /** Answers up to this size that came in several chunks are joined: one write is cheaper than a copy. */
 const JOINED_BYTES = 64 * 1024;
@@ -57,12 +57,6 @@ function answerHeaders(context: RequestContext, call: UpstreamCall): Headers {
   return headers;
 }
 
-/** Where ids of things at the provider stand in the answer. A chat completion is one only when it is stored. */
-export function answerPlaces({ operation, stored }: RequestContext): JsonPaths | undefined {
-  const places = operation && placesOf(operation).answer;
-  return operation?.name === "chat/completions" && operation.method === "POST" && !stored ? undefined : places;
-}
-
 function translated(context: RequestContext, answer: Buffer, places: JsonPaths): Buffer {
   const tagged = tagIDs(context, answer, places);
   return context.operation?.name.startsWith("batches") ? withEndpoints(tagged) : tagged;
@@ -96,73 +90,4 @@ function endAtOnce(context: RequestContext, call: UpstreamCall, headers: Headers
 /** Who looks at an answer once more does not pay for it once more. */
 function usageOf({ operation }: RequestContext, call: UpstreamCall): Usage | undefined {
   return operation?.handling === "inference" ? call.usage() : undefined;
-}
-
-function flow(context: RequestContext, call: UpstreamCall, headers: Headers): Promise<void> {
-  const { response, exchange, services } = context;
-  const events = call.mode === "events";
-  const stored = events && context.stored ? new StoredChatStream(context) : undefined;
-  return new Promise((resolve) => {
-    const finish = () => {
-      exchange.usage = usageOf(context, call);
-      if (events) services.telemetry.streamClosed();
-      resolve();
-    };
-    const sink: Sink = {
-      write(chunk) {
-        exchange.responseBytes += chunk.length;
-        if (events && exchange.firstTokenAt === undefined && call.events.contentSeen) {
-          exchange.firstTokenAt = performance.now();
-        }
-        const isTaken = response.write(stored ? stored.translate(chunk) : chunk);
-        if (!isTaken) awaitReader(context);
-        return isTaken;
-      },
-      whole() {
-        const missing = events ? call.events.missingEnd : undefined;
-        if (missing) response.write(missing);
-        response.end();
-        awaitReader(context);
-        exchange.outcome ??= "ok";
-        context.target?.availability.succeeded(context.ticket);
-        finish();
-      },
-      cut(detail) {
-        if (context.closed) context.target?.availability.released(context.ticket);
-        else endCut(context, call, detail);
-        finish();
-      },
-    };
-    response.on("drain", () => {
-      readerIsBack(context);
-      call.resume();
-    });
-    if (events) services.telemetry.streamOpened();
-    exchange.firstByteAt = performance.now();
-    response.writeHead(call.status, headers);
-    call.pipe(sink);
-  });
-}
-
-/** A cut answer never ends like a whole one: a stream with an error event, others by a broken connection. */
-function endCut(context: RequestContext, call: UpstreamCall, detail: string): void {
-  const { response, exchange, target } = context;
-  const record = exchange.attempts.at(-1);
-  const ownEvent = call.mode === "events" ? call.events.failure : undefined;
-  if (record) {
-    record.outcome = "cut";
-    record.detail = detail;
-  }
-  exchange.outcome = ownEvent ? "provider_error" : "cut";
-  exchange.errorCode = "stream_interrupted";
-  exchange.errorOrigin = "provider";
-  if (call.refusal) target?.availability.released(context.ticket);
-  else if (ownEvent?.callersFault) target?.availability.succeeded(context.ticket);
-  else target?.availability.failed(context.ticket, "model", detail, record?.providerRequestID);
-  if (call.mode !== "events") {
-    response.destroy();
-    return;
-  }
-  if (!ownEvent) response.write(call.events.interruption());
-  response.end();
 }

@@ -5,6 +5,7 @@
  * caller can choose (model, path) is cut to a length. JSON.stringify straight into the buffered destination costs
  * half of what a logger call costs, and nothing here needs levels or serializers.
  */
+import type { Spillover } from "../dialects/spillover.ts";
 import type { AttemptRecord, Exchange, RealtimeRecord } from "../exchange.ts";
 import { escapeControls } from "./log.ts";
 import { overheadOf } from "./overhead.ts";
@@ -109,10 +110,16 @@ function attemptEntry(attempt: AttemptRecord): object {
     changed: attempt.changed,
     input_tokens: attempt.usage?.input,
     output_tokens: attempt.usage?.output,
+    usage_estimated: attempt.usage?.estimated,
+    spillover: attempt.spillover && spilloverEntry(attempt.spillover),
     response_ms: since(attempt.startedAt, attempt.respondedAt),
     duration_ms: since(attempt.startedAt, attempt.endedAt),
     request_id: attempt.providerRequestID,
   };
+}
+
+function spilloverEntry({ to, error }: Spillover): object {
+  return { to: to === undefined ? undefined : cut(to), error: error === undefined ? undefined : cut(error) };
 }
 
 function cut(text: string): string {

@@ -117,6 +117,9 @@ export class Counts {
   #recordAttempts(exchange: Exchange): void {
     let before: AttemptRecord | undefined;
     for (const attempt of exchange.attempts) {
+      if (attempt.usage) {
+        this.#recordUsage(this.#cellOf(exchange, attempt), exchange.client ?? ANONYMOUS, attempt.usage);
+      }
       increment(this.attempts, keyOf(attempt.provider, this.#modelOf(attempt), attempt.outcome ?? "aborted"));
       if (before !== undefined && before.backend !== attempt.backend && before.outcome !== "superseded") {
         increment(
@@ -128,15 +131,13 @@ export class Counts {
     }
   }
 
-  /** What the attempts that were broken off are taken to cost counts where they were made. */
+  /** What the attempts that were broken off are taken to cost stands by itself, too. */
   #recordHedge(exchange: Exchange, outcome: string): void {
     const route = exchange.route ?? "";
     increment(this.hedges, keyOf(route, outcome));
     for (const attempt of exchange.attempts) {
-      if (attempt.usage === undefined) continue;
-      const cell = this.#cellOf(exchange, attempt);
-      this.#recordUsage(cell, exchange.client ?? ANONYMOUS, attempt.usage);
-      const { backend, model } = cell.place;
+      if (attempt.usage === undefined || attempt.outcome !== "superseded") continue;
+      const { backend, model } = this.#cellOf(exchange, attempt).place;
       add(this.hedgedTokens, keyOf(route, backend, model, "input"), attempt.usage.input);
       add(this.hedgedTokens, keyOf(route, backend, model, "output"), attempt.usage.output);
     }
@@ -181,7 +182,8 @@ function recordLatency(exchange: Exchange, last: AttemptRecord, cell: Cell): voi
   if (!exchange.stream) {
     if (last.outcome !== "ok" || last.endedAt === undefined) return;
     cell.recentAnswers.observe(last.endedAt - last.startedAt, last.endedAt);
-  } else if (exchange.firstTokenAt !== undefined) {
+    // A first token of an answer that broke off and was gone on with elsewhere is not the last provider's.
+  } else if (exchange.firstTokenAt !== undefined && exchange.firstTokenAt >= last.startedAt) {
     cell.firstToken.observe((exchange.firstTokenAt - exchange.startedAt) / 1000);
     cell.recentFirstTokens.observe(exchange.firstTokenAt - last.startedAt, exchange.firstTokenAt);
   }

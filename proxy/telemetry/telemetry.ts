@@ -5,7 +5,7 @@
  * or throws into its caller: a request is never slower or different because it was counted.
  */
 import type { Exchange } from "../exchange.ts";
-import type { Transition } from "../upstream/availability.ts";
+import type { Cause, Transition } from "../upstream/availability.ts";
 import { accessLine } from "./access-log.ts";
 import type { BackendLatency } from "./counts.ts";
 import type { LogDestination, Logger } from "./log.ts";
@@ -53,8 +53,12 @@ export interface LastReload {
   readonly error?: ReloadError;
 }
 
-/** A change of state as `/status` shows it. */
-export type ShownTransition = Omit<Transition, "at"> & { readonly time: string };
+/** A change of state as `/status` shows it. Times are ISO 8601. */
+export type ShownTransition = Omit<Transition, "at" | "causes"> & {
+  readonly time: string;
+  readonly causes?: readonly ShownCause[];
+};
+export type ShownCause = Omit<Cause, "at"> & { readonly time: string };
 
 export class Telemetry {
   readonly log: Logger;
@@ -87,8 +91,9 @@ export class Telemetry {
 
   /** `transition.at` is on the clock of `performance.now()`. */
   onTransition(transition: Transition): void {
-    const { at, ...rest } = transition;
-    const shown = { time: new Date(performance.timeOrigin + at).toISOString(), ...rest };
+    const { at, causes, ...facts } = transition;
+    const rest = { ...facts, ...(causes && { causes: causes.map((cause) => shownCause(cause)) }) };
+    const shown = { time: timeOf(at), ...rest };
     this.#transitions.push(shown);
     if (this.#transitions.length > TRANSITIONS_KEPT) this.#transitions.shift();
     // A rate limit is daily business and would fill the log under load; the ring and the metrics have it.
@@ -150,4 +155,12 @@ export class Telemetry {
   async close(timeoutMs: number): Promise<void> {
     await Promise.all([this.tracing.close(), this.#accessLog?.close(timeoutMs)]);
   }
+}
+
+function shownCause({ at, ...cause }: Cause): ShownCause {
+  return { time: timeOf(at), ...cause };
+}
+
+function timeOf(at: number): string {
+  return new Date(performance.timeOrigin + at).toISOString();
 }

@@ -18,10 +18,12 @@ import {
   type Usability,
   upstreamOf,
 } from "./handle.ts";
+import type { Left } from "./headroom.ts";
 import { perProvider } from "./per-provider.ts";
 import { circuitsOf, healthOf } from "./state-metrics.ts";
 
-export type { Handle, Health, HealthState, Transition, Usability } from "./handle.ts";
+export type { Cause } from "./breaker.ts";
+export type { Handle, Health, HealthState, Origin, Transition, Usability } from "./handle.ts";
 
 /** One provider as `/status` shows it. Durations are milliseconds from now. */
 export interface ProviderStatus {
@@ -42,6 +44,8 @@ export interface ModelStatus {
   readonly consecutiveFailures: number;
   readonly openForMs?: number;
   readonly rateLimitedForMs?: number;
+  /** What is left of its limits by its own headers, where it is not plenty. */
+  readonly left?: { readonly requests?: Left; readonly tokens?: Left };
 }
 
 /**
@@ -205,6 +209,7 @@ function statusOf({ model, upstream, listed, circuit, coolDown }: Handle, now: n
     consecutiveFailures: circuit.consecutiveFailures,
     ...remaining("openForMs", circuit.openUntil, now),
     ...remaining("rateLimitedForMs", coolDown.until, now),
+    ...(coolDown.headroom.scarce && { left: coolDown.headroom.show(now) }),
   };
 }
 

@@ -19,6 +19,20 @@ const BUCKET_MS = WINDOW_MS / BUCKETS;
 export type Ticket = number;
 export type CircuitState = "closed" | "open" | "half_open";
 
+/** One of the failures that opened a circuit. */
+export interface Cause {
+  /** On the circuit's clock. */
+  readonly at: number;
+  /** One clause, no content. */
+  readonly detail: string;
+  /** Of the exchange, and the provider's own. */
+  readonly requestId?: string | undefined;
+  readonly providerRequestId?: string | undefined;
+}
+
+/** Failures that are remembered to say why. */
+const KEPT_CAUSES = 3;
+
 export class Circuit {
   state: CircuitState = "closed";
   /** When an open circuit lets its probe through. */
@@ -31,6 +45,7 @@ export class Circuit {
   /** When the probe under way no longer keeps another one out. */
   #probeUntil = 0;
   readonly #window = new Window();
+  #causes: Cause[] = [];
 
   constructor(settings: Breaker | undefined) {
     this.#settings = settings;
@@ -42,6 +57,11 @@ export class Circuit {
     if (settings !== undefined || this.state === "closed") return false;
     this.#close(0);
     return true;
+  }
+
+  /** The last failures since it was closed, oldest first. */
+  get causes(): readonly Cause[] {
+    return this.#causes;
   }
 
   /** Whether an attempt may begin now. */
@@ -78,8 +98,10 @@ export class Circuit {
   }
 
   /** True when the state changed. `latest` is the last ticket given out. */
-  failed(ticket: Ticket, now: number, latest: Ticket): boolean {
+  failed(ticket: Ticket, now: number, latest: Ticket, cause: Cause): boolean {
     if (this.#settings === undefined || ticket < this.#since) return false;
+    // Another list each time: who was told of the former one may keep it.
+    this.#causes = [...this.#causes.slice(1 - KEPT_CAUSES), cause];
     if (this.state !== "closed") {
       if (ticket !== this.#probe) return false;
       this.#open(now, latest, this.#settings);
@@ -116,6 +138,7 @@ export class Circuit {
     this.consecutiveFailures = 0;
     this.#since = since;
     this.#probe = 0;
+    this.#causes = [];
     this.#window.clear();
   }
 }

@@ -4,6 +4,7 @@
  * As long as the provider says; when it says nothing, 1 s, doubling to 30 s while 429s go on.
  */
 import type { Ticket } from "./breaker.ts";
+import { Headroom } from "./headroom.ts";
 
 /** First wait, and the longest, after 429s that name no time. */
 export const FIRST_WAIT_MS = 1_000;
@@ -11,6 +12,8 @@ export const LONGEST_WAIT_MS = 30_000;
 
 /** One per rate limit of a provider: shared by all whose requests count against it. */
 export class CoolDown {
+  /** What the provider says of the same limit before it is reached. */
+  readonly headroom = new Headroom();
   /** 0: not limited. */
   until = 0;
   /** 429s without a time since the last success; the next wait doubles with each. */

@@ -3,8 +3,9 @@
  *
  * One handle per provider and model. Attempts begin with a ticket, which exactly one verdict takes back.
  */
+import type { IncomingHttpHeaders } from "node:http";
 import type { ObjectKey, Provider } from "../../routing/table.ts";
-import { Circuit, type Ticket } from "./breaker.ts";
+import { type Cause, Circuit, type Ticket } from "./breaker.ts";
 import type { CoolDown } from "./cool-down.ts";
 
 export type Unusable = {
@@ -31,6 +32,14 @@ export interface Transition {
   readonly detail: string;
   /** Id of the exchange that caused it. */
   readonly requestId?: string;
+  /** Of a circuit that opened: its last failures, oldest first. */
+  readonly causes?: readonly Cause[];
+}
+
+/** Which request an attempt was made for, and what the provider calls it. */
+export interface Origin {
+  readonly requestId: string;
+  readonly providerRequestId?: string | undefined;
 }
 
 export type HealthState = "unknown" | "healthy" | "unhealthy";
@@ -143,25 +152,40 @@ export class Handle {
   }
 
   /** `provider`: connect, DNS and TLS failures only. `model`: 408, 5xx, resets, timeouts, malformed answers, cuts. */
-  failed(ticket: Ticket, scope: "model" | "provider", detail: string, requestId?: string): void {
+  failed(ticket: Ticket, scope: "model" | "provider", detail: string, origin?: Origin): void {
     const now = this.#shared.now();
     if (scope === "model") this.#connected(ticket, now);
     const circuit = scope === "model" ? this.circuit : this.#state.circuit;
     if (scope === "provider") this.circuit.released(ticket);
     const from = circuit.state;
-    const changed = circuit.failed(ticket, now, this.#shared.latest);
-    if (changed) this.#reportCircuit(circuit, scope === "model" ? this.model : undefined, from, detail, requestId);
+    const changed = circuit.failed(ticket, now, this.#shared.latest, { at: now, detail, ...origin });
+    if (changed) this.#reportCircuit(circuit, scope === "model" ? this.model : undefined, from, detail, origin);
   }
 
   /** 429. `waitMs` from `retryAfter`; undefined: 1 s, doubling to 30 s. Never counts for a breaker. */
-  rateLimited(ticket: Ticket, waitMs: number | undefined, requestId?: string): void {
+  rateLimited(ticket: Ticket, waitMs: number | undefined, origin?: Origin): void {
     const now = this.#shared.now();
     this.#connected(ticket, now);
     this.circuit.released(ticket);
     if (!this.coolDown.limited(ticket, now, waitMs, this.#shared.latest)) return;
     const why = waitMs === undefined ? "the provider named no time" : "as the provider asked";
     const wait = Math.ceil(this.coolDown.until - now);
-    this.#report("rate_limit", "free", "limited", `left alone for ${wait} ms, ${why}`, this.model, requestId);
+    this.#report("rate_limit", "free", "limited", `left alone for ${wait} ms, ${why}`, this.model, origin);
+  }
+
+  /** An answer came, of whatever kind, and its headers may say how much is left. */
+  told(ticket: Ticket, headers: Readonly<IncomingHttpHeaders>): void {
+    this.coolDown.headroom.told(headers, ticket, this.#shared.now());
+  }
+
+  /** By its own headers the model has so much left that not every request may fit. */
+  get scarce(): boolean {
+    return this.coolDown.headroom.scarce;
+  }
+
+  /** Whether a request of so many tokens should fit into what is left. */
+  fits(tokens: number): boolean {
+    return this.coolDown.headroom.fits(tokens, this.#shared.now());
   }
 
   /** The attempt ended without saying anything about the provider: the caller went away. */
@@ -176,8 +200,9 @@ export class Handle {
     if (circuit.succeeded(ticket, now)) this.#reportCircuit(circuit, undefined, from, "the provider answered");
   }
 
-  #reportCircuit(circuit: Circuit, model: string | undefined, from: string, detail: string, requestId?: string): void {
-    this.#report("circuit", from, circuit.state, detail, model, requestId);
+  #reportCircuit(circuit: Circuit, model: string | undefined, from: string, detail: string, origin?: Origin): void {
+    const causes = circuit.state === "open" ? circuit.causes : undefined;
+    this.#report("circuit", from, circuit.state, detail, model, origin, causes);
   }
 
   #report(
@@ -186,11 +211,13 @@ export class Handle {
     to: string,
     detail: string,
     model: string | undefined,
-    requestId?: string,
+    origin?: Origin,
+    causes?: readonly Cause[],
   ): void {
     const { now, report } = this.#shared;
     const whose = { provider: this.#state.key, ...(model !== undefined && { model }) };
-    report({ at: now(), kind, ...whose, from, to, detail, ...(requestId !== undefined && { requestId }) });
+    const why = { ...(origin && { requestId: origin.requestId }), ...(causes && { causes }) };
+    report({ at: now(), kind, ...whose, from, to, detail, ...why });
   }
 }
 

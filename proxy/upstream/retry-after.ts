@@ -2,7 +2,7 @@
  * How long does a provider's answer ask to be left alone?
  *
  * OpenAI: `retry-after` when present, "Please try again in 6m0s" in the message, `x-ratelimit-reset-*` as durations
- * (`120ms`, `6m0s`). Azure: `retry-after-ms` and `retry-after`, "Please retry after 20 seconds" in the message (also
+ * (`120ms`, `6m0s`). Azure: `retry-after-ms`, `x-ms-retry-after-ms` and `retry-after`, "Please retry after 20 seconds" in the message (also
  * without a header), `x-ratelimit-reset-*` as plain seconds.
  */
 import type { IncomingHttpHeaders } from "node:http";
@@ -18,6 +18,7 @@ type Headers = Readonly<IncomingHttpHeaders>;
 /** In this order; the first that says something decides. */
 const SOURCES: readonly ((headers: Headers, message: string, now: number) => number | undefined)[] = [
   (headers) => numeric(headers["retry-after-ms"], 1),
+  (headers) => numeric(headers["x-ms-retry-after-ms"], 1),
   (headers, _message, now) => retryAfterHeader(headers["retry-after"], now),
   (_headers, message) => inMessage(message),
   (headers) => resetHeaders(headers),
@@ -59,8 +60,8 @@ function retryAfterHeader(value: Value, now: number): number | undefined {
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Go's spelling, as OpenAI sends it: `1s`, `6m0s`, `120ms`, `1h2m3.5s`. Azure sends plain seconds. */
-function duration(text: string): number | undefined {
+/** Milliseconds. Go's spelling, as OpenAI sends it: `1s`, `6m0s`, `120ms`, `1h2m3.5s`. Azure sends plain seconds. */
+export function durationOf(text: string): number | undefined {
   const seconds = numeric(text, 1000);
   if (seconds !== undefined) return seconds;
   if (!/^(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h|d)){1,5}$/.test(text)) return undefined;
@@ -77,7 +78,7 @@ const WORD_MS: Readonly<Record<string, number>> = { millisecond: 1, second: 1000
 function inMessage(message: string): number | undefined {
   const after = AFTER_SECONDS.exec(message);
   if (after) return Number(after[1]) * (WORD_MS[(after[2] ?? "").toLowerCase()] ?? 0);
-  return duration(IN_DURATION.exec(message)?.[1] ?? "");
+  return durationOf(IN_DURATION.exec(message)?.[1] ?? "");
 }
 
 const LIMITS = ["requests", "tokens"] as const;
@@ -90,7 +91,7 @@ function resetHeaders(headers: Headers): number | undefined {
   const resets: number[] = [];
   const exhausted: number[] = [];
   for (const limit of LIMITS) {
-    const reset = duration(first(headers[`x-ratelimit-reset-${limit}`]));
+    const reset = durationOf(first(headers[`x-ratelimit-reset-${limit}`]));
     if (reset === undefined || reset <= 0) continue;
     resets.push(reset);
     if (first(headers[`x-ratelimit-remaining-${limit}`]) === "0") exhausted.push(reset);

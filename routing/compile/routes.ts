@@ -141,6 +141,7 @@ function toFailover(spec: RouteSpec["failover"]): Failover {
     maxDuration: milliseconds(spec.maxDuration),
     backoff: { base: milliseconds(spec.backoff.base), max: milliseconds(spec.backoff.max) },
     ...(spec.hedgeAfter !== undefined && { hedgeAfter: milliseconds(spec.hedgeAfter) }),
+    ...(spec.streamRecovery === "Splice" && { streamRecovery: "Splice" as const }),
   };
 }
 

@@ -24,12 +24,15 @@ export const MODERATION = "omni-moderation-latest";
 const ONLY_OPENAI = [MODERATION, "dall-e-2"];
 
 /** Both providers, with the keys that the harness gives the gateway. Closed when the file's tests have ended. */
-export async function simulators(options: SimulatorOptions = {}): Promise<RunningSimulators> {
+export async function simulators(
+  options: SimulatorOptions = {},
+  own: { readonly openai?: SimulatorOptions; readonly azure?: SimulatorOptions } = {},
+): Promise<RunningSimulators> {
   const deployments = Object.entries(MODELS).map(([model, name]) => ({ name, model }));
   const running = await startSimulators({
     options: { counting: "estimate", keepBodyBytes: 4096, ...options },
-    openai: { keys: [OPENAI_KEY] },
-    azure: { keys: [AZURE_KEY], deployments },
+    openai: { keys: [OPENAI_KEY], ...own.openai },
+    azure: { keys: [AZURE_KEY], deployments, ...own.azure },
   });
   after(() => running.close());
   return running;

@@ -36,6 +36,7 @@ export class PlayedProxy {
   #rejection: string | undefined;
   providers: readonly PlayedProvider[] = [];
   faults: readonly object[] = [];
+  circuits: readonly object[] = [];
   isSilent = false;
   /** How often it was asked. */
   asked = 0;
@@ -124,6 +125,7 @@ export class PlayedProxy {
       draining: false,
       providers: this.providers,
       faults: this.faults,
+      circuits: this.circuits,
     };
   }
 }

@@ -149,6 +149,35 @@ describe("what the operator tells owners", { skip }, () => {
     assert.match(events[0]?.note ?? "", /req-1/);
   });
 
+  test("a breaker that opens and closes is told to the provider's owner, with the last failures", async () => {
+    const { stage, played } = await running("circuits");
+    const change = { provider: `${stage.namespace}/openai`, model: "gpt-4o", at: new Date().toISOString() };
+    const causes = [
+      { detail: "HTTP 503", requestId: "req_1", providerRequestId: "req_theirs" },
+      { detail: "timeouts.idle of 2000 ms passed", requestId: "req_2" },
+    ];
+    const opened = { ...change, state: "open", detail: "timeouts.idle of 2000 ms passed", causes };
+    // All of them saw it, one says it of last year.
+    for (const proxy of played) proxy.circuits = [{ ...opened, at: "2025-01-01T00:00:00.000Z" }, opened];
+    const told = async (reason: string) => {
+      const of = async () => (await stage.events()).filter((event) => event.reason === reason);
+      await waitFor(`${reason} is told`, 10_000, async () => (await of()).length > 0);
+      const events = await of();
+      assert.equal(events.length, 1);
+      return events[0] as (typeof events)[number];
+    };
+    const { type, note } = await told("CircuitOpened");
+    assert.equal(type, "Warning");
+    assert.match(
+      note,
+      /Model gpt-4o .*HTTP 503 \(request req_1, the provider's id req_theirs\); timeouts\.idle .*req_2/,
+    );
+    const closed = { ...change, state: "closed", detail: "a request succeeded", causes: [] };
+    for (const proxy of played) proxy.circuits = [opened, closed];
+    assert.match((await told("CircuitClosed")).note, /asked again .*a request succeeded/);
+    await told("CircuitOpened");
+  });
+
   test("a foreign edit of a status is put right", async () => {
     const { stage } = await running("foreign");
     await stage.quiet();

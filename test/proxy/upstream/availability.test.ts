@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 
 function fail(handle: Handle, times: number, scope: "model" | "provider" = "model"): void {
-  for (let i = 0; i < times; i++) handle.failed(handle.begin(), scope, "HTTP 500", `req-${i}`);
+  for (let i = 0; i < times; i++) handle.failed(handle.begin(), scope, "HTTP 500", { requestId: `req-${i}` });
 }
 
 function succeed(handle: Handle, times = 1): void {
@@ -55,6 +55,11 @@ describe("the breaker", () => {
         to: "open",
         detail: "HTTP 500",
         requestId: "req-0",
+        causes: [
+          { at: now, detail: "HTTP 500", requestId: "req-0" },
+          { at: now, detail: "HTTP 500", requestId: "req-1" },
+          { at: now, detail: "HTTP 500", requestId: "req-0" },
+        ],
       },
     ]);
   });

@@ -15,6 +15,7 @@ type Case = readonly [
 const CASES: readonly Case[] = [
   ["nothing", {}, undefined, undefined],
   ["Azure's milliseconds before its seconds", { "retry-after-ms": "1234", "retry-after": "2" }, undefined, 1234],
+  ["Azure's older milliseconds", { "x-ms-retry-after-ms": "900", "retry-after": "1" }, undefined, 900],
   ["seconds", { "retry-after": "20" }, undefined, 20_000],
   ["fractions of seconds", { "retry-after": "0.25" }, undefined, 250],
   ["an IMF date", { "retry-after": "Tue, 24 Nov 2026 12:00:30 GMT" }, undefined, 30_000],
