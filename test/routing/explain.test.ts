@@ -236,19 +236,12 @@ test("residency rules backends out before anything else, and says so", () => {
     european.tried.map((b) => [b.backend, b.share]),
     [["azure", 1]],
   );
-  assert.equal(
-    explanationText(european),
-    `Model gpt-4o, asked from namespace ai, client ai/european
-Route ai/gpt-4o claims the model by name; strategy Weighted
-Residency EU: data may be processed in EU
-Would be tried, in this order:
-  1. azure  first for 100.0 %  AIProvider ai/azure, deployment gpt-4o-prod, priority 2, weight 1
-Prices in US dollars, of tokens per million:
-  azure  none: its answers count as unpriced, never as free
-Ruled out:
-  openai: ResidencyNotAllowed, residency EU allows EU, and AIProvider ai/openai processes anywhere
-Failover: at most 4 attempts within 1m; a backend that fails is asked again once, then the next one
-`,
+  const lines = explanationText(european).split("\n");
+  assert.ok(lines.includes("Residency EU: data may be processed in EU"));
+  assert.ok(
+    lines.includes(
+      "  openai: ResidencyNotAllowed, residency EU allows EU, and AIProvider ai/openai processes anywhere",
+    ),
   );
   assert.deepEqual(explain(t, ask("gpt-4o", { residency: "US" })).zones, ["US", "EU"]);
   assert.equal(explain(t, ask("gpt-4o", { residency: "APAC" })).refusal?.code, "residency_unsatisfiable");
