@@ -12,7 +12,10 @@ import type { AddressInfo } from "node:net";
 import { after, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DEFAULT_SETTINGS } from "../../proxy/settings.ts";
-import { KEY, object, startHarness } from "../proxy/harness.ts";
+import { encodeTable } from "../../routing/codec.ts";
+import { compile } from "../../routing/compile.ts";
+import { describeSecret, Redacted } from "../../routing/secrets.ts";
+import { KEY, OPENAI_KEY, object, startHarness } from "../proxy/harness.ts";
 
 type Zone = "EU" | "US" | "USGov" | "APAC";
 
@@ -337,4 +340,95 @@ test(`${WORLDS} worlds: whatever route, faults and rules there are, data stays i
   // Worlds in which nothing was ever sent, or nothing ever refused, would prove nothing.
   assert.ok(inside > WORLDS, `${inside} requests inside`);
   assert.ok(refused > WORLDS, `${refused} refused`);
+});
+
+/** Each is sent many times, under keys of its own, and never leaves. */
+async function storm(what: string, zones: readonly Zone[], times: number, more: Record<string, string> = {}) {
+  const chat = ATTACKS[0] as (typeof ATTACKS)[number];
+  const words = Array.from({ length: times }, (_, i) => `secret-${what.replaceAll(" ", "-")}-${i}`);
+  const statuses = await Promise.all(words.map((word) => attack(chat, word, { "x-session-id": word, ...more })));
+  for (const word of words) nothingLeft(zones, word, what);
+  return statuses;
+}
+
+const to = (name: string, part: object = {}) => ({ name: `to-${name}`, providerRef: { name }, ...part });
+
+test("a canary outside gets nothing, whatever its weight and whoever asks", async () => {
+  const backends = [to("sweden", { weight: 1 }), to("openai", { weight: 100 }), to("virginia", { weight: 100 })];
+  const sticky = { by: [{ header: "x-session-id" }] };
+  harness.apply(objectsOf({ residency: "EU", backends, route: { sticky } }));
+  assert.deepEqual([...new Set(await storm("canary", ["EU"], 60))], [200]);
+});
+
+test("a silent backend inside has its second one inside", async () => {
+  const backends = [to("sweden"), to("openai", { priority: 2 }), to("norway", { priority: 3 })];
+  harness.apply(objectsOf({ residency: "EU", backends, route: { failover: { hedgeAfter: "20ms" } } }));
+  behaviours.set(SITES.sweden?.host ?? "", "slow");
+  assert.deepEqual([...new Set(await storm("hedging", ["EU"], 20))], [200]);
+  assert.ok(seen.some(({ host }) => host === SITES.norway?.host));
+});
+
+test("with every circuit inside open, and no health inside, outside stays closed", { timeout: 60_000 }, async () => {
+  const backends = [to("sweden"), to("norway", { priority: 2 }), to("openai", { priority: 3 })];
+  const health = { path: "/models", interval: "1s", timeout: "1s", failureThreshold: 1 };
+  const route = { failover: { retrySameProvider: 0 } };
+  harness.apply(objectsOf({ residency: "EU", backends, health, route }));
+  for (const name of ["sweden", "norway"]) behaviours.set(SITES[name]?.host ?? "", "500");
+  for (let i = 0; i < 4; i++) {
+    const statuses = await storm(`outage ${i}`, ["EU"], 20);
+    assert.ok(statuses.every((status) => status >= 500));
+    await sleep(700);
+  }
+  // The checks ran, over every place, and told nobody anything.
+  const checked = new Set(seen.filter(({ method }) => method === "GET").map(({ host }) => host));
+  assert.equal(checked.size, NAMES.length);
+});
+
+test("headers that only pretend change nothing", async () => {
+  const abroad = object("AIRoute", "abroad", { models: ["abroad"], backends: [to("openai"), to("virginia")] });
+  harness.apply([...objectsOf({ residency: "EU", backends: [to("openai"), to("sweden")] }), abroad]);
+  const fakes: Record<string, string>[] = [
+    { "x-zone": "US" },
+    { "x-forwarded-for": "198.51.100.1" },
+    { "x-tandem-route": "abroad" },
+    { "x-tandem-route": "ai/abroad" },
+    { "x-tandem-backend": "to-openai", "x-tandem-provider": "openai", "x-tandem-residency": "US" },
+    { "x-forwarded-host": "api.openai.com", forwarded: "for=198.51.100.1;host=api.openai.com" },
+    { "x-ms-spillover-deployment": "chat", "x-policy-id": "none" },
+  ];
+  for (const [i, fake] of fakes.entries()) await storm(`fake ${i}`, ["EU"], 3, fake);
+  for (const [i, one] of ATTACKS.entries()) {
+    const word = `secret-abroad-${i}`;
+    await attack(one, word, { "x-tandem-route": "abroad" });
+    nothingLeft(["EU"], word, `attack ${i} by the route abroad`);
+  }
+});
+
+test("a route that came back in an older form has today's providers and clients", async () => {
+  // Nobody belongs anywhere yet, and data goes where the route would rather have it.
+  harness.apply(objectsOf({ backends: [to("openai"), to("sweden", { priority: 2 })] }));
+  await assert.rejects(storm("before", ["EU"], 1), /was (told|asked)/);
+  seen.length = 0;
+  // Then the client gets its residency, and the route's next form is refused: the one before stays.
+  const broken = objectsOf({ residency: "EU", backends: [to("openai")], route: { strategy: "Nonsense" } });
+  const verdicts = harness.apply(broken);
+  const route = verdicts.find(({ kind }) => kind === "AIRoute");
+  assert.match(route?.conditions[0]?.message ?? "", /The last accepted form stays in force/);
+  assert.deepEqual([...new Set(await storm("an older form", ["EU"], 20))], [200]);
+});
+
+test("a table from before residency was known keeps everybody inside who says where that is", async () => {
+  const objects = objectsOf({ residency: "EU", backends: [to("openai"), to("sweden")] });
+  const pepper = new Redacted("pepper");
+  const values = { openai: new Redacted(OPENAI_KEY), client: new Redacted(KEY) };
+  const { facts, credentials } = describeSecret({ namespace: "ai", name: "keys", values }, pepper);
+  const { table } = compile({ objects, secrets: [facts], dev: false });
+  const older = JSON.parse(
+    JSON.stringify(table, (name, value) => (["zones", "residency", "compliance"].includes(name) ? undefined : value)),
+  ) as typeof table;
+  const published = encodeTable(older);
+  const idKeys = [new Redacted("harness-id-key")];
+  assert.ok(harness.gateway.apply({ published, credentials: new Map(credentials), pepper, idKeys }).ok);
+  const statuses = await storm("an older table", [], 10, { "x-zone": "EU" });
+  assert.deepEqual([...new Set(statuses)], [403]);
 });
