@@ -73,7 +73,7 @@ test("08: who belongs to a zone is explained by its client, or by --residency", 
   );
   assert.match(unknown?.stdout ?? "", /1\. openai .*\n +2\. azure-eu .*\n +3\. azure-gov /);
   assert.match(eu?.stdout ?? "", /Residency EU: data may be processed in EU\n.*\n +1\. azure-eu /);
-  assert.doesNotMatch(eu?.stdout ?? "", /2\./);
+  assert.doesNotMatch(eu?.stdout ?? "", /^ +2\. /m);
   assert.match(gov?.stdout ?? "", /1\. azure-gov /);
   assert.match(apac?.stdout ?? "", /Would be refused: residency_unsatisfiable/);
   assert.deepEqual(
