@@ -164,12 +164,13 @@ test("a wait for a place ends with failover.maxDuration", async () => {
 
 test("a stream holds its place until its end", async () => {
   limited({ max: 1 });
-  let end = () => {};
+  let end: (() => void) | undefined;
   openai.answer = stream(WHOLE_STREAM.slice(0, 3), (response) => {
     end = () => response.end(WHOLE_STREAM.slice(3).join(""));
   });
   const response = await harness.chat({ stream: true });
   assert.equal(backendOf(await harness.chat()), "azure");
+  while (!end) await sleep(5);
   end();
   assert.equal(await response.text(), WHOLE_STREAM.join(""));
   await until(0, 0);

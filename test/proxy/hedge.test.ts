@@ -29,6 +29,8 @@ const harness = await startHarness({ openai: openai.url, azure: azure.url, acces
 const HEDGE_AFTER = "150ms";
 /** What answers at once has answered by then, also on a busy machine. */
 const PATIENT = "1s";
+/** Milliseconds after which a second backend has long been asked. */
+const LATER = 600;
 const silent: Answer = () => undefined;
 
 const hedging = (failover: object = {}, change: Parameters<typeof objects>[0] = {}) => {
@@ -118,7 +120,7 @@ test("a backend that answers in time is alone", async () => {
 
 test("the first may still win, and then the answer is its own in every way", async () => {
   azure.answer = silent;
-  openai.answer = delayed(300, chatAnswer("from openai"));
+  openai.answer = delayed(LATER, chatAnswer("from openai"));
   const response = await harness.chat();
   assertFrom(response, "openai", "priority");
   assert.equal(response.headers.get("x-tandem-model"), "gpt-4o");
@@ -156,15 +158,15 @@ test("a stream that says nothing is joined, one that has begun is not", async ()
 });
 
 test("a failure of one while the other goes on ends only its own side", async () => {
-  openai.answer = delayed(250, errorAnswer(500, "server_error"));
-  azure.answer = delayed(300, chatAnswer("from azure"));
+  openai.answer = delayed(LATER, errorAnswer(500, "server_error"));
+  azure.answer = delayed(2 * LATER, chatAnswer("from azure"));
   const first = await harness.chat();
   assertFrom(first, "azure", "hedged");
   assert.deepEqual(
     (await lineOf(first)).attempts.map(({ outcome }) => outcome),
     ["server_error", "ok"],
   );
-  openai.answer = delayed(400, chatAnswer("from openai"));
+  openai.answer = delayed(2 * LATER, chatAnswer("from openai"));
   azure.answer = errorAnswer(429, "429", { "retry-after-ms": "60000" });
   const second = await harness.chat();
   assertFrom(second, "openai", "priority");
@@ -172,8 +174,8 @@ test("a failure of one while the other goes on ends only its own side", async ()
 });
 
 test("when both fail the next is asked, or the caller told", async () => {
-  openai.answer = delayed(250, errorAnswer(500, "server_error"));
-  azure.answer = delayed(50, errorAnswer(503, "overloaded"));
+  openai.answer = delayed(2 * LATER, errorAnswer(500, "server_error"));
+  azure.answer = errorAnswer(503, "overloaded");
   const told = await harness.chat();
   assert.equal(told.status, 500);
   assert.equal((await errorOf(told)).code, "server_error");
@@ -182,13 +184,13 @@ test("when both fail the next is asked, or the caller told", async () => {
   let asked = 0;
   openai.answer = (response, request) =>
     asked++ === 0
-      ? delayed(250, errorAnswer(500, "server_error"))(response, request)
+      ? delayed(2 * LATER, errorAnswer(500, "server_error"))(response, request)
       : chatAnswer("again")(response, request);
   assertFrom(await harness.chat(), "openai", "priority", "3");
 });
 
 test("the caller's own fault is told at once, whoever found it", async () => {
-  openai.answer = delayed(250, errorAnswer(400, "invalid_value"));
+  openai.answer = delayed(LATER, errorAnswer(400, "invalid_value"));
   azure.answer = silent;
   const response = await harness.chat();
   assert.equal(response.status, 400);
@@ -236,7 +238,7 @@ test("nobody is asked beside who may not be, cannot be at once, or is beyond the
     signal: abort.signal,
   }).catch(() => undefined);
   await until(() => azure.calls.length === 1);
-  openai.answer = delayed(400, chatAnswer("from openai"));
+  openai.answer = delayed(LATER, chatAnswer("from openai"));
   assertFrom(await harness.chat(), "openai", "priority", "1");
   assert.equal(azure.calls.length, 1);
   abort.abort();
@@ -246,13 +248,13 @@ test("nobody is asked beside who may not be, cannot be at once, or is beyond the
   azure.answer = errorAnswer(429, "429", { "retry-after-ms": "60000" });
   await harness.chat();
   azure.seen.length = 0;
-  openai.answer = delayed(400, chatAnswer("from openai"));
+  openai.answer = delayed(LATER, chatAnswer("from openai"));
   assertFrom(await harness.chat(), "openai", "priority", "1");
   assert.equal(azure.calls.length, 0);
 });
 
 test("what makes a thing is never asked for twice", async () => {
-  openai.answer = delayed(400, chatAnswer("made"));
+  openai.answer = delayed(LATER, chatAnswer("made"));
   await harness.post("/v1/vector_stores", { name: "x" }, { "x-tandem-route": "chat" });
   assert.equal(openai.calls.length, 1);
   assert.equal(azure.calls.length, 0);
