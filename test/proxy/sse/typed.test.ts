@@ -113,7 +113,8 @@ test("of several images each must come", () => {
   assert.equal(read(one, [30], { choices: 2 }).reader.whole, false);
   const { reader } = read(one + one, [30], { choices: 2 });
   assert.equal(reader.whole, true);
-  assert.deepEqual(reader.usage, { input: 4, cachedInput: 0, output: 14, reasoning: 0 });
+  const none = { cachedInput: 0, reasoning: 0, imageInput: 0, imageOutput: 0 };
+  assert.deepEqual(reader.usage, { input: 4, output: 14, ...none });
 });
 
 test("usage of transcripts and speech stands in their last event; seconds are no tokens", () => {
@@ -122,7 +123,8 @@ test("usage of transcripts and speech stands in their last event; seconds are no
   assert.deepEqual(read(event("transcript.text.done", { text: "a", usage }), [9]).reader.usage, counted);
   assert.deepEqual(read(event("speech.audio.done", { usage }), [9]).reader.usage, counted);
   const seconds = { type: "duration", seconds: 3.5 };
-  assert.equal(read(event("transcript.text.done", { usage: seconds }), [9]).reader.usage, undefined);
+  const timed = { input: 0, cachedInput: 0, output: 0, reasoning: 0, seconds: 3.5 };
+  assert.deepEqual(read(event("transcript.text.done", { usage: seconds }), [9]).reader.usage, timed);
 });
 
 test("deltas and pictures are content, what frames them is not", () => {
