@@ -22,6 +22,8 @@ export interface Pod extends KubeObject {
 
 const text = z.string().max(4096);
 const reportSchema = z.object({
+  /** Another one after each start of the proxy. */
+  instance: text.default(""),
   table: z.object({ hash: text }).nullable(),
   rejected: z.object({ hash: text.optional(), message: text }).nullable(),
   providers: z

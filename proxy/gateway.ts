@@ -4,6 +4,7 @@
  * Wires the parts together: listener, admin server, upstreams, telemetry, and the snapshot in force, which is swapped
  * whole. Knows nothing of where tables come from.
  */
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { indexing, type TableIndex } from "../routing/lookup.ts";
 import { atOnce, type Pieces } from "../routing/pieces.ts";
@@ -145,7 +146,7 @@ export class Gateway {
     telemetry.onReload({ ok: true, hash, modelNames: index.modelNames, ...times });
   }
 
-  /** So many proxies serve, this one included: each fills its share of a commitment. */
+  /** So many proxies serve, at least one, this one included: each fills its share of a commitment. */
   shareAmong(proxies: number): void {
     this.#parts.strategies.proxies = proxies;
   }
@@ -288,6 +289,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
 function servicesOf(options: GatewayOptions, parts: Parts): Services {
   const { settings } = options;
   return {
+    instance: randomUUID(),
     limits: settings.limits,
     replayPool: new ReplayPool(settings.limits.replayBytes),
     availability: parts.upstreams.availability,

@@ -103,6 +103,7 @@ export class KubeSource {
 
   #onChange(): void {
     this.#takeAdminToken(this.#objects.secret);
+    this.#share(this.#objects.index);
     this.#look();
   }
 
@@ -226,6 +227,12 @@ export class KubeSource {
     this.#confirmedAt = lastContact;
     this.#options.gateway.confirm(monotonic(lastContact));
     this.#options.lastGood?.confirm(lastContact);
+  }
+
+  /** Each proxy fills its share of limits and commitments. */
+  #share(index: IndexData | undefined): void {
+    const proxies = Number(index?.proxies);
+    if (Number.isSafeInteger(proxies)) this.#options.gateway.shareAmong(Math.max(1, proxies));
   }
 
   #takeAdminToken(secret: StoredSecret | undefined): void {

@@ -49,7 +49,7 @@ export class PublishedObjects {
     await Promise.all([this.#indexes.stop(), this.#secrets.stop()]);
   }
 
-  /** The same object until it changes; undefined when there is none. `proxies` is for limits, which are not there yet. */
+  /** The same object until it changes; undefined when there is none. */
   get index(): IndexData | undefined {
     const { name, namespace } = this.#release;
     const data = this.#indexes.get(`${namespace}/${indexName(name)}`)?.data;

@@ -14,6 +14,8 @@ import type { Availability } from "./upstream/availability.ts";
 import type { UsageEstimator } from "./usage/estimator.ts";
 
 export interface Services {
+  /** Another one after each start: what the summary counts only grows while it is the same. */
+  readonly instance: string;
   readonly limits: GatewaySettings["limits"];
   readonly replayPool: ReplayPool;
   readonly availability: Availability;

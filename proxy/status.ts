@@ -15,6 +15,7 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     table: snapshot ? { hash: snapshot.hash, schemaVersion: snapshot.table.schemaVersion } : null,
     lastReload: telemetry.lastReload ?? null,
     draining: services.draining(),
+    servingProxies: services.strategies.proxies,
     inFlight: load.inFlight,
     load: { limit: load.limit, pressure: load.pressure ?? null, refused: load.refused },
     openStreams: telemetry.openStreams,
@@ -49,6 +50,7 @@ export function summaryOf(
   const { lastReload } = services.telemetry;
   const { hash, message } = lastReload?.error ?? {};
   return {
+    instance: services.instance,
     table: snapshot ? { hash: snapshot.hash } : null,
     rejected: message === undefined ? null : { ...(hash !== undefined && { hash }), message },
     draining: services.draining(),
