@@ -223,13 +223,16 @@ function addUsage(cell: Cell, client: string, usage: Usage): void {
 }
 
 function addCost(cell: Cell, client: string, kinds: Cost["kinds"]): void {
-  const name = cell.costs.has(client) || cell.costs.size < MAX_CLIENTS_PER_CELL ? client : OTHER;
-  let sums = cell.costs.get(name);
+  const payer = cell.costs.has(client) || cell.costs.size < MAX_CLIENTS_PER_CELL ? client : OTHER;
+  let sums = cell.costs.get(payer);
   if (sums === undefined) {
     sums = {};
-    cell.costs.set(name, sums);
+    cell.costs.set(payer, sums);
   }
-  for (const [kind, cost] of Object.entries(kinds)) sums[kind as CostKind] = (sums[kind as CostKind] ?? 0) + cost;
+  for (const name in kinds) {
+    const kind = name as CostKind;
+    sums[kind] = (sums[kind] ?? 0) + (kinds[kind] ?? 0);
+  }
 }
 
 function increment<K>(map: Map<K, number>, key: K): void {
