@@ -38,7 +38,7 @@ export function usageOf(json: Buffer): Usage | undefined {
   let wire: WireUsage;
   try {
     // Read are numbers only, and no byte of a longer character looks like JSON: the cheapest decoding will do.
-    wire = JSON.parse(json.latin1Slice()) as WireUsage;
+    wire = JSON.parse(json.toString("latin1")) as WireUsage;
   } catch {
     return undefined;
   }
