@@ -2,8 +2,9 @@
 import { ApiError, type KubeClient, loadClient } from "../kube/client.ts";
 import { listAll } from "../kube/list.ts";
 import type { KubeObject } from "../kube/objects.ts";
+import { StoredTables } from "../kube/stored-tables.ts";
 import { type ConfigMap, SHARD_KEY, SHARD_LABEL } from "../kube/table-objects.ts";
-import { decodeTable, TableError } from "../routing/codec.ts";
+import type { FormerTable } from "../routing/history.ts";
 import { type NamedKey, namedSecretKeys } from "../routing/named-secrets.ts";
 import { Redacted, type SecretFacts, type SecretValues } from "../routing/secrets.ts";
 import type { RoutingTable } from "../routing/table.ts";
@@ -17,6 +18,8 @@ export interface ClusterObjects {
   readonly assumed: readonly SecretFacts[];
   /** What is published, where that may be read: it lends broken routes their last accepted form. */
   readonly lastTable: RoutingTable | undefined;
+  /** What routes may be held at. */
+  readonly history: readonly FormerTable[];
 }
 
 interface Secret extends KubeObject {
@@ -40,8 +43,8 @@ export async function readCluster(kubeconfig: string): Promise<ClusterObjects> {
       PLURALS.map((plural) => listAll<KubeObject>(client, `${API}/${plural}`, {}, signal)),
     );
     const objects = lists.flatMap((listed) => [...listed.objects.values()]);
-    const [secrets, lastTable] = await Promise.all([readSecrets(client, objects), readPublished(client, signal)]);
-    return { objects, ...secrets, lastTable };
+    const [secrets, tables] = await Promise.all([readSecrets(client, objects), readTables(client, signal)]);
+    return { objects, ...secrets, lastTable: tables?.current()?.table, history: historyOf(tables) };
   } catch (error) {
     if (error instanceof ApiError && error.status === NOT_FOUND) {
       throw new CommandError("the cluster does not know Tandem's kinds: install the chart, or kubectl apply -f crds/");
@@ -97,7 +100,8 @@ function assume(namespace: string, name: string, named: readonly NamedKey[]): Se
   return { namespace, name, keys: Object.fromEntries(facts) };
 }
 
-async function readPublished(client: KubeClient, signal: AbortSignal): Promise<RoutingTable | undefined> {
+/** Undefined: nothing is published, or may not be read. */
+export async function readTables(client: KubeClient, signal: AbortSignal): Promise<StoredTables | undefined> {
   const query = { labelSelector: OWN };
   const listed = await listAll<ConfigMap>(client, "/api/v1/configmaps", query, signal).catch((error: unknown) => {
     if (error instanceof ApiError && error.status === FORBIDDEN) return undefined;
@@ -105,18 +109,20 @@ async function readPublished(client: KubeClient, signal: AbortSignal): Promise<R
   });
   const found = [...(listed?.objects.values() ?? [])];
   const [index] = found.filter(({ data }) => data?.index !== undefined);
-  if (index?.data?.index === undefined) return undefined;
+  if (index === undefined) return undefined;
   const shards = found.filter(({ metadata }) => {
     return metadata.labels?.[SHARD_LABEL] !== undefined && metadata.namespace === index.metadata.namespace;
   });
-  const texts = shards.map(({ metadata, data }) => {
-    return [metadata.name.replace(/^.*-shard-/, "tandem-table-"), data?.[SHARD_KEY] ?? ""] as const;
-  });
-  try {
-    const { hash } = JSON.parse(index.data.index) as { hash: string };
-    return decodeTable({ index: index.data.index, hash, shards: Object.fromEntries(texts) });
-  } catch (error) {
-    if (error instanceof TableError || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const texts = new Map(
+    shards.map(({ metadata, data }) => [metadata.name.replace(/^.*-shard-/, "tandem-table-"), data?.[SHARD_KEY]]),
+  );
+  return new StoredTables(index.data, (name) => texts.get(name));
+}
+
+/** As an operator compiles with: what routes may be held at. */
+export function historyOf(tables: StoredTables | undefined): readonly FormerTable[] {
+  return (tables?.list() ?? []).map((one) => ({
+    ...one,
+    route: (key) => tables?.read(one)?.table.routes.find((route) => route.key === key),
+  }));
 }

@@ -26,6 +26,8 @@ export interface IndexData {
 
 export interface TableInHistory {
   readonly hash: string;
+  /** ISO 8601: when the change was seen that led to it. */
+  readonly at?: string | undefined;
   /** By the codec's names. */
   readonly shards: readonly string[];
 }
@@ -61,6 +63,7 @@ export function readHistory(index: Partial<IndexData> | undefined): readonly Tab
 }
 
 function isTable(value: unknown): value is TableInHistory {
-  const { hash, shards } = (value ?? {}) as { hash?: unknown; shards?: unknown };
-  return typeof hash === "string" && Array.isArray(shards) && shards.every((name) => typeof name === "string");
+  const { hash, at, shards } = (value ?? {}) as { hash?: unknown; at?: unknown; shards?: unknown };
+  const isNamed = typeof hash === "string" && (at === undefined || typeof at === "string");
+  return isNamed && Array.isArray(shards) && shards.every((name) => typeof name === "string");
 }

@@ -485,6 +485,15 @@ export interface AIRouteStatus {
     /** Those of them that run a table with this generation. */
     readonly programmed?: number;
   };
+  /** Strategy BlueGreen only, the side that takes all traffic. */
+  readonly activeBackend?: {
+    /** The backend. */
+    readonly name: string;
+    /** When it was switched to. */
+    readonly since: string;
+    /** The backend before. */
+    readonly previous?: string;
+  };
   /** Where the rollout stands. Its memory. */
   readonly rollout?: {
     /** Identifies stable, candidate and steps; another one restarts the rollout. */
