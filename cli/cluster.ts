@@ -43,7 +43,8 @@ export async function readCluster(kubeconfig: string): Promise<ClusterObjects> {
       PLURALS.map((plural) => listAll<KubeObject>(client, `${API}/${plural}`, {}, signal)),
     );
     const objects = lists.flatMap((listed) => [...listed.objects.values()]);
-    const [secrets, tables] = await Promise.all([readSecrets(client, objects), readTables(client, signal)]);
+    const [secrets, releases] = await Promise.all([readSecrets(client, objects), readTables(client, signal)]);
+    const [tables] = releases.values();
     return { objects, ...secrets, lastTable: tables?.current()?.table, history: historyOf(tables) };
   } catch (error) {
     if (error instanceof ApiError && error.status === NOT_FOUND) {
@@ -100,16 +101,19 @@ function assume(namespace: string, name: string, named: readonly NamedKey[]): Se
   return { namespace, name, keys: Object.fromEntries(facts) };
 }
 
-/** Undefined: nothing is published, or may not be read. */
-export async function readTables(client: KubeClient, signal: AbortSignal): Promise<StoredTables | undefined> {
+/** By the namespaces of the releases; none where nothing is published, or may not be read. */
+export async function readTables(client: KubeClient, signal: AbortSignal): Promise<ReadonlyMap<string, StoredTables>> {
   const query = { labelSelector: OWN };
   const listed = await listAll<ConfigMap>(client, "/api/v1/configmaps", query, signal).catch((error: unknown) => {
     if (error instanceof ApiError && error.status === FORBIDDEN) return undefined;
     throw error;
   });
   const found = [...(listed?.objects.values() ?? [])];
-  const [index] = found.filter(({ data }) => data?.index !== undefined);
-  if (index === undefined) return undefined;
+  const indexes = found.filter(({ data }) => data?.index !== undefined);
+  return new Map(indexes.map((index) => [index.metadata.namespace ?? "", tablesOf(index, found)]));
+}
+
+function tablesOf(index: ConfigMap, found: readonly ConfigMap[]): StoredTables {
   const shards = found.filter(({ metadata }) => {
     return metadata.labels?.[SHARD_LABEL] !== undefined && metadata.namespace === index.metadata.namespace;
   });

@@ -28,6 +28,11 @@ export const rollback: Command = {
     { name: "route", value: "NAME", many: true, help: "only these routes" },
     { name: "namespace", short: "n", value: "NAMESPACE", help: "only routes of this namespace" },
     {
+      name: "installed-in",
+      value: "NAMESPACE",
+      help: "of the release whose tables are meant, where there are several",
+    },
+    {
       name: "kubeconfig",
       value: "FILE",
       help: "how the API server is reached (default $KUBECONFIG or ~/.kube/config); without a cluster, write the annotation into the manifest",
@@ -55,16 +60,24 @@ async function runRollback(given: Given): Promise<number> {
   try {
     const routes = await chosenRoutes(client, given);
     if (isRelease) return await release(client, routes);
-    const tables = await readTables(client, AbortSignal.timeout(TIMEOUT));
-    if (tables === undefined) {
-      throw new CommandError(
-        "no published table can be read: is the chart installed, and may you read its ConfigMaps?",
-      );
-    }
+    const tables = await publishedTables(client, given.text("installed-in"));
     return given.isOn("list") ? list(tables, routes) : await hold(client, routes, tables, given.text("to"));
   } finally {
     await client.close();
   }
+}
+
+async function publishedTables(client: KubeClient, namespace: string | undefined): Promise<StoredTables> {
+  const releases = await readTables(client, AbortSignal.timeout(TIMEOUT));
+  if (namespace === undefined && releases.size > 1) {
+    throw new UsageError(`--installed-in NAMESPACE is missing: Tandem is in ${[...releases.keys()].join(", ")}`);
+  }
+  const tables = namespace === undefined ? [...releases.values()][0] : releases.get(namespace);
+  if (tables !== undefined) return tables;
+  const where = namespace === undefined ? "" : ` in namespace ${namespace}`;
+  throw new CommandError(
+    `no published table can be read${where}: is the chart installed there, and may you read its ConfigMaps?`,
+  );
 }
 
 async function chosenRoutes(client: KubeClient, given: Given): Promise<readonly KubeObject[]> {
