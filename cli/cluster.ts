@@ -2,11 +2,11 @@
 import { ApiError, type KubeClient, loadClient } from "../kube/client.ts";
 import { listAll } from "../kube/list.ts";
 import type { KubeObject } from "../kube/objects.ts";
-import { StoredTables } from "../kube/stored-tables.ts";
 import { type ConfigMap, SHARD_KEY, SHARD_LABEL } from "../kube/table-objects.ts";
 import type { FormerTable } from "../routing/history.ts";
 import { type NamedKey, namedSecretKeys } from "../routing/named-secrets.ts";
 import { Redacted, type SecretFacts, type SecretValues } from "../routing/secrets.ts";
+import { StoredTables } from "../routing/stored-tables.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import { CommandError, UsageError } from "./command.ts";
 import { tell } from "./tell.ts";

@@ -20,16 +20,8 @@ export interface IndexData {
   readonly proxies: string;
   /** Version of the pepper under which the clients' keys in this table are hashed. */
   readonly pepper: string;
-  /** JSON: the last tables, newest first. */
+  /** JSON: the tables before, newest first (`routing/stored-tables.ts`). */
   readonly history: string;
-}
-
-export interface TableInHistory {
-  readonly hash: string;
-  /** ISO 8601: when the change was seen that led to it. */
-  readonly at?: string | undefined;
-  /** By the codec's names. */
-  readonly shards: readonly string[];
 }
 
 /** On shards. */
@@ -50,20 +42,4 @@ export function companionName(release: string): string {
 /** `shard` is the codec's name of it. */
 export function shardObjectName(release: string, shard: string): string {
   return `${release}-shard-${shard.replace(CODEC_PREFIX, "")}`;
-}
-
-/** Empty when it is absent or unreadable. */
-export function readHistory(index: Partial<IndexData> | undefined): readonly TableInHistory[] {
-  try {
-    const history = JSON.parse(index?.history ?? "[]") as unknown;
-    return Array.isArray(history) ? history.filter(isTable) : [];
-  } catch {
-    return [];
-  }
-}
-
-function isTable(value: unknown): value is TableInHistory {
-  const { hash, at, shards } = (value ?? {}) as { hash?: unknown; at?: unknown; shards?: unknown };
-  const isNamed = typeof hash === "string" && (at === undefined || typeof at === "string");
-  return isNamed && Array.isArray(shards) && shards.every((name) => typeof name === "string");
 }

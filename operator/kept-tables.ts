@@ -3,9 +3,9 @@
  *
  * A table is read when a route asks for it, and kept as long as one does: it never changes.
  */
-import type { StoredTables } from "../kube/stored-tables.ts";
-import type { TableInHistory } from "../kube/table-objects.ts";
+
 import { type FormerTable, findTable, pinnedTableOf } from "../routing/history.ts";
+import type { StoredTables, TableInHistory } from "../routing/stored-tables.ts";
 import type { Route } from "../routing/table.ts";
 
 export interface Kept {

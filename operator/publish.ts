@@ -8,7 +8,6 @@
 import { apply } from "../kube/apply.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { ApiError } from "../kube/client.ts";
-import { StoredTables } from "../kube/stored-tables.ts";
 import {
   type ConfigMap,
   companionName,
@@ -17,11 +16,11 @@ import {
   SHARD_KEY,
   SHARD_LABEL,
   shardObjectName,
-  type TableInHistory,
 } from "../kube/table-objects.ts";
 import type { Published } from "../routing/codec.ts";
 import { companionData, credentialsIn, type Identity, pepperVersion } from "../routing/companion.ts";
 import type { Credentials } from "../routing/secrets.ts";
+import { StoredTables, type TableInHistory } from "../routing/stored-tables.ts";
 import { applyWhole } from "./apply-whole.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { SecretObject } from "./named-secrets.ts";

@@ -1,9 +1,25 @@
 /**
  * Which tables stand in the ConfigMaps: the one in force, and those that were before it?
  */
-import { decodeTable, indexOf, type Published, TableError } from "../routing/codec.ts";
-import type { RoutingTable } from "../routing/table.ts";
-import { type IndexData, readHistory, type TableInHistory } from "./table-objects.ts";
+import { decodeTable, indexOf, type Published, TableError } from "./codec.ts";
+import type { RoutingTable } from "./table.ts";
+
+/** Of the ConfigMap that names the table in force: its data, as far as it is there. */
+export interface StoredIndex {
+  /** As the codec writes it. */
+  readonly index?: string;
+  readonly "changed-at"?: string;
+  /** JSON: a list of `TableInHistory`, the newest first. */
+  readonly history?: string;
+}
+
+export interface TableInHistory {
+  readonly hash: string;
+  /** ISO 8601: when the change was seen that led to it. */
+  readonly at?: string | undefined;
+  /** By the codec's names. */
+  readonly shards: readonly string[];
+}
 
 export interface StoredTable {
   readonly published: Published;
@@ -11,11 +27,11 @@ export interface StoredTable {
 }
 
 export class StoredTables {
-  readonly #index: Partial<IndexData> | undefined;
+  readonly #index: StoredIndex | undefined;
   readonly #shard: (name: string) => string | undefined;
 
   /** `shard` gives the text of a shard by the codec's name of it. */
-  constructor(index: Partial<IndexData> | undefined, shard: (name: string) => string | undefined) {
+  constructor(index: StoredIndex | undefined, shard: (name: string) => string | undefined) {
     this.#index = index;
     this.#shard = shard;
   }
@@ -63,4 +79,20 @@ export class StoredTables {
       throw error;
     }
   }
+}
+
+/** Empty when it is absent or unreadable. */
+function readHistory(index: StoredIndex | undefined): readonly TableInHistory[] {
+  try {
+    const history = JSON.parse(index?.history ?? "[]") as unknown;
+    return Array.isArray(history) ? history.filter(isTable) : [];
+  } catch {
+    return [];
+  }
+}
+
+function isTable(value: unknown): value is TableInHistory {
+  const { hash, at, shards } = (value ?? {}) as { hash?: unknown; at?: unknown; shards?: unknown };
+  const isNamed = typeof hash === "string" && (at === undefined || typeof at === "string");
+  return isNamed && Array.isArray(shards) && shards.every((name) => typeof name === "string");
 }
