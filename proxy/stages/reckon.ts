@@ -7,7 +7,8 @@
 import { type Consumed, costOf, type Rates } from "../../routing/cost.ts";
 import type { Received } from "../body/receive.ts";
 import type { RequestContext } from "../context.ts";
-import type { Exchange, Usage } from "../exchange.ts";
+import type { AttemptRecord, Exchange, Usage } from "../exchange.ts";
+import type { Target } from "../snapshot.ts";
 
 /** They answer with a number and make nothing. */
 const NOT_PAID = new Set(["responses/input_tokens"]);
@@ -16,13 +17,30 @@ const LONGEST_SPEECH_BYTES = 64 * 1024;
 
 export function reckon(context: RequestContext): void {
   const { exchange, target } = context;
+  if (exchange.attempts.length > 1) reckonAttempts(context);
   if (!target || !isPaid(context)) return;
   if (hasUnknownPart(exchange)) exchange.unpriced = true;
-  const cost = target.rates && costOf(target.rates, consumed(context));
+  price(context, target, exchange);
+}
+
+/** Attempts that were broken off are paid, too: each by the price of its own backend. */
+function reckonAttempts(context: RequestContext): void {
+  for (const attempt of context.exchange.attempts) {
+    if (!attempt.usage) continue;
+    const target = context.order.find(({ backend }) => backend.name === attempt.backend);
+    if (target) price(context, target, attempt);
+  }
+}
+
+/** An exchange, or one of its attempts. */
+type Priced = Pick<AttemptRecord, "usage" | "cost" | "costKinds" | "unpriced">;
+
+function price(context: RequestContext, { rates }: Target, priced: Priced): void {
+  const cost = rates && costOf(rates, consumed(context, priced.usage, rates));
   if (cost) {
-    exchange.cost = cost.total;
-    exchange.costKinds = cost.kinds;
-  } else exchange.unpriced = true;
+    priced.cost = cost.total;
+    priced.costKinds = cost.kinds;
+  } else priced.unpriced = true;
 }
 
 /** Whoever looks at an answer once more does not pay for it once more: such exchanges have no usage. */
@@ -36,14 +54,16 @@ function hasUnknownPart({ realtime, usage }: Exchange): boolean {
   return realtime?.transcribed !== undefined && !(realtime.responses === 0 && usage !== undefined);
 }
 
-function consumed({ exchange, operation, choices, target, body }: RequestContext): Consumed | undefined {
-  const { usage } = exchange;
-  const rates = target?.rates;
+function consumed(
+  { operation, choices, body }: RequestContext,
+  usage: Usage | undefined,
+  rates: Rates,
+): Consumed | undefined {
   if (operation?.name.startsWith("images/")) {
-    return rates?.image === undefined ? ofPictures(usage) : { ...NOTHING, images: choices };
+    return rates.image === undefined ? ofPictures(usage) : { ...NOTHING, images: choices };
   }
   if (operation?.name === "audio/speech") {
-    return rates?.character === undefined ? ofSound(usage, rates) : { ...NOTHING, characters: lettersOf(body) };
+    return rates.character === undefined ? ofSound(usage, rates) : { ...NOTHING, characters: lettersOf(body) };
   }
   return usage;
 }
@@ -55,8 +75,8 @@ function ofPictures(usage: Usage | undefined): Usage | undefined {
   return usage?.imageOutput === undefined ? usage && { ...usage, imageOutput: usage.output } : usage;
 }
 
-function ofSound(usage: Usage | undefined, rates: Rates | undefined): Usage | undefined {
-  if (usage === undefined || usage.audioOutput !== undefined || rates?.audioOutput === undefined) return usage;
+function ofSound(usage: Usage | undefined, rates: Rates): Usage | undefined {
+  if (usage === undefined || usage.audioOutput !== undefined || rates.audioOutput === undefined) return usage;
   return { ...usage, audioOutput: usage.output };
 }
 

@@ -114,6 +114,8 @@ function attemptEntry(attempt: AttemptRecord): string {
   if (usage) {
     entry += count(',"input_tokens":', usage.input) + count(',"output_tokens":', usage.output);
     if (usage.estimated) entry += ',"usage_estimated":true';
+    if (attempt.cost !== undefined) entry += count(',"cost_usd":', attempt.cost / NANO_PER_USD);
+    if (attempt.unpriced) entry += ',"unpriced":true';
   }
   if (attempt.spillover) entry += object(',"spillover":', spilloverEntry(attempt.spillover));
   entry += since(',"response_ms":', attempt.startedAt, attempt.respondedAt);

@@ -114,12 +114,19 @@ export class Counts {
     this.estimated.output += usage.output;
   }
 
+  /** An attempt that was broken off: paid beside the answer. */
+  #recordPaid(exchange: Exchange, attempt: AttemptRecord, usage: Usage): void {
+    const cell = this.#cellOf(exchange, attempt);
+    const client = exchange.client ?? ANONYMOUS;
+    this.#recordUsage(cell, client, usage);
+    if (attempt.costKinds !== undefined) addCost(cell, client, attempt.costKinds);
+    if (attempt.unpriced) increment(this.unpriced, keyOf(cell.place.provider, cell.place.model));
+  }
+
   #recordAttempts(exchange: Exchange): void {
     let before: AttemptRecord | undefined;
     for (const attempt of exchange.attempts) {
-      if (attempt.usage) {
-        this.#recordUsage(this.#cellOf(exchange, attempt), exchange.client ?? ANONYMOUS, attempt.usage);
-      }
+      if (attempt.usage) this.#recordPaid(exchange, attempt, attempt.usage);
       increment(this.attempts, keyOf(attempt.provider, this.#modelOf(attempt), attempt.outcome ?? "aborted"));
       if (before !== undefined && before.backend !== attempt.backend && before.outcome !== "superseded") {
         increment(
