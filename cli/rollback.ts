@@ -10,7 +10,7 @@ import type { KubeClient } from "../kube/client.ts";
 import { listAll } from "../kube/list.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { canonicalJson } from "../routing/canonical.ts";
-import { describeWeights } from "../routing/compile/weights.ts";
+import { describeWeights } from "../routing/describe-weights.ts";
 import { FEWEST_DIGITS, findTable, PINNED_TABLE, pinnedTableOf, shortHash } from "../routing/history.ts";
 import type { StoredTables, TableInHistory } from "../routing/stored-tables.ts";
 import type { Route, RoutingTable } from "../routing/table.ts";
@@ -122,7 +122,7 @@ async function hold(
     }
     await annotate(client, route, chosen.hash);
     held++;
-    say(`AIRoute ${keyOf(route)} is held as in ${at}: ${describeWeights(form.backends)}`);
+    say(`AIRoute ${keyOf(route)} is held as in ${at}: ${describeWeights(form.backends, form.strategy)}`);
   }
   if (held > 0) say("It holds through edits and restarts until: tandem rollback --release");
   return held > 0 ? 0 : 1;

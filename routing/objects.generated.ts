@@ -476,7 +476,7 @@ export interface AIRouteStatus {
   readonly observedGeneration?: number;
   /** The model names in force, joined. */
   readonly models?: string;
-  /** The weights in force, such as openai=90 azure=10. */
+  /** The order in force: shares such as openai 90%, azure 10%, or where a strategy decides its backends, such as by cost: committed, burst. */
   readonly weights?: string;
   /** How many proxies run this generation. */
   readonly proxies?: {

@@ -2,6 +2,7 @@
  * What does each route become: its backends, their weights, and what happens when one fails?
  */
 import { ANY_MODEL, offered } from "../choose.ts";
+import { describeWeights } from "../describe-weights.ts";
 import { milliseconds } from "../duration.ts";
 import { shortHash } from "../history.ts";
 import { findPrice } from "../prices.ts";
@@ -9,7 +10,7 @@ import type { Backend, Compliance, Failover, Provider, Route, StickyKey } from "
 import * as defaults from "./defaults.ts";
 import { mayUseProvider, toSharing } from "./sharing.ts";
 import type { BackendSpec, ComplianceSpec, RouteSpec, StickyPlaceSpec } from "./spec.ts";
-import { describeWeights, partOf } from "./weights.ts";
+import { partOf } from "./weights.ts";
 import { type Finding, type RouteDraft, type World, writtenSpec } from "./world.ts";
 
 export function makeRoutes(world: World): void {
@@ -64,7 +65,8 @@ function describe(world: World, draft: RouteDraft): void {
   const isInForce = (backend: Backend) => world.providers.get(backend.provider)?.made !== undefined;
   const models = draft.form === "Last" || draft.form === "Pinned" ? draft.claims : (draft.spec?.models ?? draft.claims);
   draft.columns.models = models.join(", ");
-  draft.columns.weights = describeWeights((draft.made?.backends ?? []).filter(isInForce));
+  const { backends = [], strategy = "Weighted" } = draft.made ?? {};
+  draft.columns.weights = describeWeights(backends.filter(isInForce), strategy);
   const active = draft.made && activeBackend(draft.made);
   if (active !== undefined) draft.columns.activeBackend = active;
 }
