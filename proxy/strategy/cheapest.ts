@@ -29,12 +29,12 @@ export function cheapest(context: RequestContext): Cheapest {
   const asked = askedOf(context);
   const { strategies } = context.services;
   const now = context.plannedAt ?? 0;
-  const share = 1 / strategies.proxies;
-  const covered = (target: Target) => target.ledger?.covers(takenAt(target, asked), now, share);
+  const covered = (target: Target) => target.ledger?.covers(takenAt(target, asked), now, strategies.proxies);
   return {
     score: (target) => costScore(target.rates, expectedAt(target, asked), covered(target)),
     choose(first) {
       if (!first) return "cost";
+      for (const one of context.order) one.ledger?.wanted(finite(takenAt(one, asked).amount), now);
       const isCovered = covered(first) === true;
       const taken = takenAt(first, asked);
       if (first.ledger && taken.amount < Number.POSITIVE_INFINITY) {
@@ -43,6 +43,10 @@ export function cheapest(context: RequestContext): Cheapest {
       return isCovered ? "cost:commitment" : first.rates ? "cost" : "cost:unpriced";
     },
   };
+}
+
+function finite(amount: number): number {
+  return amount < Number.POSITIVE_INFINITY ? amount : 0;
 }
 
 const NOTHING: Estimate = { amount: 0, doubt: 0 };

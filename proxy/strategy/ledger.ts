@@ -9,6 +9,7 @@
  * end first, so taking each at its end would make those that still run look as short.
  */
 import type { Cover } from "../../routing/commitment.ts";
+import { Share } from "./share.ts";
 
 /** Standard deviations of all that is under way. bench/commitment shows what it costs and what it keeps. */
 const MARGIN = 2;
@@ -39,6 +40,9 @@ export class Ledger {
   #cover: Cover;
   #window = Number.NaN;
   #page = new Page();
+  #share = new Share();
+  /** Of this window, for so many proxies and such a cover. */
+  #limit = { cover: undefined as Cover | undefined, proxies: 0, amount: 0 };
 
   constructor(cover: Cover) {
     this.#cover = cover;
@@ -50,19 +54,28 @@ export class Ledger {
 
   /** Another table may say another cover. What is taken of the window stays, unless it is counted otherwise now. */
   adopt(cover: Cover): void {
-    if (cover.unit !== this.#cover.unit || cover.window !== this.#cover.window) this.#window = Number.NaN;
+    if (cover.unit !== this.#cover.unit || cover.window !== this.#cover.window) {
+      this.#window = Number.NaN;
+      this.#share = new Share();
+    }
     this.#cover = cover;
   }
 
-  /** Whether so much more is covered. `now` in Unix milliseconds; `share` of the cover that is this proxy's, 0–1. */
-  covers({ amount, doubt }: Estimate, now: number, share: number): boolean {
+  /** Whether so much more is covered. `now` in Unix milliseconds; `proxies` fill it together. */
+  covers({ amount, doubt }: Estimate, now: number, proxies: number): boolean {
     const page = this.#pageAt(now);
-    const left = this.#cover.perWindow * share - page.taken - amount;
+    const left = this.#limitFor(proxies) - page.taken - amount;
     if (left < 0) return false;
     // A window that nothing fits into with its margin would never be used.
     if (page.taken === 0) return true;
     // Errors of several proxies even out as those of several requests do.
-    return left >= MARGIN * Math.sqrt((page.variance + doubt * doubt) * share);
+    return left >= MARGIN * Math.sqrt((page.variance + doubt * doubt) / proxies);
+  }
+
+  /** A request came that would use it: from how much comes, shares are made. Once for each request. */
+  wanted(amount: number, now: number): void {
+    this.#pageAt(now);
+    this.#share.wanted(amount);
   }
 
   reserve(estimate: Estimate, now: number): Reservation {
@@ -82,10 +95,21 @@ export class Ledger {
   #pageAt(now: number): Page {
     const window = Math.floor(now / this.#cover.window);
     if (window !== this.#window) {
+      // NaN, before the first window, is no number of windows.
+      if (window > this.#window) this.#share.next(window - this.#window - 1);
       this.#window = window;
+      this.#limit.cover = undefined;
       this.#page = new Page();
     }
     return this.#page;
+  }
+
+  #limitFor(proxies: number): number {
+    const limit = this.#limit;
+    if (limit.cover !== this.#cover || limit.proxies !== proxies) {
+      this.#limit = { cover: this.#cover, proxies, amount: this.#share.of(this.#cover.perWindow, proxies) };
+    }
+    return this.#limit.amount;
   }
 }
 
