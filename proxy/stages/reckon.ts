@@ -9,18 +9,35 @@ import type { Received } from "../body/receive.ts";
 import type { RequestContext } from "../context.ts";
 import type { AttemptRecord, Exchange, Usage } from "../exchange.ts";
 import type { Target } from "../snapshot.ts";
+import { hasUnknownPrice } from "../usage/beside.ts";
 
 /** They answer with a number and make nothing. */
 const NOT_PAID = new Set(["responses/input_tokens"]);
+/** What they make can be asked for in other tiers and with tools. */
+const HAS_TIERS = new Set(["chat/completions", "completions", "responses"]);
+/** Their price is by the job, and told nowhere when they begin: half of the list price for batches. */
+const JOBS = new Set(["batches", "fine_tuning/jobs"]);
 /** A text to be spoken is short (OpenAI: 4096 letters); a larger body is not parsed to count them. */
 const LONGEST_SPEECH_BYTES = 64 * 1024;
 
 export function reckon(context: RequestContext): void {
   const { exchange, target } = context;
   if (exchange.attempts.length > 1) reckonAttempts(context);
+  if (target && isJob(context)) exchange.unpriced = true;
   if (!target || !isPaid(context)) return;
-  if (hasUnknownPart(exchange)) exchange.unpriced = true;
+  if (hasUnknownPart(exchange) || hasOtherPrice(context)) exchange.unpriced = true;
   price(context, target, exchange);
+}
+
+function isJob({ exchange, operation }: RequestContext): boolean {
+  return (
+    operation !== undefined && operation.method === "POST" && JOBS.has(operation.name) && exchange.outcome === "ok"
+  );
+}
+
+/** A tier or tools that no price is known for. Its tokens still count, at list price: else a caller could ask for less to count. */
+function hasOtherPrice({ call, operation }: RequestContext): boolean {
+  return call !== undefined && operation !== undefined && HAS_TIERS.has(operation.name) && hasUnknownPrice(call.told());
 }
 
 /** Attempts that were broken off are paid, too: each by the price of its own backend. */

@@ -13,6 +13,8 @@ import { Share } from "./share.ts";
 
 /** Standard deviations of all that is under way. bench/commitment shows what it costs and what it keeps. */
 const MARGIN = 2;
+/** In the first window: the short answers are known first, so what is expected is too little. */
+const FIRST_MARGIN = 5;
 /** Requests whose end is waited for, with those that ended behind them; more are taken to be as expected. */
 const MOST_UNSETTLED = 16_384;
 
@@ -41,6 +43,7 @@ export class Ledger {
   #window = Number.NaN;
   #page = new Page();
   #share = new Share();
+  #margin = FIRST_MARGIN;
   /** Of this window, for so many proxies and such a cover. */
   #limit = { cover: undefined as Cover | undefined, proxies: 0, amount: 0 };
 
@@ -69,7 +72,7 @@ export class Ledger {
     // A window that nothing fits into with its margin would never be used.
     if (page.taken === 0) return true;
     // Errors of several proxies even out as those of several requests do.
-    return left >= MARGIN * Math.sqrt((page.variance + doubt * doubt) / proxies);
+    return left >= this.#margin * Math.sqrt((page.variance + doubt * doubt) / proxies);
   }
 
   /** A request came that would use it: from how much comes, shares are made. Once for each request. */
@@ -96,7 +99,10 @@ export class Ledger {
     const window = Math.floor(now / this.#cover.window);
     if (window !== this.#window) {
       // NaN, before the first window, is no number of windows.
-      if (window > this.#window) this.#share.next(window - this.#window - 1);
+      if (window > this.#window) {
+        this.#share.next(window - this.#window - 1);
+        this.#margin = MARGIN;
+      }
       this.#window = window;
       this.#limit.cover = undefined;
       this.#page = new Page();
