@@ -28,6 +28,9 @@ const FRAME_TOKENS = 8;
 const FIRST_TOKEN = 400;
 const PER_TOKEN = 20;
 
+/** One for all: each would wait for the end of the process. */
+const SILENT = createLogger(new LogDestination("/dev/null"));
+
 export interface ReplayOptions {
   readonly manifests: readonly string[];
   readonly trace: readonly TraceRequest[];
@@ -193,7 +196,7 @@ async function gateways(
         [HOSTS.azure, azureUrl],
       ]),
       clock: () => clock.now,
-      log: createLogger(new LogDestination("/dev/null")),
+      log: SILENT,
       env: {},
     });
     gateway.shareAmong(proxies);

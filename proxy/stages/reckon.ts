@@ -9,7 +9,7 @@ import type { Received } from "../body/receive.ts";
 import type { RequestContext } from "../context.ts";
 import type { AttemptRecord, Exchange, Usage } from "../exchange.ts";
 import type { Target } from "../snapshot.ts";
-import { hasUnknownPrice } from "../usage/beside.ts";
+import { isOfAnotherTier, ranTools } from "../usage/beside.ts";
 
 /** They answer with a number and make nothing. */
 const NOT_PAID = new Set(["responses/input_tokens"]);
@@ -37,7 +37,9 @@ function isJob({ exchange, operation }: RequestContext): boolean {
 
 /** A tier or tools that no price is known for. Its tokens still count, at list price: else a caller could ask for less to count. */
 function hasOtherPrice({ call, operation }: RequestContext): boolean {
-  return call !== undefined && operation !== undefined && HAS_TIERS.has(operation.name) && hasUnknownPrice(call.told());
+  if (call === undefined || operation === undefined || !HAS_TIERS.has(operation.name)) return false;
+  const told = call.told();
+  return isOfAnotherTier(told) || (operation.name === "responses" && ranTools(told));
 }
 
 /** Attempts that were broken off are paid, too: each by the price of its own backend. */

@@ -17,12 +17,12 @@ const LISTED_TIER = /^"service_tier"\s*:\s*(?:null|"(?:default|standard|auto)")/
 const TIER_BYTES = 64;
 
 /** `told`: a plain answer, or the event of a stream that told its usage. */
-export function hasUnknownPrice(told: Buffer): boolean {
-  return isOfAnotherTier(told) || TOOLS.some((type) => told.includes(type));
+export function ranTools(told: Buffer): boolean {
+  return TOOLS.some((type) => told.includes(type));
 }
 
 /** Also where a caller's own `metadata` has such a key: then it is unpriced rather than wrong. */
-function isOfAnotherTier(told: Buffer): boolean {
+export function isOfAnotherTier(told: Buffer): boolean {
   for (let at = told.indexOf(TIER_KEY); at >= 0; at = told.indexOf(TIER_KEY, at + TIER_KEY.length)) {
     if (!LISTED_TIER.test(told.toString("latin1", at, at + TIER_BYTES))) return true;
   }

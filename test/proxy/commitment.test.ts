@@ -254,7 +254,11 @@ test("a new table keeps what is used; /status tells it", async () => {
   const harness = await cost();
   await ask(harness, 4);
   harness.apply(manifests({ route: { sticky: { by: [{ header: "x-session-id" }] } } }));
-  const { commitments } = (await harness.status()) as { commitments: readonly object[] };
+  const { commitments, routes } = (await harness.status()) as {
+    commitments: readonly object[];
+    routes: readonly { order: string }[];
+  };
+  assert.equal(routes[0]?.order, "by cost: burst, committed");
   const cover = { unit: "NanoUsd", perWindow: 1_000_000_000, window: 60_000 };
   assert.deepEqual(commitments, [{ provider: "ai/azure-sweden", model: "gpt-4o", ...cover, used: 400_000_000 }]);
   assert.equal(await ask(harness, 8), "ccccccbb");
