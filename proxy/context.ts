@@ -10,9 +10,9 @@ import type { Exchange } from "./exchange.ts";
 import type { EphemeralKey } from "./realtime/ephemeral.ts";
 import type { Services } from "./services.ts";
 import type { Plan, Snapshot, Target } from "./snapshot.ts";
-import type { Walk } from "./stages/attempt.ts";
 import type { UpstreamCall } from "./stages/call.ts";
 import type { Identified } from "./stages/identify.ts";
+import type { Walk } from "./stages/walk.ts";
 import type { SetAside } from "./strategy/cheapest.ts";
 
 export interface RequestContext {
