@@ -7,6 +7,7 @@
 import type { RequestContext } from "../context.ts";
 import { refusedField } from "../dialects/fields.ts";
 import { fieldRulesAt, pathAt, type Target } from "../snapshot.ts";
+import type { Circuit } from "../upstream/breaker.ts";
 import type { Failure } from "./call.ts";
 import { isSpent, mayHaveHappened } from "./final-error.ts";
 import { tokensNeeded } from "./need.ts";
@@ -16,6 +17,9 @@ import { pause, placeInQueue } from "./pause.ts";
 const LONGEST_WAIT = 10_000;
 /** So long a request waits for a place at one provider while another could take it (milliseconds). */
 const QUEUE_WAIT = 1_000;
+
+/** So long a request with nobody else to ask waits for the word of a breaker's probe (milliseconds). */
+const PROBE_WAIT = 1_000;
 
 /**
  * `again`: on the same provider up to `retrySameProvider`, then the next; `next`: the next backend;
@@ -209,11 +213,26 @@ async function waitForOne(walk: Walk): Promise<Target | undefined> {
     await pause(walk.context, first.wait);
     return first.target;
   }
-  if (first || walk.last) return undefined;
+  // Where one is asked although its breaker is open, the others are too: each may be back.
+  if (first || (walk.last && !walk.forced)) return undefined;
   const shut = [...walk.skipped].filter(([, reason]) => reason === "circuit_open" || reason === "unhealthy");
-  const targets = shut.map(([target]) => target);
+  const targets = shut.map(([target]) => target).filter((target) => !walk.tried.includes(target));
   walk.forced = targets[walk.context.services.availability.leastBad(targets.map((target) => target.availability))];
-  return walk.forced;
+  const circuit = walk.forced?.availability.probed;
+  return circuit ? afterProbe(walk, circuit) : walk.forced;
+}
+
+/** Somebody asks the only backend already whether it is back: its word is waited for a moment, else it is asked anyway. */
+async function afterProbe(walk: Walk, circuit: Circuit): Promise<Target | undefined> {
+  let leave = () => {};
+  const ended = new Promise<void>((resolve) => {
+    leave = circuit.onProbeEnd(resolve);
+  });
+  await pause(walk.context, Math.max(0, Math.min(PROBE_WAIT, walk.timeLeft)), ended);
+  leave();
+  if (walk.spent) return undefined;
+  const other = walk.context.order.find((one) => !walk.tried.includes(one) && refusalOf(walk, one) === undefined);
+  return other ?? walk.forced;
 }
 
 /** The rate-limited backend that is free again first. */
