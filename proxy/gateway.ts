@@ -31,6 +31,7 @@ import type { Services } from "./services.ts";
 import type { GatewaySettings } from "./settings.ts";
 import { inSlices } from "./sliced.ts";
 import { type Secrets, Snapshot } from "./snapshot.ts";
+import { HedgeBudgets } from "./stages/hedge-budget.ts";
 import { statusOf, summaryOf } from "./status.ts";
 import { Strategies } from "./strategy/strategies.ts";
 import type { LogDestination, Logger } from "./telemetry/log.ts";
@@ -138,10 +139,11 @@ export class Gateway {
 
   /** The swap itself: one assignment, and what is kept of providers goes over to the new table. */
   enforce({ hash, index }: Prepared, companions: Companions): void {
-    const { upstreams, telemetry, strategies } = this.#parts;
+    const { upstreams, telemetry, strategies, hedges } = this.#parts;
     const { credentials, pepper, idKeys, ...times } = companions;
     this.#parts.snapshot = new Snapshot(index, hash, { credentials, pepper, idKeys }, upstreams, strategies);
     strategies.sweep(index.table);
+    hedges.keep(index.table.routes.map(({ key }) => key));
     upstreams.adopt(Object.values(index.table.providers), credentials);
     telemetry.onReload({ ok: true, hash, modelNames: index.modelNames, ...times });
   }
@@ -192,6 +194,7 @@ interface Parts {
   readonly faults: ConfigFaults;
   readonly realtime: Realtime;
   readonly strategies: Strategies;
+  readonly hedges: HedgeBudgets;
   readonly load: Load;
   readonly callers: { readonly callers: Callers | undefined; close(): void };
   snapshot: Snapshot | undefined;
@@ -279,6 +282,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       limits: options.realtime,
     }),
     strategies: new Strategies({ clock: options.clock ?? wallClock }),
+    hedges: new HedgeBudgets(),
     load,
     callers,
     snapshot: undefined,
@@ -303,6 +307,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     }),
     finder: new Finder(),
     strategies: parts.strategies,
+    hedges: parts.hedges,
     realtime: parts.realtime,
     callers: parts.callers.callers,
     allowAnonymous: options.allowAnonymous,

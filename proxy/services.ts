@@ -8,6 +8,7 @@ import type { Realtime } from "./realtime/realtime.ts";
 import type { GatewaySettings } from "./settings.ts";
 import type { Target } from "./snapshot.ts";
 import type { Failure } from "./stages/call.ts";
+import type { HedgeBudgets } from "./stages/hedge-budget.ts";
 import type { Strategies } from "./strategy/strategies.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { Availability } from "./upstream/availability.ts";
@@ -24,6 +25,7 @@ export interface Services {
   readonly passthrough: Passthrough;
   readonly finder: Finder;
   readonly strategies: Strategies;
+  readonly hedges: HedgeBudgets;
   readonly realtime: Realtime;
   /** Undefined: the settings say nothing of callers. */
   readonly callers: Callers | undefined;

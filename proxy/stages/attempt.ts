@@ -20,6 +20,7 @@ import { newAttempt, originOf } from "./attempt-record.ts";
 import { type CallOptions, type Failure, type Settled, UpstreamCall } from "./call.ts";
 import { finalError, notOffered } from "./final-error.ts";
 import { hedged, type Running } from "./hedge.ts";
+import type { HedgeBudget } from "./hedge-budget.ts";
 import { send } from "./send.ts";
 import { goesOn, nextTarget, placeAt, refusalOf, soonest, Walk } from "./walk.ts";
 
@@ -121,7 +122,13 @@ function hedgeAfter({ context, hedged }: Walk): number | undefined {
   const after = context.plan?.route.failover.hedgeAfter;
   if (after === undefined || hedged || context.body?.rest) return undefined;
   // What makes a thing would make two.
-  return context.operation?.handling === "inference" ? after : undefined;
+  if (context.operation?.handling !== "inference") return undefined;
+  if (context.exchange.attempts.length === 1) hedgeBudgetOf(context)?.earn();
+  return after;
+}
+
+function hedgeBudgetOf({ plan, services }: RequestContext): HedgeBudget | undefined {
+  return plan && services.hedges.of(plan.route.key);
 }
 
 /** At the next backend that can be asked at once, and not as a probe of its breaker: this is no time for experiments. */
@@ -131,8 +138,13 @@ function beginBeside(walk: Walk): Running | undefined {
     if (walk.tried.includes(target) || refusalOf(walk, target) !== undefined) continue;
     const usability = target.availability.usable();
     if (!usability.ok || usability.probe || !target.places.take()) continue;
-    walk.tried.push(target);
     walk.hedged = true;
+    if (!hedgeBudgetOf(walk.context)?.spend()) {
+      target.places.give();
+      walk.context.exchange.hedge = "capped";
+      return undefined;
+    }
+    walk.tried.push(target);
     return begin(walk.context, target, target.availability.begin());
   }
   return undefined;
