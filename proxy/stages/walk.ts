@@ -202,7 +202,7 @@ export function refusalOf(walk: Walk, target: Target): string | undefined {
 
 /**
  * Nobody is eligible: takes one that is only thought to be at its limit, for the provider alone knows; else waits for a
- * rate limit to pass, or takes the least bad of those that were passed over.
+ * rate limit to pass, or takes the least bad of those that were passed over, one after the other: each may be back.
  */
 async function waitForOne(walk: Walk): Promise<Target | undefined> {
   const near = walk.context.order.find((one) => walk.skipped.get(one) === NEAR_LIMIT && !walk.tried.includes(one));
@@ -213,8 +213,7 @@ async function waitForOne(walk: Walk): Promise<Target | undefined> {
     await pause(walk.context, first.wait);
     return first.target;
   }
-  // Where one is asked although its breaker is open, the others are too: each may be back.
-  if (first || (walk.last && !walk.forced)) return undefined;
+  if (first) return undefined;
   const shut = [...walk.skipped].filter(([, reason]) => reason === "circuit_open" || reason === "unhealthy");
   const targets = shut.map(([target]) => target).filter((target) => !walk.tried.includes(target));
   walk.forced = targets[walk.context.services.availability.leastBad(targets.map((target) => target.availability))];
