@@ -26,7 +26,7 @@ const MEBIBYTE = 1024 ** 2;
 const FAULTS = [
   ...["500", "502", "503", "503-html", "408", "429;retry-after-ms=100", "429-capacity;retry-after-ms=100", "404"],
   ...["empty", "wrong-content-type", "reset", "slow-first-byte;ms=300", "slow-first-token;ms=300", "silence"],
-  ...["cut;after=1", "cut;after=20", "clean-end;after=7", "no-done", "stall;after=5", "error-event;after=3"],
+  ...["cut;after=1", "cut;after=20", "clean-end;after=7", "no-done", "stall;after=5", "error-event;after=0"],
 ];
 const PROBABILITY = 0.02;
 /** Every so many phases the provider fails altogether. */
