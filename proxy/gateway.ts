@@ -242,15 +242,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 async function assemble(options: GatewayOptions): Promise<Parts> {
-  const callers = await openCallers(options.settings.callers, (message) =>
+  const ways = { egress: options.settings.egress, connectTo: options.connectTo, env: options.env };
+  const callers = await openCallers(options.settings.callers, ways, (message) =>
     options.log.error({ message }, "the last good database of countries stays in force"),
   );
   const tracing = await startTracing(options.env, options.log);
   // The two know of each other: states are read at scrape, transitions are told as they happen.
   const upstreams: Upstreams = new Upstreams({
-    egress: options.settings.egress,
-    connectTo: options.connectTo,
-    env: options.env,
+    ...ways,
     onTransition: (transition) => telemetry.onTransition(transition),
     onTokenFailure: (failed) => logFailedFetch(telemetry.log, failed),
     probe: (provider, credentials) => probeOf(provider, upstreams.authorizationOf(provider, credentials)),
@@ -276,12 +275,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     telemetry,
     usage: new UsageEstimator(),
     faults: new ConfigFaults(telemetry.log),
-    realtime: new Realtime({
-      egress: options.settings.egress,
-      connectTo: options.connectTo,
-      env: options.env,
-      limits: options.realtime,
-    }),
+    realtime: new Realtime({ ...ways, limits: options.realtime }),
     strategies: new Strategies({ clock: options.clock ?? wallClock }),
     hedges: new HedgeBudgets(),
     load,
