@@ -7,7 +7,7 @@ import { MODEL, type SoakWorld } from "./soak-world.ts";
 import { ANSWER } from "./world.ts";
 
 /** Milliseconds after which a request is taken to be lost. */
-const LOST_AFTER = 40_000;
+const LOST_AFTER = 90_000;
 const LARGE = "x".repeat(400_000);
 
 export type Kind = "plain" | "stream" | "large" | "large stream" | "leaves";
@@ -18,6 +18,8 @@ export interface Asked {
   readonly kind: Kind;
   /** Undefined: one whole answer came, or the caller left. */
   readonly problem: string | undefined;
+  /** In the gateway's access log. */
+  readonly id?: string | undefined;
   /** As the gateway says. */
   readonly attempts: number;
 }
@@ -51,7 +53,8 @@ export async function askOnce(world: SoakWorld, name: string, random: () => numb
     attempts = Number(response.headers.get("x-tandem-attempts"));
     const text = await response.text();
     const problem = problemOf(response.status, text, streamed);
-    return { name, kind, attempts, problem: problem && `${kind}, ${response.headers.get("x-request-id")}: ${problem}` };
+    const id = response.headers.get("x-request-id") ?? undefined;
+    return { name, kind, attempts, problem: problem && `${kind}: ${problem}`, id };
   } catch (error) {
     const problem = leave.signal.aborted
       ? undefined

@@ -14,8 +14,8 @@ import { ANSWER } from "./world.ts";
 
 export const MODEL = "gpt-4o";
 export const MOST_ATTEMPTS = 5;
-/** Milliseconds: what the simulators' silences and stalls run into. */
-const TIMEOUTS = { connect: "5s", request: "4s", firstByte: "2s", firstToken: "2s", idle: "2s" };
+/** What the simulators' silences and stalls run into: longer than a busy machine makes a healthy one wait. */
+const TIMEOUTS = { connect: "8s", request: "8s", firstByte: "8s", firstToken: "8s", idle: "8s" };
 const RELOADS_WITHIN = 20_000;
 
 export interface SoakWorld {
@@ -96,7 +96,7 @@ function objectsOf(version: number): object[] {
       failover: {
         retrySameProvider: 1,
         maxAttempts: MOST_ATTEMPTS,
-        maxDuration: "30s",
+        maxDuration: "60s",
         backoff: { base: "5ms", max: "50ms" },
         streamRecovery: "Splice",
       },

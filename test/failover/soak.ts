@@ -25,10 +25,13 @@ const MEBIBYTE = 1024 ** 2;
 /** What may happen to each request at the provider whose turn it is: one in so many gets each. */
 const FAULTS = [
   ...["500", "502", "503", "503-html", "408", "429;retry-after-ms=100", "429-capacity;retry-after-ms=100", "404"],
-  ...["empty", "wrong-content-type", "reset", "slow-first-byte;ms=300", "slow-first-token;ms=300", "silence"],
-  ...["cut;after=1", "cut;after=20", "clean-end;after=7", "no-done", "stall;after=5", "error-event;after=0"],
+  ...["empty", "wrong-content-type", "reset", "slow-first-byte;ms=300", "slow-first-token;ms=300"],
+  ...["cut;after=1", "cut;after=20", "clean-end;after=7", "no-done", "error-event;after=0"],
 ];
 const PROBABILITY = 0.02;
+/** What only a time limit ends. */
+const SILENCES = ["silence", "stall;after=5"];
+const SILENT = 0.002;
 /** Every so many phases the provider fails altogether. */
 const OUTAGE_EVERY = 4;
 const REST_WITHIN = 60_000;
@@ -53,16 +56,20 @@ export async function soak(t: TestContext, options: SoakOptions): Promise<void> 
   ledger.tell(t, performance.now() - began);
   for (const [n, one] of held.entries()) if (n % Math.ceil(held.length / 20) === 0) t.diagnostic(lineOf(one));
   if (held.length > 0) t.diagnostic(`at the end: ${lineOf(held.at(-1) as Held)}`);
-  ledger.assertClean();
+  ledger.assertClean(world.gateway.stdout());
   assertFlat(held);
 }
 
 function makeFail(simulator: RunningSimulator, phase: number, seed: number): void {
   const match = { operation: "chat.completions" };
-  if (phase % OUTAGE_EVERY === OUTAGE_EVERY - 1) simulator.fault({ match, fault: "reset" });
-  else
-    for (const [n, fault] of FAULTS.entries())
-      simulator.fault({ match, fault, probability: PROBABILITY, seed: seed + phase * 100 + n });
+  if (phase % OUTAGE_EVERY === OUTAGE_EVERY - 1) {
+    simulator.fault({ match, fault: "reset" });
+    return;
+  }
+  for (const [n, fault] of [...FAULTS, ...SILENCES].entries()) {
+    const probability = SILENCES.includes(fault) ? SILENT : PROBABILITY;
+    simulator.fault({ match, fault, probability, seed: seed + phase * 100 + n });
+  }
 }
 
 async function askFor(world: SoakWorld, ledger: Ledger, phase: number, options: SoakOptions): Promise<void> {
@@ -100,7 +107,7 @@ async function rest({ gateway }: SoakWorld): Promise<void> {
 
 /** What was asked, and what came to the providers of it. */
 class Ledger {
-  readonly #problems: string[] = [];
+  readonly #problems: Asked[] = [];
   readonly #kinds = new Map<string, number>();
   readonly #seen = new Set<string>();
   /** Requests at providers, by the caller's name for it: all, and those that got a whole answer. */
@@ -113,7 +120,7 @@ class Ledger {
   asked(asked: Asked): void {
     this.#asked++;
     this.#kinds.set(asked.kind, (this.#kinds.get(asked.kind) ?? 0) + 1);
-    if (asked.problem !== undefined) this.#problems.push(`${asked.name} ${asked.problem}`);
+    if (asked.problem !== undefined) this.#problems.push(asked);
     this.#open.set(asked.name, asked);
   }
 
@@ -140,8 +147,12 @@ class Ledger {
     );
   }
 
-  assertClean(): void {
-    assert.deepEqual(this.#problems.slice(0, 10), [], `${this.#problems.length} requests were not answered whole`);
+  assertClean(accessLog: string): void {
+    const told = this.#problems.slice(0, 10).map(({ name, problem, id }) => {
+      const line = id === undefined ? "" : accessLog.split("\n").find((one) => one.includes(id));
+      return `${name} ${problem} ${line}`;
+    });
+    assert.deepEqual(told, [], `${this.#problems.length} requests were not answered whole`);
     assert.ok(this.#attempts > this.#asked, "nothing failed: this shows nothing");
     for (const [name, { kind, attempts }] of this.#open) {
       const sent = this.#sent.get(name) ?? 0;
