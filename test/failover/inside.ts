@@ -65,6 +65,12 @@ export class Inside {
     };
   }
 
+  /** The process does nothing else meanwhile. */
+  async busyFor(milliseconds: number): Promise<void> {
+    const expression = `for (const end = Date.now() + ${milliseconds}; Date.now() < end; );`;
+    await this.#ask("Runtime.evaluate", { expression });
+  }
+
   close(): void {
     this.#socket.close();
   }
