@@ -344,6 +344,8 @@ export interface AIRouteSpec {
     readonly maxInFlight: number;
     /** Tokens that copies may use a day (UTC). Unset means no limit. */
     readonly dailyTokenBudget?: number;
+    /** Whether requests that offer tools are copied too. What a copy's answer asks for is never called, but a provider's own tools may act. Default: `Deny`. */
+    readonly tools: "Allow" | "Deny";
   };
   /** Moves traffic from stable to candidate step by step, judged by what the proxies measure. Weights of backends are ignored beside it. */
   readonly rollout?: {
@@ -370,7 +372,7 @@ export interface AIRouteSpec {
         readonly duration?: string;
       };
     }[];
-    /** Bounds of the copies that setShadow makes. Default: `{"noisePercent":0,"maxInFlight":32}`. */
+    /** Bounds of the copies that setShadow makes. Default: `{"noisePercent":0,"maxInFlight":32,"tools":"Deny"}`. */
     readonly shadow: {
       /** Share of the copies for which the live backend is asked again too, to learn what differs anyway. Default: `0`. */
       readonly noisePercent: number;
@@ -378,6 +380,8 @@ export interface AIRouteSpec {
       readonly maxInFlight: number;
       /** Tokens that copies may use a day (UTC). Unset means no limit. */
       readonly dailyTokenBudget?: number;
+      /** Whether requests that offer tools are copied too. What a copy's answer asks for is never called, but a provider's own tools may act. Default: `Deny`. */
+      readonly tools: "Allow" | "Deny";
     };
     /** How the candidate is judged in every step in which it has traffic. Without it nothing is judged. */
     readonly analysis?: {

@@ -1405,6 +1405,14 @@ export const SCHEMA_TEXTS = {
        "type": "integer",
        "minimum": 0,
        "maximum": 1000000000000000
+      },
+      "tools": {
+       "type": "string",
+       "enum": [
+        "Allow",
+        "Deny"
+       ],
+       "default": "Deny"
       }
      }
     },
@@ -1511,7 +1519,8 @@ export const SCHEMA_TEXTS = {
        "type": "object",
        "default": {
         "noisePercent": 0,
-        "maxInFlight": 32
+        "maxInFlight": 32,
+        "tools": "Deny"
        },
        "properties": {
         "noisePercent": {
@@ -1530,6 +1539,14 @@ export const SCHEMA_TEXTS = {
          "type": "integer",
          "minimum": 0,
          "maximum": 1000000000000000
+        },
+        "tools": {
+         "type": "string",
+         "enum": [
+          "Allow",
+          "Deny"
+         ],
+         "default": "Deny"
         }
        }
       },
