@@ -190,7 +190,10 @@ describe("a copy", () => {
   });
 });
 
-const TOOL = { type: "function", function: { name: "weather", parameters: { type: "object", properties: { city: { type: "string" } } } } };
+const TOOL = {
+  type: "function",
+  function: { name: "weather", parameters: { type: "object", properties: { city: { type: "string" } } } },
+};
 
 describe("what is eligible", () => {
   const chat = "/v1/chat/completions";
@@ -202,7 +205,11 @@ describe("what is eligible", () => {
     ["functions", chat, { model: "gpt-4o", messages, functions: [{ name: "f", parameters: { type: "object" } }] }],
     ["a stored response", "/v1/responses", { model: "gpt-4o", input, store: true }],
     ["a response in the background", "/v1/responses", { model: "gpt-4o", input, background: true }],
-    ["a response's tools", "/v1/responses", { model: "gpt-4o", input, tools: [{ type: "function", name: "f", parameters: {} }] }],
+    [
+      "a response's tools",
+      "/v1/responses",
+      { model: "gpt-4o", input, tools: [{ type: "function", name: "f", parameters: {} }] },
+    ],
     ["a picture", "/v1/images/generations", { model: "gpt-image-1", prompt: "a cat" }],
     ["speech", "/v1/audio/speech", { model: "gpt-4o-mini-tts", input, voice: "alloy" }],
   ];
