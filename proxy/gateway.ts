@@ -276,7 +276,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     telemetry,
     clock,
     proxies: () => strategies.proxies,
-    isBusy: () => load.pressure !== undefined,
+    isBusy: () => load.isBusy,
   });
   return {
     reader: new TableReader(),
