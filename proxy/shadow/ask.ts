@@ -105,7 +105,11 @@ export async function ask(context: RequestContext, options: AskOptions): Promise
 }
 
 /** Resolves at the end of the answer; with a clause when it broke off. */
-function collect(call: UpstreamCall, kept: KeptAnswer): Promise<string | undefined> {
+async function collect(call: UpstreamCall, kept: KeptAnswer): Promise<string | undefined> {
+  if (call.complete) {
+    for (const chunk of call.held) kept.add(chunk);
+    return undefined;
+  }
   return new Promise((resolve) => {
     call.pipe({
       write(chunk) {

@@ -29,6 +29,7 @@ interface Case {
   readonly setting?: Setting;
 }
 
+const CHAT = { operation: "chat.completions" };
 const words = (count: number) => Array.from({ length: count }, (_, i) => `word${i}`).join(" ");
 
 const CASES: readonly Case[] = [
@@ -56,7 +57,7 @@ describe("comparison", () => {
     for (const stream of [false, true]) {
       test(`${aspect}${fault === undefined ? "" : ` by ${fault}`}${stream ? ", streams" : ""}`, async () => {
         const one = await world(setting);
-        if (fault !== undefined) one.running.azure.fault({ fault });
+        if (fault !== undefined) one.running.azure.fault({ match: CHAT, fault });
         await ask(one, { ...body, stream });
         await one.settled(1);
         await differsIn(one, aspect);
@@ -117,8 +118,8 @@ describe("comparison", () => {
   test("a live backend that is as noisy as its shadow takes the difference back", async () => {
     const one = await world({ shadow: { noisePercent: 100 } });
     // Every second answer of both is cut short by a filter, whoever is asked.
-    one.running.azure.fault({ fault: "filtered", probability: 0.5, seed: 4 });
-    one.running.openai.fault({ fault: "filtered", probability: 0.5, seed: 9 });
+    one.running.azure.fault({ match: CHAT, fault: "filtered", probability: 0.5, seed: 4 });
+    one.running.openai.fault({ match: CHAT, fault: "filtered", probability: 0.5, seed: 9 });
     const requests = 150;
     for (let n = 1; n <= requests; n++) await ask(one);
     await one.settled(requests);

@@ -77,7 +77,7 @@ describe("a copy", () => {
     await response.body?.getReader().read();
     leaving.abort();
     await one.settled(1);
-    one.running.openai.fault({ fault: "400" });
+    one.running.openai.fault({ match: { operation: "chat.completions" }, fault: "400" });
     await ask(one);
     await one.settled(2);
     assert.equal(await one.count(outcome("not_answered")), 2);
