@@ -2,10 +2,11 @@
  * What do callers notice of a shadow?
  *
  * Two gateways over the same simulated providers, one that copies nothing and one that copies every request. Blocks of
- * requests visit them in turn (A B, then B A), one request after another on one connection; each pair of blocks gives one difference of medians
- * and one of 99th percentiles. Told are the mean differences with bounds at 95 %.
+ * requests visit them in turn (A B, then B A), on one connection, each request so long after the one before that its copy
+ * has ended; with --pause 0 the next request meets the copy of the one before. Each pair of blocks gives one difference of
+ * medians and one of 99th percentiles; told are the mean differences with bounds at 95 %.
  *
- *   node bench/shadow.ts [--pairs 40] [--requests 250]
+ *   node bench/shadow.ts [--pairs 40] [--requests 250] [--pause 5]
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -32,10 +33,16 @@ const WARM_UP = 500;
 const Z = 1.96;
 
 const { values } = parseArgs({
-  options: { pairs: { type: "string", default: "40" }, requests: { type: "string", default: "250" } },
+  options: {
+    pairs: { type: "string", default: "40" },
+    requests: { type: "string", default: "250" },
+    pause: { type: "string", default: "5" },
+  },
 });
 const pairs = Number(values.pairs);
 const requests = Number(values.requests);
+/** Milliseconds. */
+const pause = Number(values.pause);
 
 const object = (kind: string, name: string, spec: object) => ({
   apiVersion: "tandem.dev/v1alpha1",
@@ -118,7 +125,10 @@ async function askOnce(listen: string): Promise<number> {
 
 async function block(listen: string, count: number): Promise<{ p50: number; p99: number }> {
   const times: number[] = [];
-  for (let i = 0; i < count; i++) times.push(await askOnce(listen));
+  for (let i = 0; i < count; i++) {
+    times.push(await askOnce(listen));
+    if (pause > 0) await sleep(pause);
+  }
   times.sort((a, b) => a - b);
   const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? Number.NaN;
   return { p50: at(0.5), p99: at(0.99) };
