@@ -13,6 +13,8 @@ export interface DesiredStatus {
   readonly conditions: readonly Condition[];
   /** `endpoint`, `models`, `weights`, `proxies`: what columns show beside conditions. */
   readonly fields: Readonly<Record<string, unknown>>;
+  /** The side of a blue-green route that takes all traffic; the status says since when, and which did before. */
+  readonly activeBackend?: string | undefined;
   /** Proxies are about to take the table: the next look will say more. */
   readonly isPassing: boolean;
 }
@@ -58,7 +60,8 @@ function programsOf(key: string, proxies: readonly ProxyState[], tables: Tables)
 }
 
 function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
-  const { generation, columns } = verdict;
+  const { generation } = verdict;
+  const { activeBackend, ...columns } = verdict.columns;
   const extra = verdict.kind === "AIRoute" ? routeStatus(verdict, fleet) : undefined;
   const conditions = [
     ...verdict.conditions,
@@ -69,6 +72,7 @@ function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
     observedGeneration: generation,
     conditions: [...conditions, ready(conditions)],
     fields: { ...columns, ...extra?.fields, ...(verdict.kind === "AIRoute" && { shadow: shadowOf(verdict, fleet) }) },
+    activeBackend,
     isPassing: extra?.isPassing ?? false,
   };
 }

@@ -181,10 +181,10 @@ export function finish(context: RequestContext): void {
 
 function record(context: RequestContext): void {
   const { exchange, services } = context;
+  if (exchange.hedge) noteTwicePaid(exchange);
   reckon(context);
   settle(context);
   learn(context);
-  if (exchange.hedge) noteTwicePaid(exchange);
   services.telemetry.record(exchange);
   if (context.sample) follow(context, context.sample, services.shadows);
 }

@@ -13,6 +13,7 @@ import type { Operation } from "../dialects/operations.ts";
 import type { Exchange, Usage } from "../exchange.ts";
 import type { Target } from "../snapshot.ts";
 import { streamProfileOf } from "../sse/profile.ts";
+import { refusedUsageOption } from "../stages/ask-usage.ts";
 import { newAttempt } from "../stages/attempt-record.ts";
 import { type Failure, UpstreamCall } from "../stages/call.ts";
 import { send } from "../stages/send.ts";
@@ -50,8 +51,20 @@ const KEEP_NOTHING: readonly FieldEdit[] = [{ field: "store", action: "set", val
 
 /** `target.places` must have a place for it. Never rejects. */
 export async function ask(context: RequestContext, options: AskOptions): Promise<Asked> {
-  const { target, pool, running } = options;
-  const copy = copyOf(context, options.suffix);
+  const { target } = options;
+  const first = await askOnce(context, options);
+  const { failure, mayRefuseUsage } = first;
+  if (!mayRefuseUsage || !failure || !refusedUsageOption(target, failure)) return first;
+  // It refused what only Tandem had asked for, and is not asked for that again.
+  target.places.takeAnyway();
+  return askOnce(context, options);
+}
+
+async function askOnce(
+  context: RequestContext,
+  { target, suffix, pool, running }: AskOptions,
+): Promise<Asked & { readonly mayRefuseUsage: boolean }> {
+  const copy = copyOf(context, suffix);
   const record = newAttempt(target);
   const operation = copy.operation as Operation;
   const call = new UpstreamCall(target, record, {
@@ -62,18 +75,17 @@ export async function ask(context: RequestContext, options: AskOptions): Promise
     pool,
     resource: false,
   });
-  running.add(call);
   const kept = new KeptAnswer(pool);
+  running.add(call);
   try {
     send(copy, target, call, record);
     const settled = await call.settled;
-    const cut = settled.ok ? await collect(call, kept) : undefined;
+    const isWhole = settled.ok && (await collect(call, kept));
     const failure = settled.ok ? undefined : settled.failure;
     if (failure?.error?.rule.fix !== undefined) {
       context.services.onConfigFault(target, failure, record.providerRequestID);
     }
     const usage = settled.ok ? call.usage() : undefined;
-    const isWhole = settled.ok && cut === undefined;
     return {
       target,
       status: isWhole ? call.status : (failure?.status ?? 0),
@@ -84,31 +96,34 @@ export async function ask(context: RequestContext, options: AskOptions): Promise
       cost: usage && target.rates && costOf(target.rates, usage)?.total,
       milliseconds: (record.endedAt ?? performance.now()) - record.startedAt,
       providerRequestID: record.providerRequestID,
+      mayRefuseUsage: call.reading.withholdUsage === true,
     };
   } catch {
     call.abort("not sent");
-    return {
-      target,
-      status: 0,
-      failure: undefined,
-      isStream: false,
-      body: undefined,
-      usage: undefined,
-      cost: undefined,
-      milliseconds: 0,
-      providerRequestID: undefined,
-    };
+    return { ...NOTHING, target };
   } finally {
     running.delete(call);
     kept.release();
   }
 }
 
-/** Resolves at the end of the answer; with a clause when it broke off. */
-async function collect(call: UpstreamCall, kept: KeptAnswer): Promise<string | undefined> {
+const NOTHING = {
+  status: 0,
+  failure: undefined,
+  isStream: false,
+  body: undefined,
+  usage: undefined,
+  cost: undefined,
+  milliseconds: 0,
+  providerRequestID: undefined,
+  mayRefuseUsage: false,
+} as const;
+
+/** Resolves at the end of the answer: whether it is whole. */
+async function collect(call: UpstreamCall, kept: KeptAnswer): Promise<boolean> {
   if (call.complete) {
     for (const chunk of call.held) kept.add(chunk);
-    return undefined;
+    return true;
   }
   return new Promise((resolve) => {
     call.pipe({
@@ -116,8 +131,8 @@ async function collect(call: UpstreamCall, kept: KeptAnswer): Promise<string | u
         kept.add(chunk);
         return true;
       },
-      whole: () => resolve(undefined),
-      cut: resolve,
+      whole: () => resolve(true),
+      cut: () => resolve(false),
     });
   });
 }
