@@ -29,6 +29,7 @@ import type { RealtimeLimits } from "./realtime/limits.ts";
 import { Realtime } from "./realtime/realtime.ts";
 import type { Services } from "./services.ts";
 import type { GatewaySettings } from "./settings.ts";
+import { Shadows } from "./shadow/shadows.ts";
 import { inSlices } from "./sliced.ts";
 import { type Secrets, Snapshot } from "./snapshot.ts";
 import { HedgeBudgets } from "./stages/hedge-budget.ts";
@@ -139,12 +140,13 @@ export class Gateway {
 
   /** The swap itself: one assignment, and what is kept of providers goes over to the new table. */
   enforce({ hash, index }: Prepared, companions: Companions): void {
-    const { upstreams, telemetry, strategies, hedges, realtime } = this.#parts;
+    const { upstreams, telemetry, strategies, hedges, realtime, shadows } = this.#parts;
     const { credentials, pepper, idKeys, ...times } = companions;
     this.#parts.snapshot = new Snapshot(index, hash, { credentials, pepper, idKeys }, upstreams, strategies);
     strategies.sweep(index.table);
     realtime.sessions.review(this.#parts.snapshot);
     hedges.keep(index.table.routes.map(({ key }) => key));
+    shadows.sweep(index.table);
     upstreams.adopt(Object.values(index.table.providers), credentials);
     telemetry.onReload({ ok: true, hash, modelNames: index.modelNames, ...times });
   }
@@ -175,8 +177,10 @@ export class Gateway {
     const parts = this.#parts;
     parts.draining = true;
     parts.load.stop();
+    parts.shadows.drain();
     await Promise.all([drain(this.#listener, options), parts.realtime.drain(options.drainMs)]);
     parts.realtime.close();
+    parts.shadows.close();
     await parts.upstreams.close({ now: true });
     await parts.usage.close();
     parts.callers.close();
@@ -196,6 +200,7 @@ interface Parts {
   readonly realtime: Realtime;
   readonly strategies: Strategies;
   readonly hedges: HedgeBudgets;
+  readonly shadows: Shadows;
   readonly load: Load;
   readonly callers: { readonly callers: Callers | undefined; close(): void };
   snapshot: Snapshot | undefined;
@@ -269,6 +274,14 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     else telemetry.log.info({ in_flight: inFlight, limit }, "no longer overloaded");
   });
   load.start();
+  const clock = options.clock ?? wallClock;
+  const strategies = new Strategies({ clock });
+  const shadows = new Shadows({
+    telemetry,
+    clock,
+    proxies: () => strategies.proxies,
+    isBusy: () => load.isBusy,
+  });
   return {
     reader: new TableReader(),
     upstreams,
@@ -276,7 +289,8 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     usage: new UsageEstimator(),
     faults: new ConfigFaults(telemetry.log),
     realtime: new Realtime({ ...ways, limits: options.realtime }),
-    strategies: new Strategies({ clock: options.clock ?? wallClock }),
+    strategies,
+    shadows,
     hedges: new HedgeBudgets(),
     load,
     callers,
@@ -303,6 +317,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     finder: new Finder(),
     strategies: parts.strategies,
     hedges: parts.hedges,
+    shadows: parts.shadows,
     realtime: parts.realtime,
     callers: parts.callers.callers,
     allowAnonymous: options.allowAnonymous,

@@ -216,6 +216,14 @@ const route = object({
     ),
     unknownResidency: oneOf("Allow", "Deny"),
   }),
+  "shadow?": object({
+    backend: text,
+    percent: integer,
+    "noisePercent?": integer,
+    maxInFlight: integer,
+    "dailyTokenBudget?": integer,
+    "tools?": oneOf("Allow"),
+  }),
 });
 
 const client = object({

@@ -8,6 +8,7 @@ import { shortHash } from "../history.ts";
 import { findPrice } from "../prices.ts";
 import type { Backend, Compliance, Failover, Provider, Route, StickyKey } from "../table.ts";
 import * as defaults from "./defaults.ts";
+import { toShadow } from "./shadow.ts";
 import { mayUseProvider, toSharing } from "./sharing.ts";
 import type { BackendSpec, ComplianceSpec, RouteSpec, StickyPlaceSpec } from "./spec.ts";
 import { partOf } from "./weights.ts";
@@ -96,6 +97,7 @@ function noteUnpriced(world: World, draft: RouteDraft): void {
 }
 
 function toRoute(draft: RouteDraft, spec: RouteSpec): Route {
+  const shadow = spec.shadow && toShadow(spec.shadow.backend, spec.shadow.percent, spec.shadow);
   return {
     ...identity(draft),
     models: spec.models,
@@ -107,6 +109,7 @@ function toRoute(draft: RouteDraft, spec: RouteSpec): Route {
     ...(spec.cost?.unpriced === "Exclude" && { cost: { unpriced: "Exclude" as const } }),
     ...(spec.foreignIDs === "Probe" && { foreignIDs: "Probe" as const }),
     ...(spec.compliance !== undefined && { compliance: toCompliance(spec.compliance) }),
+    ...(shadow && { shadow }),
   };
 }
 
