@@ -14,6 +14,7 @@ import type { Walk } from "./stages/attempt.ts";
 import type { UpstreamCall } from "./stages/call.ts";
 import type { Identified } from "./stages/identify.ts";
 import type { SetAside } from "./strategy/cheapest.ts";
+import type { Timed } from "./strategy/fastest.ts";
 
 export interface RequestContext {
   readonly request: IncomingMessage;
@@ -63,6 +64,8 @@ export interface RequestContext {
   setAside?: SetAside | undefined;
 
   // attempt
+  /** Attempts at backends whose latency is measured. */
+  timed?: Timed[] | undefined;
   walk: Walk | undefined;
   target: Target | undefined;
   /** The gateway's key or token that was sent last, which must not come back. */

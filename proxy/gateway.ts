@@ -290,6 +290,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
   const { settings } = options;
   return {
     instance: randomUUID(),
+    location: settings.location,
     limits: settings.limits,
     replayPool: new ReplayPool(settings.limits.replayBytes),
     availability: parts.upstreams.availability,

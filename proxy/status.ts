@@ -29,6 +29,8 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     clients: snapshot?.table.clients.length ?? 0,
     commitments: services.strategies.commitments(),
     latencies: telemetry.latencies(),
+    location: services.location || null,
+    latencyEstimates: services.strategies.latencies.shown(performance.now()),
     transitions: telemetry.transitions(),
   };
 }
