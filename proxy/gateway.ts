@@ -251,6 +251,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     onTokenFailure: (failed) => logFailedFetch(telemetry.log, failed),
     probe: (provider, credentials) => probeOf(provider, upstreams.authorizationOf(provider, credentials)),
   });
+  const strategies = new Strategies({ clock: options.clock ?? wallClock });
   const telemetry = new Telemetry({
     log: options.log,
     accessLog: options.accessLog,
@@ -259,6 +260,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       ...upstreams.availability.metricSources(),
       calls: () => upstreams.places.samples(),
       load: () => load,
+      latencies: () => strategies.latencies.named(performance.now()),
     },
   });
   const load = new Load({ ...LOAD_LIMITS, ...options.load }, (pressure, { inFlight, limit }) => {
@@ -278,7 +280,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       env: options.env,
       limits: options.realtime,
     }),
-    strategies: new Strategies({ clock: options.clock ?? wallClock }),
+    strategies,
     load,
     callers,
     snapshot: undefined,

@@ -6,7 +6,7 @@
  * stopped to answer gives no other sign.
  */
 import type { AttemptRecord, Exchange } from "../exchange.ts";
-import { Series } from "./series.ts";
+import { FORGOTTEN_MS, Series } from "./series.ts";
 
 export type Measure = "firstToken" | "stream" | "answer";
 export const MEASURES: readonly Measure[] = ["firstToken", "stream", "answer"];
@@ -15,8 +15,6 @@ export const MEASURES: readonly Measure[] = ["firstToken", "stream", "answer"];
 export const FEWEST_SAMPLES = 20;
 /** Below it nothing is known. */
 const FEWEST_KNOWN = 3;
-/** So long after the last answer a backend is unknown again. */
-const FORGOTTEN_MS = 300_000;
 /** What is under way is late when it has taken longer than this, and than the 95th percentile. */
 const LATE = 2;
 /** So many that are under way are looked at. */

@@ -6,7 +6,7 @@
  */
 
 /** The fast mean forgets with the time, so that at any rate a slower backend is noticed within some seconds… */
-const FAST_MS = 10_000;
+const FAST_MS = 4_000;
 /** …but at low rates at least so much of it stays, so that it is not one answer alone. */
 const FAST_KEEPS = 0.7;
 /** Of what is measured rarely an answer in less than half the time is believed sooner: it may have recovered. */
@@ -17,6 +17,8 @@ const SLOW_MS = 600_000;
 const SLOW_KEEPS = 0.98;
 /** After so long without an answer the fast mean has gone two thirds of the way to the slow one. */
 const RELAX_MS = 60_000;
+/** After so long without an answer both means begin anew. */
+export const FORGOTTEN_MS = 300_000;
 /** What percentiles and the number of samples know has half gone after so long. */
 const HALF_LIFE_MS = 600_000;
 
@@ -57,6 +59,12 @@ export class Series {
   observe(value: number, now: number): void {
     const passed = Math.max(0, now - this.lastAt);
     this.#count(value, now);
+    if (passed > FORGOTTEN_MS) {
+      this.fresh = 0;
+      this.#weight = 0;
+      this.#slowWeight = 0;
+      this.#slowSum = 0;
+    }
     const mean = this.#weight === 0 ? value : this.estimateAt(now);
     const taken = Math.min(value, mean * MOST_AT_ONCE);
     const least = value < mean / 2 ? GOOD_NEWS_KEEPS : FAST_KEEPS;
