@@ -1,8 +1,8 @@
 /**
  * How long did something take lately, and how long does it usually take?
  *
- * Two means that forget, a fast and a slow one, and a histogram that forgets more slowly still. After a silence the fast
- * mean goes back to the slow one: what was bad a minute ago says little about now. Milliseconds throughout.
+ * Two means that forget, a fast and a slow one, and a histogram that forgets more slowly still. After a silence a fast
+ * mean that is worse goes back to the slow one: what was bad a minute ago says little about now. Milliseconds throughout.
  */
 
 /** The fast mean forgets with the time, so that at any rate a slower backend is noticed within some seconds… */
@@ -11,7 +11,7 @@ const FAST_MS = 4_000;
 const FAST_KEEPS = 0.7;
 /** Of what is measured rarely an answer in less than half the time is believed sooner: it may have recovered. */
 const GOOD_NEWS_KEEPS = 0.5;
-/** One answer counts for at most so many times the mean. Several in a row still move it quickly. */
+/** One answer counts for at most so many times the mean, or the answer before it: the second in a row counts in full. */
 const MOST_AT_ONCE = 3;
 const SLOW_MS = 600_000;
 const SLOW_KEEPS = 0.98;
@@ -42,6 +42,7 @@ export class Series {
   /** Samples since the start or a long silence, up to a few: whether it is known at all. */
   fresh = 0;
   lastAt = Number.NEGATIVE_INFINITY;
+  #last = 0;
   #weight = 0;
   #sum = 0;
   #slowWeight = 0;
@@ -66,13 +67,15 @@ export class Series {
       this.#slowSum = 0;
     }
     const mean = this.#weight === 0 ? value : this.estimateAt(now);
-    const taken = Math.min(value, mean * MOST_AT_ONCE);
+    const taken = Math.min(value, Math.max(mean, this.#last) * MOST_AT_ONCE);
+    this.#last = value;
     const least = value < mean / 2 ? GOOD_NEWS_KEEPS : FAST_KEEPS;
     const weight = this.#weight * Math.max(least, Math.exp(-passed / FAST_MS));
     this.#sum = mean * weight + taken;
     this.#weight = weight + 1;
     const slowly = Math.max(SLOW_KEEPS, Math.exp(-passed / SLOW_MS));
-    this.#slowSum = this.#slowSum * slowly + taken;
+    const usual = this.#slowWeight === 0 ? value : this.#slowSum / this.#slowWeight;
+    this.#slowSum = this.#slowSum * slowly + Math.min(value, usual * MOST_AT_ONCE);
     this.#slowWeight = this.#slowWeight * slowly + 1;
     this.fresh++;
     this.lastAt = Math.max(this.lastAt, now);
@@ -82,6 +85,8 @@ export class Series {
   estimateAt(now: number): number {
     const fast = this.#sum / this.#weight;
     const slow = this.#slowSum / this.#slowWeight;
+    // What has become fast stays so: only bad news grow old.
+    if (!(fast > slow)) return fast;
     return slow + (fast - slow) * Math.exp(-Math.max(0, now - this.lastAt) / RELAX_MS);
   }
 

@@ -110,7 +110,8 @@ test("a stream is compared by its first token, not by its end", async () => {
   assert.ok(countOf(await ask(harness, 10, { stream: true }), "openai") >= 9);
   const total = await latency({ latency: { metric: "Total", explorePercent: 0 } });
   await warm(total, { stream: true });
-  assert.ok(countOf(await ask(total, 10, { stream: true }), "azure") >= 9);
+  const ended = await ask(total, 10, { stream: true });
+  assert.ok(countOf(ended, "azure") >= 9, JSON.stringify([ended, await estimates(total)]));
 });
 
 test("a backend that stops to answer loses its traffic before anything ends", async () => {
@@ -146,9 +147,9 @@ test("a share of the requests measures the others", async () => {
   azure.answer = slow;
   const harness = await latency({ latency: { explorePercent: 50 } });
   await warm(harness);
-  const told = await ask(harness, 60);
+  const told = await ask(harness, 40);
   const explored = told.filter(({ why }) => why === "latency:explore");
-  assert.ok(explored.length >= 12 && explored.length <= 48, `${explored.length}`);
+  assert.ok(explored.length >= 8 && explored.length <= 32, `${explored.length}`);
   assert.equal(countOf(explored, "azure"), explored.length);
 });
 
@@ -171,7 +172,7 @@ test("latency orders a tier, not the tiers", async () => {
 
 test("what callers see is kept by their location: their AIClient's, else their address's", async () => {
   const other = object("AIClient", "other", { keys: [{ name: "k", secretRef: { name: "keys", key: "other" } }] });
-  const callers = { ...DEFAULT_SETTINGS.callers, cidrs: [{ cidr: "127.0.0.0/8", location: "south" }] };
+  const callers = { trustedProxies: [], cidrs: [{ cidr: "127.0.0.0/8", location: "south" }] };
   const harness = await latency({}, { settings: { ...DEFAULT_SETTINGS, location: "eu-west", callers } });
   const route = { strategy: "Latency", backends: BACKENDS };
   const list = objects({ route, client: { location: "north" }, more: [other] });
