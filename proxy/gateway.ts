@@ -259,6 +259,8 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     onTokenFailure: (failed) => logFailedFetch(telemetry.log, failed),
     probe: (provider, credentials) => probeOf(provider, upstreams.authorizationOf(provider, credentials)),
   });
+  const clock = options.clock ?? wallClock;
+  const strategies = new Strategies({ clock });
   const telemetry = new Telemetry({
     log: options.log,
     accessLog: options.accessLog,
@@ -267,6 +269,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       ...upstreams.availability.metricSources(),
       calls: () => upstreams.places.samples(),
       load: () => load,
+      latencies: () => strategies.latencies.named(performance.now()),
     },
   });
   const load = new Load({ ...LOAD_LIMITS, ...options.load }, (pressure, { inFlight, limit }) => {
@@ -274,8 +277,6 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     else telemetry.log.info({ in_flight: inFlight, limit }, "no longer overloaded");
   });
   load.start();
-  const clock = options.clock ?? wallClock;
-  const strategies = new Strategies({ clock });
   const shadows = new Shadows({
     telemetry,
     clock,
@@ -303,6 +304,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
   const { settings } = options;
   return {
     instance: randomUUID(),
+    location: settings.location,
     limits: settings.limits,
     replayPool: new ReplayPool(settings.limits.replayBytes),
     availability: parts.upstreams.availability,

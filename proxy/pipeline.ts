@@ -36,6 +36,7 @@ import { relay } from "./stages/relay.ts";
 import { withhold } from "./stages/withhold.ts";
 import { settle } from "./strategy/cheapest.ts";
 import { learn } from "./strategy/expect.ts";
+import { measure } from "./strategy/fastest.ts";
 
 type Stage = (context: RequestContext) => Promise<void> | void;
 
@@ -185,6 +186,7 @@ function record(context: RequestContext): void {
   reckon(context);
   settle(context);
   learn(context);
+  if (context.timed) measure(context, context.timed);
   services.telemetry.record(exchange);
   if (context.sample) follow(context, context.sample, services.shadows);
 }

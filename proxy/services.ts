@@ -18,6 +18,8 @@ import type { UsageEstimator } from "./usage/estimator.ts";
 export interface Services {
   /** Another one after each start: what the summary counts only grows while it is the same. */
   readonly instance: string;
+  /** Where this proxy runs; empty: nobody said. */
+  readonly location: string;
   readonly limits: GatewaySettings["limits"];
   readonly replayPool: ReplayPool;
   readonly availability: Availability;

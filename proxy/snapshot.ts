@@ -20,6 +20,7 @@ import type { Operation } from "./dialects/operations.ts";
 import { Affinity, homeOf } from "./ids/affinity.ts";
 import { keyFrom, type Signer, signerOf } from "./realtime/sealing.ts";
 import { SHADOW_FIELDS } from "./shadow/eligible.ts";
+import type { Timing } from "./strategy/latencies.ts";
 import type { Learned } from "./strategy/learned.ts";
 import type { Ledger } from "./strategy/ledger.ts";
 import type { Strategies } from "./strategy/strategies.ts";
@@ -56,6 +57,8 @@ export interface Target extends Candidate {
   readonly learned: Learned | undefined;
   /** Of its commitment, under whichever strategy. */
   readonly ledger: Ledger | undefined;
+  /** How fast it answers; only where the route's strategy asks. */
+  readonly timing: Timing | undefined;
   /** By operation: the path of calls without a query of their own. */
   readonly paths: Map<Operation, string | undefined>;
   /** By operation: what happens to fields of its requests. */
@@ -185,7 +188,7 @@ export class Snapshot {
     found: readonly Candidate[],
     fix: FixOrder,
   ): WholePlan {
-    const targets = found.map((candidate) => this.#target(candidate, facts.route));
+    const targets = found.map((candidate) => this.#target(candidate, facts.route, facts.model));
     const hasCommitment = targets.some(({ ledger }) => ledger !== undefined);
     const plan = { ...facts, targets, hasCommitment, fixedOrder: fix(facts.route, targets) };
     return { plan, fix, narrowed: new Map() };
@@ -207,7 +210,13 @@ export class Snapshot {
     return models;
   }
 
-  #target(candidate: Candidate, route: Route): Target {
+  /** Where a call names no model nothing is measured: what it does takes as long as the thing is large. */
+  #timingOf({ backend, provider }: Candidate, { strategy, key }: Route, asked: string): Timing | undefined {
+    if (strategy !== "Latency" || asked === "") return undefined;
+    return this.#strategies.latencies.timingOf(key, asked, backend.name, provider.key);
+  }
+
+  #target(candidate: Candidate, route: Route, asked: string): Target {
     const { provider, model } = candidate;
     const dialect = dialectOf(provider);
     const url = new URL(provider.endpoint);
@@ -232,6 +241,7 @@ export class Snapshot {
       rates: found && ratesOf(found.price),
       learned: route.strategy === "Cost" ? this.#strategies.learnedOf(route.key, candidate.modelName) : undefined,
       ledger: commitment && this.#strategies.ledgerOf(provider.key, candidate.modelName, commitment),
+      timing: this.#timingOf(candidate, route, asked),
       paths: new Map(),
       fieldRules: new Map(),
     };

@@ -13,6 +13,7 @@ import { tagIDs } from "../ids/tag-answer.ts";
 import type { Target } from "../snapshot.ts";
 import { streamProfileOf } from "../sse/profile.ts";
 import type { ReaderOptions } from "../sse/reader.ts";
+import { watch } from "../strategy/fastest.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
 import { answerPlaces } from "./answer-places.ts";
 import { refusedUsageOption } from "./ask-usage.ts";
@@ -106,6 +107,7 @@ async function tryOnce(walk: Walk, target: Target, ticket: number): Promise<Fail
 function begin(context: RequestContext, target: Target, ticket: number): Running {
   const record = newAttempt(target);
   context.exchange.attempts.push(record);
+  if (target.timing) watch(context, target.timing, record);
   const call = new UpstreamCall(target, record, callOptions(context));
   try {
     send(context, target, call, record);
