@@ -20,6 +20,7 @@ import { openCallers } from "./callers/open.ts";
 import { ConfigFaults } from "./config-faults.ts";
 import { type DrainOptions, drain } from "./drain.ts";
 import { Finder } from "./ids/finder.ts";
+import { RateLimits } from "./limits/rate-limits.ts";
 import { createListener } from "./listener.ts";
 import { LOAD_LIMITS, Load, type LoadLimits } from "./load.ts";
 import { createPassthrough } from "./passthrough.ts";
@@ -55,6 +56,8 @@ export interface GatewayOptions {
   readonly realtime?: Partial<RealtimeLimits>;
   /** Unix milliseconds, for windows of commitments. */
   readonly clock?: () => number;
+  /** `redis://` or `rediss://`: where limits of clients are counted for all proxies; undefined: each has its share. */
+  readonly sharedStateURL?: Redacted | undefined;
   /** Where limits of the proxy's own load differ from the documented ones. */
   readonly load?: Partial<LoadLimits>;
   /** Milliseconds for which a caller may take nothing of what waits for it; the documented ones when absent. */
@@ -138,17 +141,19 @@ export class Gateway {
 
   /** The swap itself: one assignment, and what is kept of providers goes over to the new table. */
   enforce({ hash, index }: Prepared, companions: Companions): void {
-    const { upstreams, telemetry, strategies } = this.#parts;
+    const { upstreams, telemetry, strategies, rateLimits } = this.#parts;
     const { credentials, pepper, idKeys, ...times } = companions;
     this.#parts.snapshot = new Snapshot(index, hash, { credentials, pepper, idKeys }, upstreams, strategies);
     strategies.sweep(index.table);
+    rateLimits.adopt(index.table.clients);
     upstreams.adopt(Object.values(index.table.providers), credentials);
     telemetry.onReload({ ok: true, hash, modelNames: index.modelNames, ...times });
   }
 
-  /** So many proxies serve, at least one, this one included: each fills its share of a commitment. */
+  /** So many proxies serve, at least one, this one included: each has its share of limits and commitments. */
   shareAmong(proxies: number): void {
     this.#parts.strategies.proxies = proxies;
+    this.#parts.rateLimits.proxies = proxies;
   }
 
   /** The table in force was known to be the newest one then, or is now. On the clock of `performance.now()`. */
@@ -177,6 +182,7 @@ export class Gateway {
     await parts.upstreams.close({ now: true });
     await parts.usage.close();
     parts.callers.close();
+    parts.rateLimits.close();
     await parts.telemetry.close(FLUSH_TIMEOUT);
     this.#admin.close();
     this.#admin.closeAllConnections();
@@ -192,6 +198,7 @@ interface Parts {
   readonly faults: ConfigFaults;
   readonly realtime: Realtime;
   readonly strategies: Strategies;
+  readonly rateLimits: RateLimits;
   readonly load: Load;
   readonly callers: { readonly callers: Callers | undefined; close(): void };
   snapshot: Snapshot | undefined;
@@ -230,6 +237,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await Promise.allSettled(listening);
     for (const server of [listener, admin]) server.close();
     parts.load.stop();
+    parts.rateLimits.close();
     await parts.upstreams.close({ now: true });
     await parts.telemetry.close(FLUSH_TIMEOUT);
     throw error;
@@ -259,6 +267,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       ...upstreams.availability.metricSources(),
       calls: () => upstreams.places.samples(),
       load: () => load,
+      sharedState: () => rateLimits.sharedState(),
     },
   });
   const load = new Load({ ...LOAD_LIMITS, ...options.load }, (pressure, { inFlight, limit }) => {
@@ -266,6 +275,14 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     else telemetry.log.info({ in_flight: inFlight, limit }, "no longer overloaded");
   });
   load.start();
+  const rateLimits: RateLimits = new RateLimits({
+    now: options.clock ?? wallClock,
+    url: options.sharedStateURL,
+    onSharedState: (connected, problem) => {
+      if (connected) telemetry.log.info({}, "the shared state is back: it decides about clients' limits");
+      else telemetry.log.warn({ problem }, "the shared state is away: each proxy's share of clients' limits applies");
+    },
+  });
   return {
     reader: new TableReader(),
     upstreams,
@@ -279,6 +296,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       limits: options.realtime,
     }),
     strategies: new Strategies({ clock: options.clock ?? wallClock }),
+    rateLimits,
     load,
     callers,
     snapshot: undefined,
@@ -304,6 +322,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     finder: new Finder(),
     strategies: parts.strategies,
     realtime: parts.realtime,
+    rateLimits: parts.rateLimits,
     callers: parts.callers.callers,
     allowAnonymous: options.allowAnonymous,
     load: parts.load,

@@ -26,6 +26,8 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     tokens: upstreams.authorizations.status(),
     routes: snapshot?.table.routes.map(describeRoute) ?? [],
     clients: snapshot?.table.clients.length ?? 0,
+    sharedState: services.rateLimits.sharedState(),
+    limits: services.rateLimits.status(),
     commitments: services.strategies.commitments(),
     latencies: telemetry.latencies(),
     transitions: telemetry.transitions(),
@@ -62,6 +64,7 @@ export function summaryOf(
     })),
     faults: faults.last(),
     circuits: circuitChanges(services.telemetry.transitions()),
+    sharedState: services.rateLimits.sharedState(),
   };
 }
 

@@ -227,6 +227,11 @@ const client = object({
   "defaultRoute?": text,
   "residency?": zone,
   "statefulListing?": oneOf("Allow"),
+  "limits?": object({
+    "requestsPerMinute?": positive,
+    "tokensPerMinute?": positive,
+    "maxConcurrent?": positive,
+  }),
 });
 
 const shard = object({ providers: list(provider), routes: list(route), clients: list(client) });

@@ -10,6 +10,7 @@ const SOURCES: MetricSources = {
   load: () => ({ inFlight: 5, limit: 100 }),
   calls: () => [{ provider: "openai", inFlight: 3, waiting: 1 }],
   providers: () => [{ provider: "openai", healthy: false }],
+  sharedState: () => ({ connected: true }),
   droppedLogLines: () => 3,
 };
 
