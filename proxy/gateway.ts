@@ -58,6 +58,8 @@ export interface GatewayOptions {
   readonly clock?: () => number;
   /** `redis://` or `rediss://`: where limits of clients are counted for all proxies; undefined: each has its share. */
   readonly sharedStateURL?: Redacted | undefined;
+  /** Milliseconds after which the places of a proxy that died come back; the documented ones when absent. */
+  readonly sharedStateLease?: number;
   /** Where limits of the proxy's own load differ from the documented ones. */
   readonly load?: Partial<LoadLimits>;
   /** Milliseconds for which a caller may take nothing of what waits for it; the documented ones when absent. */
@@ -278,6 +280,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
   const rateLimits: RateLimits = new RateLimits({
     now: options.clock ?? wallClock,
     url: options.sharedStateURL,
+    lease: options.sharedStateLease,
     onSharedState: (connected, problem) => {
       if (connected) telemetry.log.info({}, "the shared state is back: it decides about clients' limits");
       else telemetry.log.warn({ problem }, "the shared state is away: each proxy's share of clients' limits applies");

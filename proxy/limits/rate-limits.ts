@@ -21,6 +21,8 @@ export interface RateLimitsOptions {
   readonly now: () => number;
   /** Of the shared state's server; undefined: there is none. */
   readonly url: Redacted | undefined;
+  /** Milliseconds after which the places of a proxy that died come back. */
+  readonly lease?: number | undefined;
   readonly onSharedState: (connected: boolean, problem: string) => void;
 }
 
@@ -40,11 +42,14 @@ export class RateLimits {
   readonly #shared: SharedState | undefined;
   readonly #instance = randomUUID();
   #places = 0;
+  /** Of the table in force. */
+  #clients: readonly Client[] = [];
+  #limitsByKey: ReadonlyMap<string, ClientLimits> | undefined;
 
-  constructor({ now, url, onSharedState }: RateLimitsOptions) {
+  constructor({ now, url, lease, onSharedState }: RateLimitsOptions) {
     this.#now = now;
     if (url === undefined) return;
-    this.#shared = new SharedState(url, this.#followers(onSharedState));
+    this.#shared = new SharedState(url, this.#followers(onSharedState), lease);
     void this.#shared.start();
   }
 
@@ -114,13 +119,28 @@ export class RateLimits {
 
   /** A table is in force: its limits are. */
   adopt(clients: readonly Client[]): void {
+    this.#clients = clients;
+    this.#limitsByKey = undefined;
     if (this.#limiters.size === 0) return;
-    const limits = new Map(clients.flatMap((client) => (client.limits ? [[client.key, client.limits]] : [])));
     for (const [key, limiter] of this.#limiters) {
-      const now = limits.get(key);
+      const now = this.#limitsOf(key);
       if (now) limiter.adopt(now);
       else this.#limiters.delete(key);
     }
+  }
+
+  /** Made when it is first asked for: most tables come and go without. */
+  #limitsOf(key: string): ClientLimits | undefined {
+    this.#limitsByKey ??= new Map(
+      this.#clients.flatMap((client) => (client.limits ? [[client.key, client.limits] as const] : [])),
+    );
+    return this.#limitsByKey.get(key);
+  }
+
+  /** Others serve it: it is known here from now on. */
+  #observe(key: string, totals: Totals): void {
+    const limits = this.#limitsOf(key);
+    if (limits) this.limiterOf(key, limits).observe(this.#now(), totals);
   }
 
   /** What answers say of the client's own limits. */
@@ -168,7 +188,7 @@ export class RateLimits {
       follow: () => {
         for (const limiter of limiters.values()) limiter.follow(now());
       },
-      observe: (key, totals: Totals) => limiters.get(key)?.observe(now(), totals),
+      observe: (key, totals) => this.#observe(key, totals),
       *places() {
         for (const [key, { places }] of limiters) if (places.size > 0) yield [key, places] as const;
       },

@@ -55,7 +55,8 @@ return {redis.call('HGET', KEYS[1], 'name'), ms - redis.call('HGET', KEYS[1], 'a
 `;
 
 /**
- * KEYS: life, counts, places. ARGV: the life that is known, the three limits (-1: none), tokens, the place, its lease.
+ * KEYS: life, counts, places, recent. ARGV: the life that is known, the three limits (-1: none), tokens, the place, its
+ * lease, the client.
  * Returns 0 taken, 1 requests, 2 tokens, 3 places, or -1 another life; then requests and tokens taken, and the slot.
  */
 export const TAKE = `
@@ -74,6 +75,8 @@ if places >= 0 then
 end
 add(KEYS[2], 'r', n, 1)
 add(KEYS[2], 't', n, amount)
+redis.call('ZADD', KEYS[4], ms, ARGV[8])
+redis.call('EXPIRE', KEYS[4], ${KEPT})
 return {0, r + 1, t + amount, n}
 `;
 
@@ -115,4 +118,23 @@ end
 for i = last + 1, #ARGV do redis.call('ZADD', KEYS[3], ms + ARGV[2], ARGV[i]) end
 if #ARGV > last then redis.call('PEXPIRE', KEYS[3], ARGV[2]) end
 return {sum(KEYS[2], 'r'), sum(KEYS[2], 't')}
+`;
+
+/**
+ * KEYS: life, recent. ARGV: the life that is known, since when, how many at most, what stands before a client's name in
+ * the key of its counts. Returns the time, and for each client that has taken something its name, requests and tokens.
+ */
+export const NEWS = `
+if redis.call('HGET', KEYS[1], 'name') ~= ARGV[1] then return {-1} end
+${CLOCK}
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. (ms - ${SLOT * SLOTS}))
+local news = {ms}
+for _, client in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[2], '+inf', 'LIMIT', 0, ARGV[3])) do
+  local counts = ARGV[4] .. client
+  turn(counts)
+  table.insert(news, client)
+  table.insert(news, sum(counts, 'r'))
+  table.insert(news, sum(counts, 't'))
+end
+return news
 `;

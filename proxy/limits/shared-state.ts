@@ -8,7 +8,7 @@ import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { Redacted } from "../../routing/secrets.ts";
 import type { Limited, Totals, Untold } from "./client-limiter.ts";
-import { BRING, CORRECT, HELLO, TAKE } from "./scripts.ts";
+import { BRING, CORRECT, HELLO, NEWS, TAKE } from "./scripts.ts";
 
 /** Milliseconds. A request waits no longer for the server. */
 export const PATIENCE = 100;
@@ -23,9 +23,14 @@ const DEAD_AFTER = 3000;
  * trying at least twice a second, and brought what they know.
  */
 export const SETTLING = 2000;
-/** How long the place of a proxy that died stays taken, and how often the living renew theirs. */
-const LEASE = 15_000;
-const RENEW_EVERY = 5000;
+/** How long the place of a proxy that died stays taken; the living renew theirs three times as often. */
+export const LEASE = 15_000;
+/**
+ * Between two questions for what others have taken: who has not served a client lately would know nothing of it when
+ * the server goes away.
+ */
+const NEWS_EVERY = 250;
+const MOST_NEWS = 1000;
 /** Places in one message. */
 const MOST_PLACES = 1000;
 
@@ -58,24 +63,32 @@ export interface Followers {
   onChange(connected: boolean, problem: string): void;
 }
 
-type Scripts = Record<"hello" | "take" | "correct" | "bring", (...args: (string | number)[]) => Promise<unknown>>;
+type Scripts = Record<
+  "hello" | "take" | "correct" | "bring" | "news",
+  (...args: (string | number)[]) => Promise<unknown>
+>;
 
 export class SharedState {
   /** When this was last different. Unix milliseconds. */
   since = Date.now();
   readonly #url: Redacted;
   readonly #followers: Followers;
+  readonly #lease: number;
   #redis: (Redis & Scripts) | undefined;
   /** The server's present life, as far as it was told of everything. */
   #life = "";
   #state: "away" | "settling" | "exact" = "away";
   #joining = false;
+  /** By the server's clock: what was taken before is known. */
+  #newsAt = 0;
+  #isAsking = false;
   #settled: NodeJS.Timeout | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
   #closed = false;
 
-  constructor(url: Redacted, followers: Followers) {
+  constructor(url: Redacted, followers: Followers, lease = LEASE) {
     this.#url = url;
+    this.#lease = lease;
     this.#followers = followers;
   }
 
@@ -104,7 +117,8 @@ export class SharedState {
       connectionName: "tandem",
       scripts: {
         hello: { lua: HELLO, numberOfKeys: 1 },
-        take: { lua: TAKE, numberOfKeys: 3 },
+        take: { lua: TAKE, numberOfKeys: 4 },
+        news: { lua: NEWS, numberOfKeys: 2 },
         correct: { lua: CORRECT, numberOfKeys: 2 },
         bring: { lua: BRING, numberOfKeys: 3 },
       },
@@ -116,7 +130,8 @@ export class SharedState {
     redis.on("ready", () => void this.#join());
     redis.connect().catch(() => undefined);
     this.#timers.push(setInterval(() => this.#look(), LOOK_EVERY).unref());
-    this.#timers.push(setInterval(() => this.#renew(), RENEW_EVERY).unref());
+    this.#timers.push(setInterval(() => this.#renew(), this.#lease / 3).unref());
+    this.#timers.push(setInterval(() => void this.#askNews(), NEWS_EVERY).unref());
   }
 
   /** Undefined: it did not say in time. What it took then is given back. */
@@ -126,13 +141,15 @@ export class SharedState {
     if (!redis || this.#state !== "exact") return undefined;
     const answer = redis.take(
       ...this.#keys(client),
+      `${PREFIX}${life}:recent`,
       life,
       limits.requests ?? -1,
       limits.tokens ?? -1,
       limits.concurrent ?? -1,
       tokens,
       place,
-      LEASE,
+      this.#lease,
+      client,
     ) as Promise<number[]>;
     const told = await within(PATIENCE, answer);
     if (told === undefined) {
@@ -207,6 +224,7 @@ export class SharedState {
       const isAnother = life !== this.#life;
       const isFirst = this.#life === "";
       this.#life = life;
+      this.#newsAt = 0;
       this.#become("settling", "");
       this.#tell(isAnother);
       // Who comes to a running count for the first time has nothing to wait for.
@@ -244,9 +262,9 @@ export class SharedState {
       const entries = merged(untold);
       const [first = [], ...more] = inParts(untold.places);
       const keys = this.#keys(client);
-      const answer = redis.bring(...keys, this.#life, LEASE, entries.length / 3, ...entries, ...first);
+      const answer = redis.bring(...keys, this.#life, this.#lease, entries.length / 3, ...entries, ...first);
       answer.catch(() => this.#followers.notTold(client, untold));
-      for (const places of more) ignore(redis.bring(...keys, this.#life, LEASE, 0, ...places));
+      for (const places of more) ignore(redis.bring(...keys, this.#life, this.#lease, 0, ...places));
       answers.push([client, answer as Promise<[number, number]>]);
     }
     return answers;
@@ -272,12 +290,29 @@ export class SharedState {
     if (redis?.status === "ready" && this.#state === "away") void this.#join();
   }
 
+  async #askNews(): Promise<void> {
+    const redis = this.#redis;
+    if (redis?.status !== "ready" || this.#state !== "exact" || this.#isAsking) return;
+    this.#isAsking = true;
+    const life = this.#life;
+    const here = `${PREFIX}${life}:`;
+    const asked = redis.news(`${PREFIX}life`, `${here}recent`, life, this.#newsAt, MOST_NEWS, `${here}counts:`);
+    const news = (await asked.catch(() => undefined)) as (string | number)[] | undefined;
+    this.#isAsking = false;
+    if (news === undefined || life !== this.#life || news[0] === -1) return;
+    this.#newsAt = Number(news[0]);
+    if (!this.isExact) return;
+    for (let i = 1; i + 2 < news.length; i += 3) {
+      this.#followers.observe(String(news[i]), { requests: Number(news[i + 1]), tokens: Number(news[i + 2]) });
+    }
+  }
+
   #renew(): void {
     const redis = this.#redis;
     if (redis?.status !== "ready" || this.#life === "") return;
     for (const [client, places] of this.#followers.places()) {
       for (const part of inParts([...places])) {
-        ignore(redis.bring(...this.#keys(client), this.#life, LEASE, 0, ...part));
+        ignore(redis.bring(...this.#keys(client), this.#life, this.#lease, 0, ...part));
       }
     }
   }
