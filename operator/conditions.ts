@@ -19,6 +19,8 @@ export interface DesiredStatus {
 export interface FleetView {
   readonly proxies: readonly ProxyState[];
   readonly tables: Tables;
+  /** Keys of the clients that have limits. */
+  readonly limited: ReadonlySet<string>;
 }
 
 /** What was said before of the same verdict, and of what the proxies said then. */
@@ -35,9 +37,9 @@ export function desiredStatus(verdict: Verdict, fleet: FleetView): DesiredStatus
 }
 
 /** All of what proxies say that this object's status is made of. */
-function basisOf({ kind, namespace, name }: Verdict, { proxies, tables }: FleetView): string {
+function basisOf({ kind, namespace, name }: Verdict, { proxies, tables, limited }: FleetView): string {
   const key = `${namespace}/${name}`;
-  if (kind === "AIClient") return "";
+  if (kind === "AIClient") return limited.has(key) ? (limitsExact(proxies)?.message ?? "") : "";
   if (kind === "AIProvider") {
     return JSON.stringify(proxies.map(({ report }) => report?.providers.find(({ provider }) => provider === key) ?? 0));
   }
@@ -59,10 +61,30 @@ function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
   ];
   return {
     observedGeneration: generation,
-    conditions: [...conditions, ready(conditions)],
+    conditions: [...conditions, ready(conditions), ...ofLimits(verdict, fleet)],
     fields: { ...columns, ...extra?.fields },
     isPassing: extra?.isPassing ?? false,
   };
+}
+
+/** A client is ready without it: its limits hold all the same, in shares. */
+function ofLimits({ kind, namespace, name }: Verdict, { proxies, limited }: FleetView): readonly Condition[] {
+  const condition = kind === "AIClient" && limited.has(`${namespace}/${name}`) ? limitsExact(proxies) : undefined;
+  return condition === undefined ? [] : [condition];
+}
+
+/** Undefined: there is no shared state, or nobody to ask. */
+function limitsExact(proxies: readonly ProxyState[]): Condition | undefined {
+  const reports = proxies.flatMap(({ report }) => (report === undefined ? [] : [report]));
+  if (reports.every(({ sharedState }) => sharedState === null)) return undefined;
+  const lacking = reports.filter(({ sharedState }) => !sharedState?.connected).length;
+  const all = `${reports.length} ${reports.length === 1 ? "proxy" : "proxies"}`;
+  if (lacking === 0) {
+    const message = `The shared state counts for ${all} together.`;
+    return { type: "LimitsExact", status: "True", reason: "SharedState", message };
+  }
+  const message = `${lacking} of ${all} cannot reach the shared state: there each proxy's share of the limits applies.`;
+  return { type: "LimitsExact", status: "False", reason: "SharesApply", message };
 }
 
 /** What must hold of each condition for the whole to be ready. Healthy may be unknown: not everybody has checks. */

@@ -37,6 +37,8 @@ export interface LoopParts {
 interface Compiled extends Omit<Publication, "proxies"> {
   readonly table: RoutingTable;
   readonly verdicts: readonly Verdict[];
+  /** Keys of the clients that have limits. */
+  readonly limited: ReadonlySet<string>;
 }
 
 export class Loop {
@@ -74,7 +76,7 @@ export class Loop {
     world.secrets.follow(objects);
     // A table made before a Secret was looked for would take its backends away.
     if (!world.secrets.isComplete) return;
-    const { table, verdicts, ...made } = this.#compile(objects, now);
+    const { table, verdicts, limited, ...made } = this.#compile(objects, now);
 
     const publication: Publication = { ...made, proxies: fleet.proxies().length };
     await publisher.publish(publication);
@@ -84,7 +86,7 @@ export class Loop {
     fleet.expect(made.published.hash);
 
     const byKey = new Map(objects.map((object) => [`${object.kind} ${keyOf(object)}`, object]));
-    const view = { proxies: fleet.proxies(), tables };
+    const view = { proxies: fleet.proxies(), tables, limited };
     statuses.want(
       verdicts.flatMap((verdict) => {
         const object: Described | undefined = byKey.get(`${verdict.kind} ${verdict.namespace}/${verdict.name}`);
@@ -109,7 +111,9 @@ export class Loop {
     const { table, verdicts } = compile(input, this.#lastTable);
     const values = new Map(secrets.flatMap((secret) => secret.credentials));
     const published = encodeTable(table);
-    this.#compiled = { table, verdicts, published, identity, credentials: onlyNeeded(table, values), changedAt };
+    const limited = new Set(table.clients.filter(({ limits }) => limits !== undefined).map(({ key }) => key));
+    const needed = onlyNeeded(table, values);
+    this.#compiled = { table, verdicts, limited, published, identity, credentials: needed, changedAt };
     return this.#compiled;
   }
 

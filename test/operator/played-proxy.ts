@@ -37,6 +37,7 @@ export class PlayedProxy {
   providers: readonly PlayedProvider[] = [];
   faults: readonly object[] = [];
   circuits: readonly object[] = [];
+  sharedState: { readonly connected: boolean } | null = null;
   isSilent = false;
   /** How often it was asked. */
   asked = 0;
@@ -126,6 +127,7 @@ export class PlayedProxy {
       providers: this.providers,
       faults: this.faults,
       circuits: this.circuits,
+      sharedState: this.sharedState,
     };
   }
 }
