@@ -23,6 +23,9 @@ export interface FleetView {
   readonly limited: ReadonlySet<string>;
 }
 
+/** Conditions that an object has at times: the others are always there, and somebody else may have added more. */
+export const MAY_GO: readonly string[] = ["LimitsExact"];
+
 /** What was said before of the same verdict, and of what the proxies said then. */
 const saidBefore = new WeakMap<Verdict, { readonly basis: string; readonly desired: DesiredStatus }>();
 
