@@ -63,7 +63,7 @@ async function runProxy(given: Given): Promise<number> {
     listen: readAddress("listen", given.text("listen") ?? ""),
     admin: readAddress("admin", given.text("admin") ?? ""),
     settings,
-    sharedStateURL: readSharedState(settings, given.env),
+    sharedState: readSharedState(settings, given.env),
     connectTo: readConnectTo(given.list("connect-to"), dev),
     adminToken: () => adminToken,
     source: () => source?.status() ?? {},

@@ -26,7 +26,7 @@ export interface RunOptions {
   readonly manifests: readonly string[];
   readonly settings: GatewaySettings;
   /** Of the server that counts clients' limits for all proxies; absent: there is none. */
-  readonly sharedStateURL?: Redacted | undefined;
+  readonly sharedState?: { readonly url: Redacted } | undefined;
   readonly listen: string;
   readonly admin: string;
   /** A folder for what outlives a restart. */

@@ -57,7 +57,7 @@ async function runUntilSignal(given: Given): Promise<number> {
   const gateway = await runGateway({
     manifests: given.list("manifests"),
     settings,
-    sharedStateURL: readSharedState(settings, given.env),
+    sharedState: readSharedState(settings, given.env),
     listen: given.text("listen") ?? "",
     admin: given.text("admin") ?? "",
     state: given.text("state") ?? join(homedir(), ".local", "state", "tandem"),

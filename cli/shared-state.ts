@@ -7,7 +7,7 @@ const VARIABLE = "TANDEM_SHARED_STATE_URL";
 const ADDRESS = /^rediss?:\/\/[^/\s]+/;
 
 /** Of the environment: an address has a password in it, so it stands in no file of settings. Throws UsageError. */
-export function readSharedState(settings: GatewaySettings, env: NodeJS.ProcessEnv): Redacted | undefined {
+export function readSharedState(settings: GatewaySettings, env: NodeJS.ProcessEnv): { url: Redacted } | undefined {
   const url = env[VARIABLE];
   if (url === undefined || url === "") {
     if (settings.sharedState === undefined) return undefined;
@@ -19,5 +19,5 @@ export function readSharedState(settings: GatewaySettings, env: NodeJS.ProcessEn
       `${VARIABLE} is not an address such as redis://redis:6379/0 or rediss://:PASSWORD@redis:6380/0`,
     );
   }
-  return new Redacted(url);
+  return { url: new Redacted(url) };
 }

@@ -21,6 +21,7 @@ import { ConfigFaults } from "./config-faults.ts";
 import { type DrainOptions, drain } from "./drain.ts";
 import { Finder } from "./ids/finder.ts";
 import { RateLimits } from "./limits/rate-limits.ts";
+import type { SharedStateOptions } from "./limits/shared-state.ts";
 import { createListener } from "./listener.ts";
 import { LOAD_LIMITS, Load, type LoadLimits } from "./load.ts";
 import { createPassthrough } from "./passthrough.ts";
@@ -56,10 +57,8 @@ export interface GatewayOptions {
   readonly realtime?: Partial<RealtimeLimits>;
   /** Unix milliseconds, for windows of commitments. */
   readonly clock?: () => number;
-  /** `redis://` or `rediss://`: where limits of clients are counted for all proxies; undefined: each has its share. */
-  readonly sharedStateURL?: Redacted | undefined;
-  /** Milliseconds after which the places of a proxy that died come back; the documented ones when absent. */
-  readonly sharedStateLease?: number;
+  /** Where limits of clients are counted for all proxies; undefined: each has its share. */
+  readonly sharedState?: SharedStateOptions | undefined;
   /** Where limits of the proxy's own load differ from the documented ones. */
   readonly load?: Partial<LoadLimits>;
   /** Milliseconds for which a caller may take nothing of what waits for it; the documented ones when absent. */
@@ -279,8 +278,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
   load.start();
   const rateLimits: RateLimits = new RateLimits({
     now: options.clock ?? wallClock,
-    url: options.sharedStateURL,
-    lease: options.sharedStateLease,
+    shared: options.sharedState,
     onSharedState: (connected, problem) => {
       if (connected) telemetry.log.info({}, "the shared state is back: it decides about clients' limits");
       else telemetry.log.warn({ problem }, "the shared state is away: each proxy's share of clients' limits applies");

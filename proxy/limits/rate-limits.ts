@@ -5,12 +5,11 @@
  * its share. Nothing is kept of clients that have no limits.
  */
 import { randomUUID } from "node:crypto";
-import type { Redacted } from "../../routing/secrets.ts";
 import type { Client, ClientLimits } from "../../routing/table.ts";
 import type { Headers } from "../headers.ts";
 import { ClientLimiter, type Refused, type Taken, type Totals, type Untold } from "./client-limiter.ts";
 import { addLimitHeaders } from "./headers.ts";
-import { type Followers, SharedState } from "./shared-state.ts";
+import { type Followers, SharedState, type SharedStateOptions } from "./shared-state.ts";
 import { SLOT } from "./window.ts";
 
 /** In `/status`. */
@@ -19,10 +18,8 @@ const MOST_SHOWN = 1000;
 export interface RateLimitsOptions {
   /** Unix milliseconds. */
   readonly now: () => number;
-  /** Of the shared state's server; undefined: there is none. */
-  readonly url: Redacted | undefined;
-  /** Milliseconds after which the places of a proxy that died come back. */
-  readonly lease?: number | undefined;
+  /** Undefined: there is none. */
+  readonly shared: SharedStateOptions | undefined;
   readonly onSharedState: (connected: boolean, problem: string) => void;
 }
 
@@ -46,10 +43,10 @@ export class RateLimits {
   #clients: readonly Client[] = [];
   #limitsByKey: ReadonlyMap<string, ClientLimits> | undefined;
 
-  constructor({ now, url, lease, onSharedState }: RateLimitsOptions) {
+  constructor({ now, shared, onSharedState }: RateLimitsOptions) {
     this.#now = now;
-    if (url === undefined) return;
-    this.#shared = new SharedState(url, this.#followers(onSharedState), lease);
+    if (shared === undefined) return;
+    this.#shared = new SharedState(shared, this.#followers(onSharedState));
     void this.#shared.start();
   }
 

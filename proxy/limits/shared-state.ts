@@ -11,7 +11,7 @@ import type { Limited, Totals, Untold } from "./client-limiter.ts";
 import { BRING, CORRECT, HELLO, NEWS, TAKE } from "./scripts.ts";
 
 /** Milliseconds. A request waits no longer for the server. */
-export const PATIENCE = 100;
+const PATIENCE = 100;
 const CONNECT_TIMEOUT = 1000;
 const LONGEST_RETRY = 500;
 /** Between two looks at a server that does not answer. */
@@ -22,20 +22,28 @@ const DEAD_AFTER = 3000;
  * In a life that has just begun proxies keep to their shares for so long: until then all of them have come back, each
  * trying at least twice a second, and brought what they know.
  */
-export const SETTLING = 2000;
+const SETTLING = 2000;
 /** How long the place of a proxy that died stays taken; the living renew theirs three times as often. */
-export const LEASE = 15_000;
+const LEASE = 15_000;
 /**
  * Between two questions for what others have taken: who has not served a client lately would know nothing of it when
  * the server goes away.
  */
-const NEWS_EVERY = 250;
+const NEWS_EVERY = 100;
 const MOST_NEWS = 1000;
 /** Places in one message. */
 const MOST_PLACES = 1000;
 
 const PREFIX = "{tandem}:";
 const WHAT: Readonly<Record<number, Limited>> = { 1: "requests", 2: "tokens", 3: "concurrent" };
+
+export interface SharedStateOptions {
+  /** `redis://` or `rediss://`. */
+  readonly url: Redacted;
+  /** Where these differ from the documented ones. */
+  readonly patience?: number;
+  readonly lease?: number;
+}
 
 export interface Limits {
   readonly requests: number | undefined;
@@ -74,6 +82,9 @@ export class SharedState {
   readonly #url: Redacted;
   readonly #followers: Followers;
   readonly #lease: number;
+  readonly #patience: number;
+  /** That it is away was told. */
+  #complained = false;
   #redis: (Redis & Scripts) | undefined;
   /** The server's present life, as far as it was told of everything. */
   #life = "";
@@ -86,9 +97,10 @@ export class SharedState {
   readonly #timers: NodeJS.Timeout[] = [];
   #closed = false;
 
-  constructor(url: Redacted, followers: Followers, lease = LEASE) {
+  constructor({ url, lease = LEASE, patience = PATIENCE }: SharedStateOptions, followers: Followers) {
     this.#url = url;
     this.#lease = lease;
+    this.#patience = patience;
     this.#followers = followers;
   }
 
@@ -124,8 +136,7 @@ export class SharedState {
       },
     }) as Redis & Scripts;
     this.#redis = redis;
-    // Its message may have the address in it, its code has not.
-    redis.on("error", (error: NodeJS.ErrnoException) => this.#lost(error.code ?? error.name));
+    redis.on("error", (error: Error) => this.#lost(reasonOf(error)));
     redis.on("close", () => this.#lost("the connection was closed"));
     redis.on("ready", () => void this.#join());
     redis.connect().catch(() => undefined);
@@ -151,7 +162,7 @@ export class SharedState {
       this.#lease,
       client,
     ) as Promise<number[]>;
-    const told = await within(PATIENCE, answer);
+    const told = await within(this.#patience, answer);
     if (told === undefined) {
       this.#lost("no answer in time");
       answer.then(
@@ -218,7 +229,7 @@ export class SharedState {
     this.#joining = true;
     try {
       const hello = redis.hello(`${PREFIX}life`, randomUUID()) as Promise<[string, number]>;
-      const told = await within(PATIENCE, hello);
+      const told = await within(this.#patience, hello);
       if (told === undefined || this.#closed) return;
       const [life, age] = told;
       const isAnother = life !== this.#life;
@@ -231,8 +242,6 @@ export class SharedState {
       const left = isFirst || isAnother ? SETTLING - age : LONGEST_RETRY;
       if (left <= 0) this.#decide();
       else this.#settled = setTimeout(() => this.#decide(), left);
-    } catch {
-      // It was lost meanwhile, or can be talked to but not be used: looked at again.
     } finally {
       this.#joining = false;
     }
@@ -271,14 +280,17 @@ export class SharedState {
   }
 
   #lost(problem: string): void {
-    if (this.#state === "away" || this.#closed) return;
+    if (this.#closed) return;
     clearTimeout(this.#settled);
-    this.#become("away", problem);
+    if (this.#state !== "away") this.#become("away", problem);
+    else if (!this.#complained) this.#followers.onChange(false, problem);
+    this.#complained = true;
   }
 
   #become(state: "away" | "settling" | "exact", problem: string): void {
     const was = this.connected;
     this.#state = state;
+    this.#complained = false;
     if (was === this.connected) return;
     this.since = Date.now();
     this.#followers.onChange(this.connected, problem);
@@ -325,18 +337,19 @@ function ignore(answer: Promise<unknown>): void {
 /** Undefined: not in time, or not at all. */
 function within<T>(milliseconds: number, answer: Promise<T>): Promise<T | undefined> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(undefined), milliseconds);
-    answer.then(
-      (value) => {
-        clearTimeout(timer);
-        resolve(value);
-      },
-      () => {
-        clearTimeout(timer);
-        resolve(undefined);
-      },
-    );
+    // What has come while this process was busy is read first.
+    const timer = setTimeout(() => setImmediate(resolve, undefined), milliseconds);
+    const end = (value: T | undefined) => {
+      clearTimeout(timer);
+      resolve(value);
+    };
+    answer.then(end, () => end(undefined));
   });
+}
+
+/** A code: a message may have the address in it. Of the server's own errors their first word is one. */
+function reasonOf(error: NodeJS.ErrnoException): string {
+  return error.code ?? (error.name === "ReplyError" ? error.message.split(" ", 1).join() : error.name);
 }
 
 /** Flat: age, requests, tokens. */

@@ -75,7 +75,6 @@ const SETTINGS: readonly { readonly set: string; readonly isGood: boolean }[] = 
   { set: "egress.clusterCidrs={10.0.0.0/8}", isGood: false },
   { set: "sharedState.urlSecretRef.name=redis,gateway.sharedState.urlSecretRef.key=url", isGood: true },
   { set: "sharedState.urlSecretRef.name=redis", isGood: false },
-  { set: "sharedState.url=redis://redis:6379", isGood: false },
   { set: "location=eu-west", isGood: true },
   { set: `location=${"x".repeat(64)}`, isGood: false },
 ];

@@ -8,8 +8,7 @@ const harness = await startHarness({
   openai: provider,
   azure: provider,
   objects: objects({ client: { limits: { maxConcurrent: 2 } } }),
-  sharedStateURL: new Redacted(redis),
-  sharedStateLease: Number(lease),
+  sharedState: { url: new Redacted(redis), lease: Number(lease) },
 });
 while (!((await harness.status()).sharedState as { exact: boolean }).exact) await sleep(20);
 process.send?.(harness.url);
