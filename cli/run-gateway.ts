@@ -88,9 +88,10 @@ async function startSource(
     dev: options.dev,
     pepper: new Redacted(randomBytes(PEPPER_BYTES).toString("base64")),
     lastTable: await memory.read(),
+    history: () => memory.history(),
     onConfiguration(update) {
       if (!gateway.apply({ ...update, idKeys }).ok) return;
-      memory.keep(update.table);
+      memory.keep(update.table, update.published.hash, update.loaded.objects);
       if (options.showVerdicts) told = tellNews(update, told);
     },
     // On the terminal through the gateway's log, and in /status.

@@ -26,6 +26,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "one tiny real request to each backend",
     load: async () => (await import("./check.ts")).check,
   },
+  rollback: {
+    summary: "puts the routes of a former table back in force, and holds them there",
+    load: async () => (await import("./rollback.ts")).rollback,
+  },
   convert: {
     summary: "a gateway's YAML of old to manifests",
     load: async () => (await import("./convert.ts")).convert,

@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { encodeTable, type Published } from "../routing/codec.ts";
+import type { FormerTable } from "../routing/history.ts";
 import { type Credentials, describeSecret, type Redacted } from "../routing/secrets.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import { isAccepted, type Verdict } from "../routing/verdict.ts";
@@ -37,6 +38,8 @@ export interface SourceOptions {
   readonly pepper: Redacted;
   /** In force before this one started: lends a route that is broken now its last accepted form. */
   readonly lastTable?: RoutingTable | undefined;
+  /** What routes may be held at, now. */
+  readonly history?: () => readonly FormerTable[];
   /** Table, credentials or verdicts are other ones, or the files are usable again. */
   onConfiguration(update: Update): void;
   /** After onConfiguration once for every rejected object; alone when the files cannot be used. */
@@ -134,7 +137,8 @@ export class ManifestSource {
   #updateOf(loaded: Loaded): Update {
     const { pepper, dev } = this.#options;
     const described = loaded.secrets.map((secret) => describeSecret(secret, pepper));
-    const input = { objects: loaded.objects, secrets: described.map(({ facts }) => facts), dev };
+    const secrets = described.map(({ facts }) => facts);
+    const input = { objects: loaded.objects, history: this.#options.history?.(), secrets, dev };
     const lastTable = this.#last?.table ?? this.#options.lastTable;
     const { table, verdicts, forms } = compileWithForms(input, lastTable, this.#forms);
     this.#forms = forms;

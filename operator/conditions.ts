@@ -12,6 +12,8 @@ export interface DesiredStatus {
   readonly conditions: readonly Condition[];
   /** `endpoint`, `models`, `weights`, `proxies`: what columns show beside conditions. */
   readonly fields: Readonly<Record<string, unknown>>;
+  /** The side of a blue-green route that takes all traffic; the status says since when, and which did before. */
+  readonly activeBackend?: string | undefined;
   /** Proxies are about to take the table: the next look will say more. */
   readonly isPassing: boolean;
 }
@@ -55,7 +57,8 @@ function basisOf({ kind, namespace, name }: Verdict, { proxies, tables, limited 
 }
 
 function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
-  const { generation, columns } = verdict;
+  const { generation } = verdict;
+  const { activeBackend, ...columns } = verdict.columns;
   const extra = verdict.kind === "AIRoute" ? routeStatus(verdict, fleet) : undefined;
   const conditions = [
     ...verdict.conditions,
@@ -66,6 +69,7 @@ function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
     observedGeneration: generation,
     conditions: [...conditions, ready(conditions), ...ofLimits(verdict, fleet)],
     fields: { ...columns, ...extra?.fields },
+    activeBackend,
     isPassing: extra?.isPassing ?? false,
   };
 }

@@ -15,6 +15,7 @@ import type { Verdict } from "../routing/verdict.ts";
 import { desiredStatus } from "./conditions.ts";
 import type { Fleet } from "./fleet.ts";
 import { newIdentity, ROTATE_ID_KEY, withRotation } from "./identity.ts";
+import { KeptTables } from "./kept-tables.ts";
 import type { SecretObject } from "./named-secrets.ts";
 import type { InUse, Publication, Publisher } from "./publish.ts";
 import type { Described, StatusWriter } from "./status-writer.ts";
@@ -43,6 +44,7 @@ interface Compiled extends Omit<Publication, "proxies"> {
 
 export class Loop {
   readonly #parts: LoopParts;
+  readonly #kept = new KeptTables();
   #identity: Identity | undefined;
   #lastTable: RoutingTable | undefined;
   #changedAt: Date | undefined;
@@ -107,20 +109,29 @@ export class Loop {
     const asked = companion?.metadata?.annotations?.[ROTATE_ID_KEY];
     const identity = withRotation(this.identity ?? newIdentity(), asked);
     const secrets = this.#parts.world.secrets.describe(identity.pepper);
-    const input = { objects, secrets: secrets.map(({ facts }) => facts), dev: this.#parts.dev };
+    const { history, pinned } = this.#kept.for(objects, this.#parts.publisher.tables());
+    const input = { objects, history, secrets: secrets.map(({ facts }) => facts), dev: this.#parts.dev };
     const { table, verdicts } = compile(input, this.#lastTable);
     const values = new Map(secrets.flatMap((secret) => secret.credentials));
     const published = encodeTable(table);
     const limited = new Set(table.clients.filter(({ limits }) => limits !== undefined).map(({ key }) => key));
-    const needed = onlyNeeded(table, values);
-    this.#compiled = { table, verdicts, limited, published, identity, credentials: needed, changedAt };
+    this.#compiled = {
+      table,
+      verdicts,
+      limited,
+      published,
+      identity,
+      credentials: onlyNeeded(table, values),
+      changedAt,
+      pinned,
+    };
     return this.#compiled;
   }
 
   /** After a restart: what was published lends broken routes their last form, and is what proxies run. */
   #recall(): void {
     if (this.#lastTable !== undefined) return;
-    const current = this.#parts.publisher.current();
+    const current = this.#parts.publisher.tables().current();
     if (current === undefined) return;
     this.#lastTable = current.table;
     this.#parts.tables.remember(current.published, current.table);

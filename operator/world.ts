@@ -4,6 +4,7 @@
  * Caches over watches. Whoever asks gets what the API server said last; whoever listens hears that something changed
  * that matters.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { KubeClient } from "../kube/client.ts";
 import type { Log } from "../kube/log.ts";
 import type { KubeObject } from "../kube/objects.ts";
@@ -31,6 +32,7 @@ export interface WorldOptions {
 
 const PLURALS = ["aiproviders", "airoutes", "aiclients"] as const;
 const API = "/apis/tandem.dev/v1alpha1";
+const ANNOTATIONS = "tandem.dev/";
 
 export class World {
   readonly #objects: readonly Reflector<Described>[];
@@ -107,7 +109,8 @@ export class World {
     const isSameSpec =
       type === "modified" &&
       change.previous.metadata.uid === object.metadata.uid &&
-      change.previous.metadata.generation === object.metadata.generation;
+      change.previous.metadata.generation === object.metadata.generation &&
+      isDeepStrictEqual(askedFor(change.previous), askedFor(object));
     if (isSameSpec) onStatus(object);
     else onChange();
   }
@@ -119,6 +122,11 @@ export class World {
   #all(): readonly Reflector<KubeObject>[] {
     return [...this.#fixed(), ...this.secrets.reflectors()];
   }
+}
+
+/** Annotations that change what an object means, without another generation. */
+function askedFor({ metadata }: KubeObject): readonly (readonly [string, string])[] {
+  return Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith(ANNOTATIONS));
 }
 
 function ownReflector<T extends KubeObject>(

@@ -5,6 +5,7 @@
  * objects of one kind and name are both refused: which of them was meant is anybody's guess.
  */
 import { byCodeUnit, canonicalJson } from "../canonical.ts";
+import type { FormerTable } from "../history.ts";
 import type { SecretFacts } from "../secrets.ts";
 import type { RoutingTable } from "../table.ts";
 import type { Kind } from "../verdict.ts";
@@ -17,6 +18,8 @@ const DEFAULT_NAMESPACE = "default";
 export interface CompileInput {
   readonly objects: readonly unknown[];
   readonly secrets: readonly SecretFacts[];
+  /** Tables that routes may be held at, the newest first. Absent: none. */
+  readonly history?: readonly FormerTable[] | undefined;
   /** Serve objects whose protecting fields have no effect yet. */
   readonly dev: boolean;
 }
@@ -27,6 +30,7 @@ export function collect(input: CompileInput, lastTable: RoutingTable | undefined
   const drafts = draftsOf(input.objects);
   return {
     dev: input.dev,
+    history: input.history ?? [],
     secrets: new Map(input.secrets.map((secret) => [`${secret.namespace}/${secret.name}`, secret])),
     lastRoutes: new Map((lastTable?.routes ?? []).map((route) => [route.key, route])),
     providers: byKey(drafts.filter((draft) => draft.kind === "AIProvider")),
