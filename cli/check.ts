@@ -43,7 +43,7 @@ interface Probe extends Candidate {
 async function runCheck(given: Given): Promise<number> {
   const dev = given.isOn("dev");
   const connectTo = readConnectTo(given.list("connect-to"), dev);
-  const { egress } = await readSettings(given.text("settings"), dev);
+  const { egress } = await readSettings(given.text("settings"));
   const all = await compiled(given);
   for (const verdict of all.verdicts.filter((one) => !isAccepted(one))) linesOf(verdict, all.loaded).forEach(tell);
   const probes = probesOf(all.table, given.text("route"));

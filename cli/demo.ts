@@ -67,7 +67,7 @@ async function runDemo(given: Given): Promise<number> {
   const accessLog = given.text("access-log");
   const gateway = await runGateway({
     manifests: [QUICKSTART, scratch],
-    settings: await readSettings(undefined, true),
+    settings: await readSettings(undefined),
     listen: given.text("listen") ?? "",
     admin: given.text("admin") ?? "",
     state: join(scratch, "state"),

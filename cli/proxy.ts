@@ -11,6 +11,7 @@ import { type Command, CommandError, type Given } from "./command.ts";
 import { readSeconds } from "./durations.ts";
 import { KUBECONFIG_OPTION, RELEASE_OPTIONS } from "./release-options.ts";
 import { readSettings, withLocation } from "./settings-file.ts";
+import { readSharedState } from "./shared-state.ts";
 import { untilSignal } from "./signals.ts";
 
 const STANDARD_OUTPUT = 1;
@@ -58,10 +59,12 @@ async function runProxy(given: Given): Promise<number> {
   let adminToken: Redacted | undefined;
   let source: KubeSource | undefined;
   const client = clientFor(given.text("kubeconfig"));
+  const settings = await readSettings(given.text("settings"));
   const gateway = await startGateway({
     listen: readAddress("listen", given.text("listen") ?? ""),
     admin: readAddress("admin", given.text("admin") ?? ""),
-    settings: withLocation(await readSettings(given.text("settings"), dev), given.text("location")),
+    settings: withLocation(settings, given.text("location")),
+    sharedState: readSharedState(settings, given.env),
     connectTo: readConnectTo(given.list("connect-to"), dev),
     adminToken: () => adminToken,
     source: () => source?.status() ?? {},

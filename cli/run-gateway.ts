@@ -25,6 +25,8 @@ const PEPPER_BYTES = 32;
 export interface RunOptions {
   readonly manifests: readonly string[];
   readonly settings: GatewaySettings;
+  /** Of the server that counts clients' limits for all proxies; absent: there is none. */
+  readonly sharedState?: { readonly url: Redacted } | undefined;
   readonly listen: string;
   readonly admin: string;
   /** A folder for what outlives a restart. */

@@ -8,6 +8,7 @@ import { MANIFESTS_OPTION } from "./compiled.ts";
 import { readSeconds } from "./durations.ts";
 import { runGateway } from "./run-gateway.ts";
 import { readSettings, withLocation } from "./settings-file.ts";
+import { readSharedState } from "./shared-state.ts";
 import { untilSignal } from "./signals.ts";
 import { tell } from "./tell.ts";
 
@@ -53,9 +54,11 @@ export const run: Command = {
 async function runUntilSignal(given: Given): Promise<number> {
   const dev = given.isOn("dev");
   const drainMs = readSeconds("drain", given.text("drain") ?? "");
+  const settings = await readSettings(given.text("settings"));
   const gateway = await runGateway({
     manifests: given.list("manifests"),
-    settings: withLocation(await readSettings(given.text("settings"), dev), given.text("location")),
+    settings: withLocation(settings, given.text("location")),
+    sharedState: readSharedState(settings, given.env),
     listen: given.text("listen") ?? "",
     admin: given.text("admin") ?? "",
     state: given.text("state") ?? join(homedir(), ".local", "state", "tandem"),

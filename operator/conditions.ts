@@ -24,7 +24,12 @@ export interface FleetView {
   readonly tables: Tables;
   /** By route. */
   readonly shadows: ReadonlyMap<string, ShadowStatus>;
+  /** Keys of the clients that have limits. */
+  readonly limited: ReadonlySet<string>;
 }
+
+/** Conditions that an object has at times: the others are always there, and somebody else may have added more. */
+export const MAY_GO: readonly string[] = ["LimitsExact"];
 
 /** What was said before of the same verdict, and of what the proxies said then. */
 const saidBefore = new WeakMap<Verdict, { readonly basis: string; readonly desired: DesiredStatus }>();
@@ -40,9 +45,9 @@ export function desiredStatus(verdict: Verdict, fleet: FleetView): DesiredStatus
 }
 
 /** All of what proxies say that this object's status is made of. */
-function basisOf({ kind, namespace, name }: Verdict, { proxies, tables, shadows }: FleetView): string {
+function basisOf({ kind, namespace, name }: Verdict, { proxies, tables, shadows, limited }: FleetView): string {
   const key = `${namespace}/${name}`;
-  if (kind === "AIClient") return "";
+  if (kind === "AIClient") return limited.has(key) ? (limitsExact(proxies)?.message ?? "") : "";
   if (kind === "AIProvider") {
     return JSON.stringify(proxies.map(({ report }) => report?.providers.find(({ provider }) => provider === key) ?? 0));
   }
@@ -70,7 +75,7 @@ function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
   ];
   return {
     observedGeneration: generation,
-    conditions: [...conditions, ready(conditions)],
+    conditions: [...conditions, ready(conditions), ...ofLimits(verdict, fleet)],
     fields: { ...columns, ...extra?.fields, ...(verdict.kind === "AIRoute" && { shadow: shadowOf(verdict, fleet) }) },
     activeBackend,
     isPassing: extra?.isPassing ?? false,
@@ -80,6 +85,26 @@ function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
 /** Undefined takes out what stood there. */
 function shadowOf({ namespace, name }: Verdict, { shadows }: FleetView): ShadowStatus | undefined {
   return shadows.get(`${namespace}/${name}`);
+}
+
+/** A client is ready without it: its limits hold all the same, in shares. */
+function ofLimits({ kind, namespace, name }: Verdict, { proxies, limited }: FleetView): readonly Condition[] {
+  const condition = kind === "AIClient" && limited.has(`${namespace}/${name}`) ? limitsExact(proxies) : undefined;
+  return condition === undefined ? [] : [condition];
+}
+
+/** Undefined: there is no shared state, or nobody to ask. */
+function limitsExact(proxies: readonly ProxyState[]): Condition | undefined {
+  const reports = proxies.flatMap(({ report }) => (report === undefined ? [] : [report]));
+  if (reports.every(({ sharedState }) => sharedState === null)) return undefined;
+  const lacking = reports.filter(({ sharedState }) => !sharedState?.connected).length;
+  const all = `${reports.length} ${reports.length === 1 ? "proxy" : "proxies"}`;
+  if (lacking === 0) {
+    const message = `The shared state counts for ${all} together.`;
+    return { type: "LimitsExact", status: "True", reason: "SharedState", message };
+  }
+  const message = `${lacking} of ${all} cannot reach the shared state: there each proxy's share of the limits applies.`;
+  return { type: "LimitsExact", status: "False", reason: "SharesApply", message };
 }
 
 /** What must hold of each condition for the whole to be ready. Healthy may be unknown: not everybody has checks. */

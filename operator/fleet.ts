@@ -80,6 +80,8 @@ const reportSchema = z.object({
     )
     .max(20_000)
     .default([]),
+  /** Whether the server that counts clients' limits for all proxies answers this one; null: it has none. */
+  sharedState: z.object({ connected: z.boolean() }).nullable().default(null),
 });
 
 /** What one proxy says of itself. */

@@ -40,6 +40,8 @@ export interface LoopParts {
 interface Compiled extends Omit<Publication, "proxies"> {
   readonly table: RoutingTable;
   readonly verdicts: readonly Verdict[];
+  /** Keys of the clients that have limits. */
+  readonly limited: ReadonlySet<string>;
 }
 
 export class Loop {
@@ -79,7 +81,7 @@ export class Loop {
     world.secrets.follow(objects);
     // A table made before a Secret was looked for would take its backends away.
     if (!world.secrets.isComplete) return;
-    const { table, verdicts, ...made } = this.#compile(objects, now);
+    const { table, verdicts, limited, ...made } = this.#compile(objects, now);
 
     const publication: Publication = { ...made, proxies: fleet.proxies().length };
     await publisher.publish(publication);
@@ -90,7 +92,7 @@ export class Loop {
 
     const byKey = new Map(objects.map((object) => [`${object.kind} ${keyOf(object)}`, object]));
     const proxies = fleet.proxies();
-    const view = { proxies, tables, shadows: this.#parts.shadows.look(objects, proxies, performance.now()) };
+    const view = { proxies, tables, limited, shadows: this.#parts.shadows.look(objects, proxies, performance.now()) };
     statuses.want(
       verdicts.flatMap((verdict) => {
         const object: Described | undefined = byKey.get(`${verdict.kind} ${verdict.namespace}/${verdict.name}`);
@@ -116,9 +118,11 @@ export class Loop {
     const { table, verdicts } = compile(input, this.#lastTable);
     const values = new Map(secrets.flatMap((secret) => secret.credentials));
     const published = encodeTable(table);
+    const limited = new Set(table.clients.filter(({ limits }) => limits !== undefined).map(({ key }) => key));
     this.#compiled = {
       table,
       verdicts,
+      limited,
       published,
       identity,
       credentials: onlyNeeded(table, values),

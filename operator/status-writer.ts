@@ -11,7 +11,7 @@ import { ApiError } from "../kube/client.ts";
 import type { Log } from "../kube/log.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { Condition } from "../routing/verdict.ts";
-import type { DesiredStatus } from "./conditions.ts";
+import { type DesiredStatus, MAY_GO } from "./conditions.ts";
 import { isNewer } from "./own-objects.ts";
 import { APPLY } from "./release.ts";
 
@@ -255,6 +255,8 @@ function holds(
   { observedGeneration, conditions, fields, activeBackend }: DesiredStatus,
 ): boolean {
   if (status?.observedGeneration !== observedGeneration || status.activeBackend?.name !== activeBackend) return false;
+  const gone = MAY_GO.filter((type) => !conditions.some((wanted) => wanted.type === type));
+  if (gone.some((type) => status.conditions?.some((one) => one.type === type))) return false;
   const fieldsHold = Object.entries(fields).every(([name, value]) => isDeepStrictEqual(status[name], value));
   return (
     fieldsHold &&

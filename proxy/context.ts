@@ -8,6 +8,7 @@ import type { FieldEdit } from "./body/splice.ts";
 import type { BatchLine } from "./dialects/batch.ts";
 import type { Operation } from "./dialects/operations.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Taken } from "./limits/client-limiter.ts";
 import type { EphemeralKey } from "./realtime/ephemeral.ts";
 import type { Services } from "./services.ts";
 import type { Sample } from "./shadow/sample.ts";
@@ -52,6 +53,10 @@ export interface RequestContext {
 
   // identify
   ids: Identified | undefined;
+
+  // limit
+  /** Of the client's limits; undefined: it has none. */
+  taken?: Taken | undefined;
 
   // match, plan
   plan: Plan | undefined;

@@ -75,7 +75,12 @@ export const ERRORS = {
   rate_limit_exceeded: passing(
     429,
     "rate_limit_error",
-    "every provider of the model is at its limit; `retry-after` says how long",
+    "every provider of the model is at its limit, or the client at its own (`limits`; `type` is `requests` or `tokens` then); `retry-after` says how long",
+  ),
+  concurrency_limit_exceeded: passing(
+    429,
+    "rate_limit_error",
+    "the client has as many requests in progress as it may (`limits.maxConcurrent`)",
   ),
   upstream_auth_failed: {
     status: 502,
@@ -114,23 +119,25 @@ export class GatewayError extends Error {
   readonly retryAfter: number | undefined;
   /** For `x-should-retry`. */
   readonly retry: boolean;
+  readonly type: string;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { param?: string; retryAfter?: number; retry?: boolean; cause?: unknown } = {},
+    options: { param?: string; retryAfter?: number; retry?: boolean; type?: string; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.status = ERRORS[code].status;
     this.param = options.param ?? null;
     this.retryAfter = options.retryAfter;
+    this.type = options.type ?? ERRORS[code].type;
     this.retry = options.retry ?? (ERRORS[code].retry && (options.retryAfter ?? 0) <= LONGEST_CLIENT_WAIT);
   }
 
   /** The JSON body. */
   body(): string {
-    return errorBody(this.message, ERRORS[this.code].type, this.param, this.code);
+    return errorBody(this.message, this.type, this.param, this.code);
   }
 
   /** Headers of the answer beside those that every answer has. */

@@ -157,6 +157,8 @@ export interface Exchange {
   hedge?: "won" | "lost" | "failed" | "capped" | undefined;
   /** Of a realtime session, when it has ended. */
   realtime?: RealtimeRecord | undefined;
+  /** What the client's limits said; absent: it has none, or was refused before. */
+  limit?: "allowed" | "requests" | "tokens" | "concurrent" | undefined;
   /** W3C trace context of the server span, when tracing is on. */
   trace: unknown;
 }

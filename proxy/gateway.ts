@@ -20,6 +20,8 @@ import { openCallers } from "./callers/open.ts";
 import { ConfigFaults } from "./config-faults.ts";
 import { type DrainOptions, drain } from "./drain.ts";
 import { Finder } from "./ids/finder.ts";
+import { RateLimits } from "./limits/rate-limits.ts";
+import type { SharedStateOptions } from "./limits/shared-state.ts";
 import { createListener } from "./listener.ts";
 import { LOAD_LIMITS, Load, type LoadLimits } from "./load.ts";
 import { createPassthrough } from "./passthrough.ts";
@@ -57,6 +59,8 @@ export interface GatewayOptions {
   readonly realtime?: Partial<RealtimeLimits>;
   /** Unix milliseconds, for windows of commitments. */
   readonly clock?: () => number;
+  /** Where limits of clients are counted for all proxies; undefined: each has its share. */
+  readonly sharedState?: SharedStateOptions | undefined;
   /** Where limits of the proxy's own load differ from the documented ones. */
   readonly load?: Partial<LoadLimits>;
   /** Milliseconds for which a caller may take nothing of what waits for it; the documented ones when absent. */
@@ -140,20 +144,22 @@ export class Gateway {
 
   /** The swap itself: one assignment, and what is kept of providers goes over to the new table. */
   enforce({ hash, index }: Prepared, companions: Companions): void {
-    const { upstreams, telemetry, strategies, hedges, realtime, shadows } = this.#parts;
+    const { upstreams, telemetry, strategies, hedges, realtime, shadows, rateLimits } = this.#parts;
     const { credentials, pepper, idKeys, ...times } = companions;
     this.#parts.snapshot = new Snapshot(index, hash, { credentials, pepper, idKeys }, upstreams, strategies);
     strategies.sweep(index.table);
     realtime.sessions.review(this.#parts.snapshot);
     hedges.keep(index.table.routes.map(({ key }) => key));
     shadows.sweep(index.table);
+    rateLimits.adopt(index.table.clients);
     upstreams.adopt(Object.values(index.table.providers), credentials);
     telemetry.onReload({ ok: true, hash, modelNames: index.modelNames, ...times });
   }
 
-  /** So many proxies serve, at least one, this one included: each fills its share of a commitment. */
+  /** So many proxies serve, at least one, this one included: each has its share of limits and commitments. */
   shareAmong(proxies: number): void {
     this.#parts.strategies.proxies = proxies;
+    this.#parts.rateLimits.proxies = proxies;
   }
 
   /** The table in force was known to be the newest one then, or is now. On the clock of `performance.now()`. */
@@ -184,6 +190,7 @@ export class Gateway {
     await parts.upstreams.close({ now: true });
     await parts.usage.close();
     parts.callers.close();
+    parts.rateLimits.close();
     await parts.telemetry.close(FLUSH_TIMEOUT);
     this.#admin.close();
     this.#admin.closeAllConnections();
@@ -201,6 +208,7 @@ interface Parts {
   readonly strategies: Strategies;
   readonly hedges: HedgeBudgets;
   readonly shadows: Shadows;
+  readonly rateLimits: RateLimits;
   readonly load: Load;
   readonly callers: { readonly callers: Callers | undefined; close(): void };
   snapshot: Snapshot | undefined;
@@ -239,6 +247,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await Promise.allSettled(listening);
     for (const server of [listener, admin]) server.close();
     parts.load.stop();
+    parts.rateLimits.close();
     await parts.upstreams.close({ now: true });
     await parts.telemetry.close(FLUSH_TIMEOUT);
     throw error;
@@ -270,6 +279,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       calls: () => upstreams.places.samples(),
       load: () => load,
       latencies: () => strategies.latencies.named(performance.now()),
+      sharedState: () => rateLimits.sharedState(),
     },
   });
   const load = new Load({ ...LOAD_LIMITS, ...options.load }, (pressure, { inFlight, limit }) => {
@@ -283,6 +293,14 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     proxies: () => strategies.proxies,
     isBusy: () => load.isBusy,
   });
+  const rateLimits: RateLimits = new RateLimits({
+    now: clock,
+    shared: options.sharedState,
+    onSharedState: (connected, problem) => {
+      if (connected) telemetry.log.info({}, "the shared state is back: it decides about clients' limits");
+      else telemetry.log.warn({ problem }, "the shared state is away: each proxy's share of clients' limits applies");
+    },
+  });
   return {
     reader: new TableReader(),
     upstreams,
@@ -293,6 +311,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     strategies,
     shadows,
     hedges: new HedgeBudgets(),
+    rateLimits,
     load,
     callers,
     snapshot: undefined,
@@ -321,6 +340,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     hedges: parts.hedges,
     shadows: parts.shadows,
     realtime: parts.realtime,
+    rateLimits: parts.rateLimits,
     callers: parts.callers.callers,
     allowAnonymous: options.allowAnonymous,
     load: parts.load,

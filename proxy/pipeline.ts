@@ -1,9 +1,9 @@
 /**
  * What happens to one request, from its first byte to its last?
  *
- *   request ─▶ admit ─▶ readPath ─▶ locate ─┬─▶ readBody ─▶ identify ─▶ match ─▶ find ─▶ withhold ─▶ plan ─▶ draw ─▶ attempt ─▶ relay
+ *   request ─▶ admit ─▶ readPath ─▶ locate ─┬─▶ readBody ─▶ identify ─▶ match ─▶ limit ─▶ find ─▶ withhold ─▶ plan ─▶ draw ─▶ attempt ─▶ relay
  *                                           │                                                  inference, resources
- *                                           ├─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ pipe      content of resources
+ *                                           ├─▶ identify ─▶ match ─▶ limit ─▶ find ─▶ plan ─▶ pipe   content of resources
  *                                           ├─▶ models                                         answered here
  *                                           └─▶ callRealtime    client secrets and calls (sockets: realtime/upgrade.ts)
  *   …and whatever happened: answerError where a stage threw, then record, and the copy of what was drawn.
@@ -25,6 +25,7 @@ import { countUsage } from "./stages/count-usage.ts";
 import { find } from "./stages/find.ts";
 import { noteTwicePaid } from "./stages/hedge.ts";
 import { identify } from "./stages/identify.ts";
+import { leave, limit, settleTokens } from "./stages/limit.ts";
 import { locate } from "./stages/locate.ts";
 import { match } from "./stages/match.ts";
 import { models } from "./stages/models.ts";
@@ -42,12 +43,24 @@ type Stage = (context: RequestContext) => Promise<void> | void;
 
 const FIRST: readonly ((context: RequestContext) => void)[] = [admit, readPath];
 
-const TRANSLATED: readonly Stage[] = [locate, readBody, identify, match, find, withhold, plan, draw, attempt, relay];
+const TRANSLATED: readonly Stage[] = [
+  locate,
+  readBody,
+  identify,
+  match,
+  limit,
+  find,
+  withhold,
+  plan,
+  draw,
+  attempt,
+  relay,
+];
 
 const THEN: Readonly<Record<Handling, readonly Stage[]>> = {
   inference: TRANSLATED,
   resource: TRANSLATED,
-  content: [locate, identify, match, find, plan, pipe],
+  content: [locate, identify, match, limit, find, plan, pipe],
   models: [locate, models],
   realtime: [locate, callRealtime],
 };
@@ -174,6 +187,7 @@ export function finish(context: RequestContext): void {
   exchange.endedAt = performance.now();
   services.load.inFlight--;
   context.receiver?.release();
+  if (context.taken) leave(context, context.taken);
   if (context.closed && exchange.outcome === undefined) exchange.outcome = "client_closed";
   const counting = countUsage(context);
   if (counting) void counting.then(() => record(context));
@@ -187,6 +201,7 @@ function record(context: RequestContext): void {
   settle(context);
   learn(context);
   if (context.timed) measure(context, context.timed);
+  if (context.taken) settleTokens(context, context.taken);
   services.telemetry.record(exchange);
   if (context.sample) follow(context, context.sample, services.shadows);
 }

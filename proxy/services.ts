@@ -2,6 +2,7 @@
 import type { ReplayPool } from "./body/replay-pool.ts";
 import type { Callers } from "./callers/callers.ts";
 import type { Finder } from "./ids/finder.ts";
+import type { RateLimits } from "./limits/rate-limits.ts";
 import type { Load } from "./load.ts";
 import type { Passthrough } from "./passthrough.ts";
 import type { Realtime } from "./realtime/realtime.ts";
@@ -31,6 +32,8 @@ export interface Services {
   readonly hedges: HedgeBudgets;
   readonly shadows: Shadows;
   readonly realtime: Realtime;
+  /** Of clients; `limits` are the gateway's own. */
+  readonly rateLimits: RateLimits;
   /** Undefined: the settings say nothing of callers. */
   readonly callers: Callers | undefined;
   /** The namespace of callers without a key; undefined: there are none. */

@@ -85,14 +85,15 @@ const schema = z.strictObject({
     .default({ allowedCIDRs: [], clusterCIDRs: [], proxyURL: egress.proxyURL }),
   location: z.string().max(63).default(location),
   callers: callers.optional(),
-  sharedState: z.unknown().optional(),
+  sharedState: z
+    .strictObject({
+      urlSecretRef: z.strictObject({ name: z.string().min(1).max(253), key: z.string().min(1).max(253) }),
+    })
+    .optional(),
 });
 
-/** Settings of product.md that protect and have no effect yet: refused, so that nobody believes in them. */
-const NOT_YET_EFFECTIVE = ["sharedState"] as const;
-
 /** Throws an Error with one sentence that names the field and the fix. */
-export function parseSettings(value: unknown, options: { dev?: boolean } = {}): GatewaySettings {
+export function parseSettings(value: unknown): GatewaySettings {
   const parsed = schema.safeParse(value ?? {});
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -100,14 +101,5 @@ export function parseSettings(value: unknown, options: { dev?: boolean } = {}): 
     const path = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].join(".");
     throw new Error(`settings: ${path || "the file"}: ${unknown === undefined ? issue?.message : "no such setting"}`);
   }
-  const { sharedState, ...settings } = parsed.data;
-  const present = { sharedState };
-  for (const field of NOT_YET_EFFECTIVE) {
-    if (present[field] !== undefined && !options.dev) {
-      throw new Error(
-        `settings: ${field}: has no effect yet and protects; leave it out, or give --dev to go on without`,
-      );
-    }
-  }
-  return settings;
+  return parsed.data;
 }

@@ -8,6 +8,13 @@ export interface GatewaySettings {
   readonly location: string;
   /** Where a caller belongs, when its AIClient does not say. Absent: then nothing is known of it. */
   readonly callers?: CallerSettings | undefined;
+  /** Redis or Valkey, where clients' limits are counted for all proxies. Absent: each proxy has its share. */
+  readonly sharedState?: SharedStateSettings | undefined;
+}
+
+export interface SharedStateSettings {
+  /** Where its address stands; the chart gives it to the process as TANDEM_SHARED_STATE_URL. */
+  readonly urlSecretRef: { readonly name: string; readonly key: string };
 }
 
 /** In the order in which they are asked: token, header, address. */

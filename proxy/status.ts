@@ -28,6 +28,8 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     routes: snapshot?.table.routes.map(describeRoute) ?? [],
     clients: snapshot?.table.clients.length ?? 0,
     shadows: services.shadows.status(),
+    sharedState: services.rateLimits.sharedState(),
+    limits: services.rateLimits.status(),
     commitments: services.strategies.commitments(),
     latencies: telemetry.latencies(),
     location: services.location || null,
@@ -67,6 +69,7 @@ export function summaryOf(
     faults: faults.last(),
     shadows: services.shadows.days().map(({ liveMilliseconds, copyMilliseconds, liveCost, copyCost, ...day }) => day),
     circuits: circuitChanges(services.telemetry.transitions()),
+    sharedState: services.rateLimits.sharedState(),
   };
 }
 

@@ -37,7 +37,7 @@ function head(explanation: Explanation): string[] {
   if (route !== undefined && foundBy !== undefined) {
     lines.push(`Route ${route} ${FOUND_BY[foundBy]}; strategy ${strategy}`);
   }
-  lines.push(...residence(explanation));
+  lines.push(...residence(explanation), ...clientLimits(explanation));
   if (strategy === "Latency") lines.push(MEASURED);
   if (stickyKey !== undefined && strategy !== "Latency")
     lines.push(`Sticky: this caller's key always gives the order below`);
@@ -49,6 +49,17 @@ function residence({ residency, zones, route }: Explanation): string[] {
   if (residency === undefined) return [];
   if (route === undefined) return [`Residency ${residency}`];
   return [`Residency ${residency}: data may be processed in ${zones?.join(", ")}`];
+}
+
+function clientLimits({ limits: most }: Explanation): string[] {
+  if (most === undefined) return [];
+  const { requestsPerMinute, tokensPerMinute, maxConcurrent } = most;
+  const parts = [
+    requestsPerMinute !== undefined && `${requestsPerMinute} requests a minute`,
+    tokensPerMinute !== undefined && `${tokensPerMinute} tokens a minute`,
+    maxConcurrent !== undefined && `${maxConcurrent} at the same time`,
+  ];
+  return [`Limits of the client, over all proxies: ${parts.filter(Boolean).join(", ")}`];
 }
 
 function tried({ tried: backends, tokens }: Explanation): string[] {

@@ -12,7 +12,17 @@ import { allowedZones, type Caller, permitted } from "./filters.ts";
 import { findRoute, indexTable, mayUse } from "./lookup.ts";
 import { type FoundPrice, findPrice } from "./prices.ts";
 import { firstShares } from "./shares.ts";
-import type { Client, Commitment, Concurrency, Failover, ObjectKey, Route, RoutingTable, Strategy } from "./table.ts";
+import type {
+  Client,
+  ClientLimits,
+  Commitment,
+  Concurrency,
+  Failover,
+  ObjectKey,
+  Route,
+  RoutingTable,
+  Strategy,
+} from "./table.ts";
 import type { Verdict } from "./verdict.ts";
 import type { Zone } from "./zones.ts";
 
@@ -73,6 +83,8 @@ export interface Explanation {
   readonly client?: ObjectKey;
   /** Absent: nothing is known of the caller. */
   readonly residency?: Zone;
+  /** The client's own limits. Absent: none. */
+  readonly limits?: ClientLimits;
   /** Where the caller's data may be processed over the route. Absent: anywhere. */
   readonly zones?: readonly Zone[];
   /** What the caller would be told instead of an answer; `code` as in the error's body. */
@@ -104,6 +116,7 @@ export function explain(table: RoutingTable, request: HypotheticalRequest, hints
     namespace,
     ...(client !== undefined && { client: client.key }),
     ...(residency !== undefined && { residency }),
+    ...(client?.limits !== undefined && { limits: client.limits }),
   };
   if (request.client !== undefined && client === undefined) {
     return { ...who, ...NOTHING, refusal: unknownClient(request, hints) };

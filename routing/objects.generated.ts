@@ -624,13 +624,13 @@ export interface AIClientSpec {
   readonly residency?: "APAC" | "EU" | "US" | "USGov";
   /** Where it calls from, such as eu-west, for strategy Latency. Left out, what the gateway's settings for callers say. */
   readonly location?: string;
-  /** How much it may ask for. Unset means no limit. */
+  /** How much it may ask for, over all proxies. Unset means no limit. */
   readonly limits?: {
-    /** Requests a minute. */
+    /** Requests within any minute. */
     readonly requestsPerMinute?: number;
-    /** Tokens a minute. */
+    /** Tokens within any minute, of prompts and answers. */
     readonly tokensPerMinute?: number;
-    /** Requests at the same time. */
+    /** Requests and realtime sessions at the same time. */
     readonly maxConcurrent?: number;
   };
   /** What it may spend. Unset means no limit. */
@@ -665,7 +665,7 @@ export interface AIClientStatus {
     /** When this was last counted. */
     readonly updatedAt?: string;
   };
-  /** Accepted, ResolvedRefs (the Secrets and keys exist) and Ready. */
+  /** Accepted, ResolvedRefs (the Secrets and keys exist), Ready, and LimitsExact where a shared state is configured. */
   readonly conditions?: readonly {
     /** What it speaks of. */
     readonly type: string;

@@ -237,6 +237,11 @@ const client = object({
   "residency?": zone,
   "location?": text,
   "statefulListing?": oneOf("Allow"),
+  "limits?": object({
+    "requestsPerMinute?": positive,
+    "tokensPerMinute?": positive,
+    "maxConcurrent?": positive,
+  }),
 });
 
 const shard = object({ providers: list(provider), routes: list(route), clients: list(client) });

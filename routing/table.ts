@@ -296,6 +296,16 @@ export interface Client {
   readonly location?: string;
   /** Absent: lists of what is kept at providers are closed. */
   readonly statefulListing?: "Allow";
+  /** Of all proxies together. Absent: none. */
+  readonly limits?: ClientLimits;
+}
+
+/** What a client may ask for; a limit that is absent is none. */
+export interface ClientLimits {
+  readonly requestsPerMinute?: number;
+  readonly tokensPerMinute?: number;
+  /** Requests and realtime sessions at the same time. */
+  readonly maxConcurrent?: number;
 }
 
 export interface ClientKey {

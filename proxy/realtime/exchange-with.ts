@@ -9,6 +9,7 @@ import type { Operation } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
 import type { Target } from "../snapshot.ts";
+import { limit } from "../stages/limit.ts";
 import { ownHeaders } from "../stages/relay.ts";
 import { JsonProblem, withEdits } from "./json-places.ts";
 import { pathOf } from "./places.ts";
@@ -22,7 +23,8 @@ import { firstOf } from "./walk.ts";
 const OWN_PARAMETERS = ["api-key", "api-version"];
 
 /** Of the first backend that answers well. Undefined: the caller went away. Rejects with GatewayError or ProviderRefusal. */
-export function ask(context: RequestContext, bodyFor: (target: Target) => Buffer): Promise<Whole | undefined> {
+export async function ask(context: RequestContext, bodyFor: (target: Target) => Buffer): Promise<Whole | undefined> {
+  await limit(context);
   const { services, snapshot, ephemeral, query, path } = context;
   const operation = context.operation as Operation;
   const gone = new AbortController();

@@ -32,6 +32,8 @@ export class Tally {
   /** Milliseconds from the first response's start to its first delta. */
   firstTokenMs: number | undefined;
   transcribed: Transcribed | undefined;
+  /** Called with every response's tokens. */
+  onTokens: ((tokens: number) => void) | undefined;
   readonly #isTranscription: boolean;
   #usage: Count | undefined;
   #startedAt: number | undefined;
@@ -105,6 +107,7 @@ export class Tally {
     this.#usage.audioInput += count(input.audio_tokens);
     this.#usage.audioOutput += count(output.audio_tokens);
     this.#usage.reasoning += count(output.reasoning_tokens);
+    this.onTokens?.(Math.ceil(count(usage.input_tokens) + count(usage.output_tokens)));
   }
 
   #addTranscript(usage: Json | undefined): void {

@@ -1,7 +1,7 @@
 /**
  * What becomes of a request to upgrade?
  *
- *   readAsk ─▶ admit ─▶ route ─▶ dial* ─▶ 101 ─▶ session ─▶ record
+ *   readAsk ─▶ admit ─▶ route ─▶ limit ─▶ dial* ─▶ 101 ─▶ session ─▶ record
  *
  * Until the provider has answered 101 the caller has not, and any backend may still be asked; a refusal is a plain HTTP
  * answer in OpenAI's shape. From the caller's 101 on the session's sockets say how it ends.
@@ -19,6 +19,7 @@ import type { Services } from "../services.ts";
 import type { Snapshot, Target } from "../snapshot.ts";
 import { admitWith } from "../stages/admit.ts";
 import { answerError } from "../stages/answer-error.ts";
+import { limit } from "../stages/limit.ts";
 import { locate } from "../stages/locate.ts";
 import { ownHeaders } from "../stages/relay.ts";
 import { leaving } from "../stages/withhold.ts";
@@ -61,6 +62,7 @@ export async function serveUpgrade(
     admitWith(context, ask.key);
     await locate(context);
     const callID = route(context, ask);
+    await limit(context);
     context.exchange.bodyAt = performance.now();
     const { stopping } = services.realtime;
     const provider = await open(context, ask, callID, AbortSignal.any([gone.signal, stopping]));
@@ -175,6 +177,8 @@ async function serveSession(
   const client = await accept({ request, socket, head, headers: ownHeaders(context, {}), frameBytes });
   const transcribesOnly = ask.intent === "transcription";
   const tally = new Tally(transcribesOnly);
+  const { taken } = context;
+  if (taken) tally.onTokens = (tokens) => services.rateLimits.charge(taken, tokens);
   const naming = {
     client: context.client,
     target: context.target as Target,

@@ -28,8 +28,9 @@ export function relay(context: RequestContext): Promise<void> | void {
 
 /** Tandem's own headers of every answer that a route has to do with. */
 export function ownHeaders(context: RequestContext, headers: Headers): Headers {
-  const { exchange, target, plan } = context;
+  const { exchange, target, plan, client } = context;
   headers["x-request-id"] = exchange.id;
+  if (client?.limits) context.services.rateLimits.addHeaders(headers, client, client.limits);
   if (plan) headers["x-tandem-route"] = plan.route.name;
   if (exchange.attempts.length > 0) headers["x-tandem-attempts"] = String(exchange.attempts.length);
   if (!target) return headers;

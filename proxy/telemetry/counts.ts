@@ -18,6 +18,8 @@ const FIRST_TOKEN_BOUNDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5
 /** A guard against label explosion; a configuration that needs more gets `other`. */
 const MAX_CELLS = 2_000;
 const MAX_CLIENTS_PER_CELL = 1_000;
+/** Clients times results. */
+const MAX_LIMITS = 4_000;
 
 /** Answered to nobody: the caller had gone (nginx's code, which dashboards know). */
 const CLIENT_CLOSED = 499;
@@ -64,6 +66,8 @@ export class Counts {
   readonly exclusions = new Map<string, number>();
   readonly unpriced = new Map<string, number>();
   readonly hedges = new Map<string, number>();
+  /** What clients' limits said. */
+  readonly limits = new Map<string, number>();
   readonly hedgedTokens = new Map<string, number>();
   /** Of all tokens, those that no provider counted. */
   readonly estimated = { input: 0, output: 0 };
@@ -91,6 +95,7 @@ export class Counts {
     if (exchange.usage !== undefined) this.#recordUsage(cell, exchange.client ?? ANONYMOUS, exchange.usage);
     if (exchange.costKinds !== undefined) addCost(cell, exchange.client ?? ANONYMOUS, exchange.costKinds);
     if (exchange.unpriced) increment(this.unpriced, keyOf(cell.place.provider, cell.place.model));
+    if (exchange.limit !== undefined) this.#recordLimit(exchange.client ?? ANONYMOUS, exchange.limit);
     if (last !== undefined) recordLatency(exchange, last, cell);
     this.#recordAttempts(exchange);
     if (exchange.hedge !== undefined) this.#recordHedge(exchange, exchange.hedge);
@@ -98,6 +103,11 @@ export class Counts {
     for (const { backend, reason } of exchange.excluded ?? []) {
       increment(this.exclusions, keyOf(exchange.route ?? "", backend, reason));
     }
+  }
+
+  #recordLimit(client: string, result: string): void {
+    const key = keyOf(client, result);
+    increment(this.limits, this.limits.has(key) || this.limits.size < MAX_LIMITS ? key : keyOf(OTHER, result));
   }
 
   latencies(): BackendLatency[] {

@@ -25,6 +25,8 @@ export interface MetricSources {
   calls(): Iterable<{ readonly provider: string; readonly inFlight: number; readonly waiting: number }>;
   /** Requests in flight, and how many are let in. */
   load(): { readonly inFlight: number; readonly limit: number };
+  /** Null: none is configured. */
+  sharedState(): { readonly connected: boolean } | null;
   droppedLogLines(): number;
   /** What strategy Latency reckons with; milliseconds, null: callers of all locations. */
   latencies(): Iterable<LatencyEstimate>;
@@ -147,6 +149,11 @@ export class Metrics {
         () => decisions(counts),
       ],
       [
+        "tandem_limit_decisions_total",
+        "Requests of clients with limits: allowed, or which of them was exhausted (requests, tokens, concurrent).",
+        () => samplesOf(counts.limits, ["client", "result"]),
+      ],
+      [
         "tandem_tokens_total",
         "Tokens as the provider counted them: cached_input and audio_input and image_input are part of input, reasoning, audio_output and image_output of output. Kinds that begin with shadow_ are of copies, in no client's name.",
         () => [...tokens(counts), ...this.shadows.tokens()],
@@ -229,6 +236,14 @@ export class Metrics {
         "tandem_requests_in_flight_limit",
         "How many of them are let in: lower while memory or the event loop is short.",
         () => [{ value: sources.load().limit, labels: {} }],
+      ],
+      [
+        "tandem_shared_state_up",
+        "1 while the server of the shared state answers, 0 while each proxy's share of clients' limits applies.",
+        () => {
+          const state = sources.sharedState();
+          return state ? [{ value: Number(state.connected), labels: {} }] : [];
+        },
       ],
       ["tandem_open_streams", "Streams that are being relayed.", () => [{ value: this.openStreams, labels: {} }]],
     ];

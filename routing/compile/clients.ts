@@ -2,7 +2,7 @@
  * Who may call, and with which keys?
  */
 import { isShared } from "../lookup.ts";
-import type { ClientKey, ObjectKey } from "../table.ts";
+import type { ClientKey, ClientLimits, ObjectKey } from "../table.ts";
 import { resolveSecret } from "./secret-refs.ts";
 import { toSharing } from "./sharing.ts";
 import type { ClientSpec, SecretKeyRef } from "./spec.ts";
@@ -82,7 +82,12 @@ function makeClient(world: World, draft: ClientDraft, spec: ClientSpec, keys: re
     ...(spec.residency !== undefined && { residency: spec.residency }),
     ...(spec.location !== undefined && { location: spec.location }),
     ...(spec.statefulListing === "Allow" && { statefulListing: "Allow" as const }),
+    ...(hasLimit(spec.limits) && { limits: spec.limits }),
   };
+}
+
+function hasLimit(limits: ClientSpec["limits"]): limits is ClientLimits {
+  return limits !== undefined && Object.keys(limits).length > 0;
 }
 
 function defaultRouteOf(world: World, draft: ClientDraft, spec: ClientSpec): string | undefined {

@@ -35,10 +35,6 @@ const REFUSED: readonly { readonly set: readonly string[]; readonly release?: st
     says: "gateway.callers.residencyHeader needs gateway.callers.trustedProxies: name the networks of the proxies that set it",
   },
   {
-    set: ["gateway.sharedState.urlSecretRef.name=redis"],
-    says: "gateway.sharedState has no effect yet and protects: leave it out, or set proxy.dev=true to go on without",
-  },
-  {
     set: ["proxy.autoscaling.enabled=true", "proxy.autoscaling.minReplicas=20"],
     says: "proxy.autoscaling.minReplicas is 20 and must not be above maxReplicas, which is 10",
   },
@@ -77,6 +73,8 @@ const SETTINGS: readonly { readonly set: string; readonly isGood: boolean }[] = 
   { set: "egress.proxyURL=https://forward.example:3128", isGood: true },
   { set: "egress.proxyURL=socks5://forward.example:3128", isGood: false },
   { set: "egress.clusterCidrs={10.0.0.0/8}", isGood: false },
+  { set: "sharedState.urlSecretRef.name=redis,gateway.sharedState.urlSecretRef.key=url", isGood: true },
+  { set: "sharedState.urlSecretRef.name=redis", isGood: false },
   { set: "location=eu-west", isGood: true },
   { set: `location=${"x".repeat(64)}`, isGood: false },
 ];

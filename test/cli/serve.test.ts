@@ -93,6 +93,20 @@ test("flags may stand in the environment, and settings in a file", async () => {
   assert.equal((await ended).code, 0);
 });
 
+test("the shared state's address stands in the environment only, and is never repeated", async () => {
+  const folder = await temporaryFolder();
+  const settings = join(folder, "settings.yaml");
+  await writeFile(settings, "sharedState: {urlSecretRef: {name: redis, key: url}}\n");
+  const args = ["run", "--manifests", QUICKSTART, "--settings", settings];
+  const missing = await tandem(args);
+  assert.notEqual(missing.code, 0);
+  assert.match(missing.stderr, /sharedState: set TANDEM_SHARED_STATE_URL to the address in key url of Secret redis/);
+  const wrong = await tandem(args, { TANDEM_SHARED_STATE_URL: "http://:hidden@redis:6379" });
+  assert.notEqual(wrong.code, 0);
+  assert.match(wrong.stderr, /TANDEM_SHARED_STATE_URL is not an address such as redis:/);
+  assert.doesNotMatch(wrong.stderr, /hidden/);
+});
+
 test("what is not fine with an object is told with its place", async () => {
   const folder = await quickstartCopy();
   const file = join(folder, "02.yaml");

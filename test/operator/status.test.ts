@@ -183,6 +183,32 @@ describe("what the operator tells owners", { skip }, () => {
     await waitFor("the whole provider's is told", 10_000, async () => (await stage.events()).some(isWhole));
   });
 
+  test("whether limits are counted for all proxies is told on clients that have limits", async () => {
+    const { stage, played } = await running("limits", 3);
+    await stage.putSecret("app-keys", { limited: "tdm-key-of-a-limited-app", free: "tdm-key-of-another-app" });
+    const client = (name: string, spec: object = {}) => {
+      const keys = [{ name: "current", secretRef: { name: "app-keys", key: name } }];
+      return { kind: "AIClient", metadata: { name }, spec: { keys, ...spec } };
+    };
+    await stage.put(client("limited", { limits: { requestsPerMinute: 60 } }));
+    await stage.put(client("free"));
+    await stage.until("AIClient", "limited", "Ready", "True");
+    assert.equal(await stage.condition("AIClient", "limited", "LimitsExact"), undefined, "nobody has a shared state");
+    for (const proxy of played) proxy.sharedState = { connected: true };
+    const exact = await stage.until("AIClient", "limited", "LimitsExact", "SharedState");
+    assert.match(exact.message, /3 proxies together/);
+    for (const proxy of played.slice(1)) proxy.sharedState = { connected: false };
+    const shares = await stage.until("AIClient", "limited", "LimitsExact", "False");
+    assert.match(shares.message, /^[12] of 3 proxies cannot reach the shared state/);
+    assert.equal(shares.reason, "SharesApply");
+    assert.equal((await stage.condition("AIClient", "limited", "Ready"))?.status, "True");
+    assert.equal(await stage.condition("AIClient", "free", "LimitsExact"), undefined);
+    for (const proxy of played) proxy.sharedState = null;
+    await waitFor("the condition to go", SOON, async () => {
+      return (await stage.condition("AIClient", "limited", "LimitsExact")) === undefined;
+    });
+  });
+
   test("a foreign edit of a status is put right", async () => {
     const { stage } = await running("foreign");
     await stage.quiet();

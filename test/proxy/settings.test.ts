@@ -52,7 +52,8 @@ const BAD: readonly [value: unknown, sentence: RegExp][] = [
   [{ callers: { cidrs: [{ cidr: "192.0.2.0/24", residency: "Europe" }] } }, /callers\.cidrs\.0\.residency/],
   [{ callers: { trustedProxies: ["10.0.0.0"] } }, /callers\.trustedProxies\.0: is not a CIDR/],
   [{ callers: { country: "x" } }, /callers\.country: no such setting/],
-  [{ sharedState: {} }, /sharedState: has no effect yet/],
+  [{ sharedState: {} }, /sharedState\.urlSecretRef/],
+  [{ sharedState: { url: "redis://x" } }, /sharedState/],
   ["text", /settings/],
 ];
 
@@ -60,6 +61,7 @@ for (const [value, sentence] of BAD) {
   test(`refused: ${JSON.stringify(value)}`, () => assert.throws(() => parseSettings(value), sentence));
 }
 
-test("what has no effect yet may stand there with --dev", () => {
-  assert.deepEqual(parseSettings({ sharedState: {} }, { dev: true }), DEFAULT_SETTINGS);
+test("the address of the shared state is named, not written", () => {
+  const sharedState = { urlSecretRef: { name: "redis", key: "url" } };
+  assert.deepEqual(parseSettings({ sharedState }), { ...DEFAULT_SETTINGS, sharedState });
 });

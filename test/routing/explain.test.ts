@@ -22,7 +22,10 @@ const canary = table(
       ],
     }),
   ],
-  [client("ai/demo"), client("ai/narrow", { models: ["gpt-4o-mini"] })],
+  [
+    client("ai/demo"),
+    client("ai/narrow", { models: ["gpt-4o-mini"], limits: { requestsPerMinute: 60, maxConcurrent: 5 } }),
+  ],
 );
 
 const ask = (model: string, part: Partial<HypotheticalRequest> = {}): HypotheticalRequest => ({
@@ -287,4 +290,14 @@ test("verdicts tell why something is not in the table", () => {
   assert.match(explain(canary, ask("held"), { verdicts }).refusal?.message ?? "", /Invalid told/);
   const lost = explain(canary, ask("gpt-4o", { client: "ai/lost" }), { verdicts });
   assert.match(lost.refusal?.message ?? "", /AIClient ai\/lost is not in force \(PlaceholderValue/);
+});
+
+test("a client's limits are told", () => {
+  const told = explain(canary, ask("gpt-4o-mini", { client: "narrow" }));
+  assert.deepEqual(told.limits, { requestsPerMinute: 60, maxConcurrent: 5 });
+  assert.match(
+    explanationText(told),
+    /^Limits of the client, over all proxies: 60 requests a minute, 5 at the same time$/m,
+  );
+  assert.equal(explain(canary, ask("gpt-4o", { client: "demo" })).limits, undefined);
 });

@@ -11,6 +11,7 @@ const SOURCES: MetricSources = {
   latencies: () => [],
   calls: () => [{ provider: "openai", inFlight: 3, waiting: 1 }],
   providers: () => [{ provider: "openai", healthy: false }],
+  sharedState: () => ({ connected: true }),
   droppedLogLines: () => 3,
 };
 

@@ -21,6 +21,7 @@ function telemetry(accessLog?: LogDestination): { telemetry: Telemetry; lines: s
     providers: () => [],
     calls: () => [],
     load: () => ({ inFlight: 0, limit: 1 }),
+    sharedState: () => null,
   };
   return { telemetry: new Telemetry({ log, accessLog, tracing: PASSING_ON, sources }), lines };
 }
