@@ -21,6 +21,8 @@ export interface DesiredStatus {
 export interface FleetView {
   readonly proxies: readonly ProxyState[];
   readonly tables: Tables;
+  /** Of a client's usage; undefined: nothing is counted of it. */
+  usage(client: string): object | undefined;
 }
 
 /** What was said before of the same verdict, and of what the proxies said then. */
@@ -37,9 +39,9 @@ export function desiredStatus(verdict: Verdict, fleet: FleetView): DesiredStatus
 }
 
 /** All of what proxies say that this object's status is made of. */
-function basisOf({ kind, namespace, name }: Verdict, { proxies, tables }: FleetView): string {
+function basisOf({ kind, namespace, name }: Verdict, { proxies, tables, usage }: FleetView): string {
   const key = `${namespace}/${name}`;
-  if (kind === "AIClient") return "";
+  if (kind === "AIClient") return JSON.stringify(usage(key) ?? "");
   if (kind === "AIProvider") {
     return JSON.stringify(proxies.map(({ report }) => report?.providers.find(({ provider }) => provider === key) ?? 0));
   }
@@ -63,10 +65,15 @@ function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
   return {
     observedGeneration: generation,
     conditions: [...conditions, ready(conditions)],
-    fields: { ...columns, ...extra?.fields },
+    fields: { ...columns, ...extra?.fields, ...usageOf(verdict, fleet) },
     activeBackend,
     isPassing: extra?.isPassing ?? false,
   };
+}
+
+function usageOf({ kind, namespace, name }: Verdict, fleet: FleetView): object {
+  const usage = kind === "AIClient" ? fleet.usage(`${namespace}/${name}`) : undefined;
+  return usage === undefined ? {} : { usage };
 }
 
 /** What must hold of each condition for the whole to be ready. Healthy may be unknown: not everybody has checks. */

@@ -30,6 +30,10 @@ export interface LoopParts {
   readonly tables: Tables;
   /** Serve objects whose protecting fields have no effect yet. */
   readonly dev: boolean;
+  /** What clients used, as their status shows it. */
+  usage(client: string): object | undefined;
+  /** A table was published. */
+  onTable(table: RoutingTable): void;
   /** In the companion Secret, or undefined. */
   companion(): SecretObject | undefined;
 }
@@ -84,9 +88,10 @@ export class Loop {
     this.#lastTable = table;
     tables.remember(made.published, table);
     fleet.expect(made.published.hash);
+    this.#parts.onTable(table);
 
     const byKey = new Map(objects.map((object) => [`${object.kind} ${keyOf(object)}`, object]));
-    const view = { proxies: fleet.proxies(), tables };
+    const view = { proxies: fleet.proxies(), tables, usage: this.#parts.usage };
     statuses.want(
       verdicts.flatMap((verdict) => {
         const object: Described | undefined = byKey.get(`${verdict.kind} ${verdict.namespace}/${verdict.name}`);

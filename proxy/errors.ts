@@ -77,6 +77,17 @@ export const ERRORS = {
     "rate_limit_error",
     "every provider of the model is at its limit; `retry-after` says how long",
   ),
+  insufficient_quota: {
+    status: 429,
+    type: "insufficient_quota",
+    retry: false,
+    when: "the client's budget for this month is spent (its AIClient's `budget`), or what is left of it is not enough for the request",
+  },
+  budget_unavailable: passing(
+    503,
+    "service_unavailable_error",
+    "what the client may still spend is not known: the operator, which hands budgets out, has not been heard for a while",
+  ),
   upstream_auth_failed: {
     status: 502,
     type: "server_error",

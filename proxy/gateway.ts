@@ -15,6 +15,7 @@ import { type Address, listen, urlOf } from "./address.ts";
 import { createAdmin } from "./admin.ts";
 import { logFailedFetch } from "./authorization/token-log.ts";
 import { ReplayPool } from "./body/replay-pool.ts";
+import { Budgets } from "./budgets/budgets.ts";
 import type { Callers } from "./callers/callers.ts";
 import { openCallers } from "./callers/open.ts";
 import { ConfigFaults } from "./config-faults.ts";
@@ -104,6 +105,11 @@ export class Gateway {
     this.adminUrl = urlOf(admin);
   }
 
+  /** What clients have used through this proxy: for who hands out budgets beside it, without a network. */
+  get budgets(): Budgets {
+    return this.#parts.budgets;
+  }
+
   get hash(): string | undefined {
     return this.#parts.snapshot?.hash;
   }
@@ -174,6 +180,7 @@ export class Gateway {
     parts.load.stop();
     await Promise.all([drain(this.#listener, options), parts.realtime.drain(options.drainMs)]);
     parts.realtime.close();
+    await parts.budgets.close();
     await parts.upstreams.close({ now: true });
     await parts.usage.close();
     parts.callers.close();
@@ -185,6 +192,7 @@ export class Gateway {
 
 /** What the gateway holds; `snapshot` and `draining` are all that ever changes. */
 interface Parts {
+  readonly instance: string;
   readonly reader: TableReader;
   readonly upstreams: Upstreams;
   readonly telemetry: Telemetry;
@@ -192,6 +200,7 @@ interface Parts {
   readonly faults: ConfigFaults;
   readonly realtime: Realtime;
   readonly strategies: Strategies;
+  readonly budgets: Budgets;
   readonly load: Load;
   readonly callers: { readonly callers: Callers | undefined; close(): void };
   snapshot: Snapshot | undefined;
@@ -222,6 +231,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     status: () => ({ ...statusOf(parts.snapshot, parts.upstreams, services), source: options.source?.() ?? null }),
     summary: () => summaryOf(parts.snapshot, parts.upstreams, services, parts.faults),
     metrics: () => parts.telemetry.metricsText(),
+    usage: (question, gone) => parts.budgets.answer(question, gone),
     adminToken: options.adminToken ?? (() => undefined),
   });
   const listening = [listen(listener, options.listen), listen(admin, options.admin)];
@@ -266,7 +276,9 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     else telemetry.log.info({ in_flight: inFlight, limit }, "no longer overloaded");
   });
   load.start();
+  const instance = randomUUID();
   return {
+    instance,
     reader: new TableReader(),
     upstreams,
     telemetry,
@@ -279,6 +291,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       limits: options.realtime,
     }),
     strategies: new Strategies({ clock: options.clock ?? wallClock }),
+    budgets: new Budgets({ instance, clock: options.clock ?? wallClock }),
     load,
     callers,
     snapshot: undefined,
@@ -289,7 +302,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
 function servicesOf(options: GatewayOptions, parts: Parts): Services {
   const { settings } = options;
   return {
-    instance: randomUUID(),
+    instance: parts.instance,
     limits: settings.limits,
     replayPool: new ReplayPool(settings.limits.replayBytes),
     availability: parts.upstreams.availability,
@@ -303,6 +316,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     }),
     finder: new Finder(),
     strategies: parts.strategies,
+    budgets: parts.budgets,
     realtime: parts.realtime,
     callers: parts.callers.callers,
     allowAnonymous: options.allowAnonymous,

@@ -1,14 +1,16 @@
 /**
  * What happens to one request, from its first byte to its last?
  *
- *   request ─▶ admit ─▶ readPath ─▶ locate ─┬─▶ readBody ─▶ identify ─▶ match ─▶ find ─▶ withhold ─▶ plan ─▶ attempt ─▶ relay
+ *   request ─▶ admit ─▶ readPath ─▶ locate ─┬─▶ readBody ─▶ identify ─▶ match ─▶ find ─▶ withhold ─▶ plan ─▶ afford ─▶ attempt ─▶ relay
  *                                           │                                                  inference, resources
- *                                           ├─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ pipe      content of resources
+ *                                           ├─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ afford ─▶ pipe      content of resources
  *                                           ├─▶ models                                         answered here
  *                                           └─▶ callRealtime    client secrets and calls (sockets: realtime/upgrade.ts)
  *   …and whatever happened: answerError where a stage threw, then record.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { afford } from "./budgets/afford.ts";
+import { charge } from "./budgets/charge.ts";
 import type { RequestContext } from "./context.ts";
 import type { Handling } from "./dialects/operations.ts";
 import { GatewayError } from "./errors.ts";
@@ -40,12 +42,12 @@ type Stage = (context: RequestContext) => Promise<void> | void;
 
 const FIRST: readonly ((context: RequestContext) => void)[] = [admit, readPath];
 
-const TRANSLATED: readonly Stage[] = [locate, readBody, identify, match, find, withhold, plan, attempt, relay];
+const TRANSLATED: readonly Stage[] = [locate, readBody, identify, match, find, withhold, plan, afford, attempt, relay];
 
 const THEN: Readonly<Record<Handling, readonly Stage[]>> = {
   inference: TRANSLATED,
   resource: TRANSLATED,
-  content: [locate, identify, match, find, plan, pipe],
+  content: [locate, identify, match, find, plan, afford, pipe],
   models: [locate, models],
   realtime: [locate, callRealtime],
 };
@@ -184,5 +186,6 @@ function record(context: RequestContext): void {
   reckon(context);
   settle(context);
   learn(context);
+  charge(context);
   services.telemetry.record(exchange);
 }

@@ -1,5 +1,6 @@
 /** What do stages need beside the request? The gateway gives it, the same to every request. */
 import type { ReplayPool } from "./body/replay-pool.ts";
+import type { Budgets } from "./budgets/budgets.ts";
 import type { Callers } from "./callers/callers.ts";
 import type { Finder } from "./ids/finder.ts";
 import type { Load } from "./load.ts";
@@ -24,6 +25,7 @@ export interface Services {
   readonly passthrough: Passthrough;
   readonly finder: Finder;
   readonly strategies: Strategies;
+  readonly budgets: Budgets;
   readonly realtime: Realtime;
   /** Undefined: the settings say nothing of callers. */
   readonly callers: Callers | undefined;

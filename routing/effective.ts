@@ -21,7 +21,6 @@ export interface PendingField {
 export const PENDING_FIELDS: readonly PendingField[] = [
   { kind: "AIRoute", path: "contentPolicy", effect: "Protects", instead: "no content is checked" },
   { kind: "AIClient", path: "limits", effect: "Protects", instead: "no limit is enforced" },
-  { kind: "AIClient", path: "budget", effect: "Protects", instead: "no budget is enforced" },
 
   { kind: "AIRoute", path: "shadow", effect: "Tunes", instead: "no copies are sent" },
   { kind: "AIRoute", path: "rollout", effect: "Tunes", instead: "it stays at stable 100 %, candidate 0 %" },

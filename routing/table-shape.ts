@@ -226,6 +226,7 @@ const client = object({
   "models?": list(text),
   "defaultRoute?": text,
   "residency?": zone,
+  "budget?": object({ usdPerMonth: text, "onExceeded?": oneOf("Warn") }),
   "statefulListing?": oneOf("Allow"),
 });
 

@@ -260,8 +260,17 @@ export interface Client {
   readonly defaultRoute?: string;
   /** Where its data may be processed. Absent: what else is known of the caller decides. */
   readonly residency?: Zone;
+  /** Absent: no limit. */
+  readonly budget?: ClientBudget;
   /** Absent: lists of what is kept at providers are closed. */
   readonly statefulListing?: "Allow";
+}
+
+export interface ClientBudget {
+  /** US dollars a calendar month (UTC); a decimal text. */
+  readonly usdPerMonth: string;
+  /** Absent: a spent budget ends the client's requests. */
+  readonly onExceeded?: "Warn";
 }
 
 export interface ClientKey {

@@ -2,7 +2,7 @@
  * Who may call, and with which keys?
  */
 import { isShared } from "../lookup.ts";
-import type { ClientKey, ObjectKey } from "../table.ts";
+import type { ClientBudget, ClientKey, ObjectKey } from "../table.ts";
 import { resolveSecret } from "./secret-refs.ts";
 import { toSharing } from "./sharing.ts";
 import type { ClientSpec, SecretKeyRef } from "./spec.ts";
@@ -80,8 +80,13 @@ function makeClient(world: World, draft: ClientDraft, spec: ClientSpec, keys: re
     ...(spec.models !== undefined && { models: spec.models }),
     ...(defaultRoute !== undefined && { defaultRoute }),
     ...(spec.residency !== undefined && { residency: spec.residency }),
+    ...(spec.budget !== undefined && { budget: budgetOf(spec.budget) }),
     ...(spec.statefulListing === "Allow" && { statefulListing: "Allow" as const }),
   };
+}
+
+function budgetOf({ usdPerMonth, onExceeded }: NonNullable<ClientSpec["budget"]>): ClientBudget {
+  return { usdPerMonth, ...(onExceeded === "Warn" && { onExceeded }) };
 }
 
 function defaultRouteOf(world: World, draft: ClientDraft, spec: ClientSpec): string | undefined {
