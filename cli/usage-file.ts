@@ -37,7 +37,8 @@ export class UsageFile {
   readonly #file: string;
   readonly #book = new Book({ mostHeld: MOST_HELD });
   readonly #texts = new Map<number, string>();
-  readonly #ended = new AbortController();
+  #asking = new AbortController();
+  #isOver = false;
   #running: Promise<void> = Promise.resolve();
   #writtenAt = 0;
   #complained = false;
@@ -58,11 +59,13 @@ export class UsageFile {
   /** A table is in force: these are its clients. */
   follow(clients: readonly Client[]): void {
     this.#book.setBudgets(clients);
+    this.#asking.abort();
   }
 
   /** After the gateway has ended. */
   async close(): Promise<void> {
-    this.#ended.abort();
+    this.#isOver = true;
+    this.#asking.abort();
     await this.#running;
   }
 
@@ -90,10 +93,11 @@ export class UsageFile {
     let sequence = 0;
     let since = 0;
     let isLastWord = false;
-    while (!isLastWord && !this.#ended.signal.aborted) {
+    while (!isLastWord && !this.#isOver) {
       const grants = this.#book.grantsFor(instance);
       this.#book.sent(instance, grants);
-      const answer = await budgets.answer({ instance, sequence: ++sequence, since, grants }, this.#ended.signal);
+      this.#asking = new AbortController();
+      const answer = await budgets.answer({ instance, sequence: ++sequence, since, grants }, this.#asking.signal);
       isLastWord = answer.isLastWord;
       since = answer.version;
       // Whoever ran before is over: what it may have spent counts.
