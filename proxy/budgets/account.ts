@@ -16,6 +16,8 @@ export interface Reserved {
   readonly account: Account;
   readonly expected: number;
   amount: number;
+  /** It goes on for long, and was set aside as it came. */
+  isAdvanced?: true;
 }
 
 export class Account {
@@ -66,14 +68,24 @@ export class Account {
     return { account: this, expected, amount };
   }
 
-  /** Something of a request under way is known to cost so much already. False: it is more than there is. */
+  /** Something of a request under way is known to cost so much already. False: nothing is left of the budget. */
   advance(reserved: Reserved, cost: number): boolean {
     if (cost > reserved.amount) {
       this.#reserved += cost - reserved.amount;
       reserved.amount = cost;
+      reserved.isAdvanced = true;
       this.#changed(this.#isLow());
     }
-    return !this.isLast || this.#nanoUsd + this.#reserved <= (this.#granted ?? 0);
+    if (this.#nanoUsd + this.#reserved < (this.#granted ?? 0)) {
+      this.#waiting.delete(reserved);
+      return true;
+    }
+    // What it took already is gone: whether there is more is asked, not waited for.
+    if (!this.#waiting.has(reserved)) {
+      this.#waiting.set(reserved, 1);
+      this.#changed(true);
+    }
+    return !this.isLast;
   }
 
   /** A request has ended. `cost` is 0 where nobody knows it. */
@@ -83,7 +95,9 @@ export class Account {
     this.#tokens += tokens;
     if (reserved !== undefined) {
       this.#reserved = Math.max(0, this.#reserved - reserved.amount);
-      const surprise = reserved.expected > 0 && cost > 0 ? Math.min(WORST_SURPRISE, cost / reserved.expected) : 1;
+      this.#waiting.delete(reserved);
+      const isSurprising = reserved.expected > 0 && cost > 0 && !reserved.isAdvanced;
+      const surprise = isSurprising ? Math.min(WORST_SURPRISE, cost / reserved.expected) : 1;
       this.#surprise = Math.max(1, surprise, this.#surprise * FADING);
     }
     this.#changed(false);

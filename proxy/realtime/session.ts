@@ -8,7 +8,7 @@
 import { randomUUID } from "node:crypto";
 import type { WebSocket } from "ws";
 import type { RealtimeRecord } from "../exchange.ts";
-import { ABNORMAL, closeLike, FAILED, GOING_AWAY, SERVICE_RESTART, TOO_BIG } from "./close-codes.ts";
+import { ABNORMAL, closeLike, FAILED, GOING_AWAY, POLICY, SERVICE_RESTART, TOO_BIG } from "./close-codes.ts";
 import { errorEvent, type Judge, toProvider } from "./frames.ts";
 import type { RealtimeLimits } from "./limits.ts";
 import { Pump } from "./pump.ts";
@@ -77,6 +77,11 @@ export class RealtimeSession {
   /** Closes whatever is in progress. */
   close(): void {
     this.#close(SERVICE_RESTART, DRAINING);
+  }
+
+  /** What goes on may go on no longer, for a reason that is the caller's to know. */
+  refuse(reason: string): void {
+    this.#close(POLICY, reason);
   }
 
   /** Breaks both connections. */

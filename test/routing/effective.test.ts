@@ -31,7 +31,7 @@ const EFFECTIVE: Readonly<Record<Kind, RegExp>> = {
     /^(type|endpoint|apiVersion|compatibility\.\w+|region|residency|auth\.(apiKey|entraID)\.\S+|tls\.caSecretRef\.\S+|models\[\]\.(name|deployment|baseModel|version|contextTokens|deploymentType|apiVersion|timeouts\.\w+|price\.\S+|commitment\.\w+)|timeouts\.\w+|health\.\w+|concurrency\.\w+|circuitBreaker\.\w+|rateLimitGroup|allowedRoutes\.namespaces)$/,
   AIRoute:
     /^(models|strategy|activeBackend|backends\[\]\.\S+|sticky\.by\[\]\.\w+|failover\.(retrySameProvider|fallbackToNext|maxAttempts|maxDuration|hedgeAfter|backoff\.\w+|streamRecovery)|allowedClients\.namespaces|foreignIDs|compliance\.\S+|cost\.\w+)$/,
-  AIClient: /^(keys\[\]\.\S+|models|defaultRoute|statefulListing|residency)$/,
+  AIClient: /^(keys\[\]\.\S+|models|defaultRoute|statefulListing|residency|budget\.\w+)$/,
 };
 
 for (const kind of KINDS) {
@@ -56,7 +56,7 @@ for (const kind of KINDS) {
 
 test("what the contract calls protecting is refused while it has no effect", () => {
   const protecting = PENDING_FIELDS.filter((field) => field.effect === "Protects").map((f) => `${f.kind} ${f.path}`);
-  assert.deepEqual(protecting.sort(), ["AIClient budget", "AIClient limits", "AIRoute contentPolicy"]);
+  assert.deepEqual(protecting.sort(), ["AIClient limits", "AIRoute contentPolicy"]);
 });
 
 test("a use is told with its concrete paths; a default, an empty block or null is no use", () => {
