@@ -81,8 +81,9 @@ test("a budget begins anew with the month, and says when that is", async () => {
 });
 
 test("a proxy that has not heard of the operator yet spends a little, then asks for patience", async () => {
-  const harness = await over("2.00");
-  assert.deepEqual(await statuses(harness, 2), [200, 503]);
+  // A half percent of it is three answers.
+  const harness = await over("6.00");
+  assert.deepEqual(await statuses(harness, 4), [200, 200, 200, 503]);
   const response = await harness.chat();
   assert.equal(response.headers.get("x-should-retry"), "true");
   assert.equal((await errorOf(response)).code, "budget_unavailable");
@@ -98,7 +99,8 @@ test("what costs nothing can still be asked for when all is spent", async () => 
 
 test("a realtime session ends with the budget, and the next is not opened", async () => {
   const simulators = await realtimeSimulators();
-  const priced = openaiObject("openai", { models: [{ name: MODEL, price: { input: "100", output: "100" } }] });
+  const price = { input: "100", output: "100", audioInput: "100", audioOutput: "100" };
+  const priced = openaiObject("openai", { models: [{ name: MODEL, price }] });
   // A response costs more, and opening one is taken to cost 250 tokens.
   const budget = "0.03";
   const harness = await gatewayOver(simulators, [priced, route(["openai"], { models: [MODEL] }), clientWith(budget)]);
@@ -112,9 +114,10 @@ test("a realtime session ends with the budget, and the next is not opened", asyn
     return end;
   });
   for (let n = 1; isOpen && n <= 200; n++) {
-    peer.say("word ".repeat(100));
+    peer.say("word ".repeat(50));
     await Promise.race([closed, peer.until("response.done", n)]);
   }
+  assert.ok(!isOpen, "200 responses were given");
   const { code, reason } = await closed;
   assert.equal(code, 1008);
   assert.match(reason, /insufficient_quota/);
