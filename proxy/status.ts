@@ -28,6 +28,7 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     routes: snapshot?.table.routes.map(describeRoute) ?? [],
     clients: snapshot?.table.clients.length ?? 0,
     commitments: services.strategies.commitments(),
+    budgets: services.budgets.report(0).usage,
     latencies: telemetry.latencies(),
     transitions: telemetry.transitions(),
   };
