@@ -18,6 +18,7 @@ import { readIDKeys } from "./id-keys.ts";
 import { LastTable } from "./last-table.ts";
 import { createPlainLogger } from "./plain-log.ts";
 import { linesOf, place, tell } from "./tell.ts";
+import { UsageFile } from "./usage-file.ts";
 
 const LOOPBACK = /^(127\.|::1$|localhost$)/;
 const PEPPER_BYTES = 32;
@@ -60,8 +61,20 @@ export async function runGateway(options: RunOptions): Promise<RunningGateway> {
   });
   const memory = new LastTable(options.state, options.manifests, (message) => tell(`warning: ${message}`));
   const idKeys = await readIDKeys(options.state, (message) => tell(`warning: ${message}`));
-  const source = await startSource(options, gateway, memory, idKeys).catch(async (error: unknown) => {
+  const usage = new UsageFile({
+    folder: options.state,
+    manifests: options.manifests,
+    budgets: gateway.budgets,
+    clock: Date.now,
+    onProblem: (message) => tell(`warning: ${message}`),
+  });
+  await usage.start().catch(async (error: Error) => {
     await gateway.close({ drainMs: 0 });
+    throw new CommandError(error.message);
+  });
+  const source = await startSource(options, gateway, { memory, usage }, idKeys).catch(async (error: unknown) => {
+    await gateway.close({ drainMs: 0 });
+    await usage.close();
     throw error instanceof ManifestError ? new CommandError(`${place(error)}${error.message}`) : error;
   });
   return {
@@ -71,6 +84,7 @@ export async function runGateway(options: RunOptions): Promise<RunningGateway> {
       await source.close();
       await memory.close();
       await gateway.close({ drainMs });
+      await usage.close();
     },
   };
 }
@@ -78,7 +92,7 @@ export async function runGateway(options: RunOptions): Promise<RunningGateway> {
 async function startSource(
   options: RunOptions,
   gateway: Gateway,
-  memory: LastTable,
+  { memory, usage }: { readonly memory: LastTable; readonly usage: UsageFile },
   idKeys: readonly Redacted[],
 ): Promise<ManifestSource> {
   let told: ReadonlySet<string> = new Set();
@@ -92,6 +106,7 @@ async function startSource(
     onConfiguration(update) {
       if (!gateway.apply({ ...update, idKeys }).ok) return;
       memory.keep(update.table, update.published.hash, update.loaded.objects);
+      usage.follow(update.table.clients);
       if (options.showVerdicts) told = tellNews(update, told);
     },
     // On the terminal through the gateway's log, and in /status.

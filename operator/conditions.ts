@@ -26,10 +26,12 @@ export interface FleetView {
   readonly shadows: ReadonlyMap<string, ShadowStatus>;
   /** Keys of the clients that have limits. */
   readonly limited: ReadonlySet<string>;
+  /** Of a client's usage; undefined: nothing is counted of it. */
+  usage(client: string): object | undefined;
 }
 
 /** Conditions that an object has at times: the others are always there, and somebody else may have added more. */
-export const MAY_GO: readonly string[] = ["LimitsExact"];
+export const MAY_GO: readonly string[] = ["LimitsExact", "Pinned"];
 
 /** What was said before of the same verdict, and of what the proxies said then. */
 const saidBefore = new WeakMap<Verdict, { readonly basis: string; readonly desired: DesiredStatus }>();
@@ -45,9 +47,12 @@ export function desiredStatus(verdict: Verdict, fleet: FleetView): DesiredStatus
 }
 
 /** All of what proxies say that this object's status is made of. */
-function basisOf({ kind, namespace, name }: Verdict, { proxies, tables, shadows, limited }: FleetView): string {
+function basisOf({ kind, namespace, name }: Verdict, { proxies, tables, shadows, limited, usage }: FleetView): string {
   const key = `${namespace}/${name}`;
-  if (kind === "AIClient") return limited.has(key) ? (limitsExact(proxies)?.message ?? "") : "";
+  if (kind === "AIClient") {
+    const exactness = limited.has(key) ? (limitsExact(proxies)?.message ?? "") : "";
+    return `${exactness}\n${JSON.stringify(usage(key) ?? "")}`;
+  }
   if (kind === "AIProvider") {
     return JSON.stringify(proxies.map(({ report }) => report?.providers.find(({ provider }) => provider === key) ?? 0));
   }
@@ -76,7 +81,12 @@ function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
   return {
     observedGeneration: generation,
     conditions: [...conditions, ready(conditions), ...ofLimits(verdict, fleet)],
-    fields: { ...columns, ...extra?.fields, ...(verdict.kind === "AIRoute" && { shadow: shadowOf(verdict, fleet) }) },
+    fields: {
+      ...columns,
+      ...extra?.fields,
+      ...usageOf(verdict, fleet),
+      ...(verdict.kind === "AIRoute" && { shadow: shadowOf(verdict, fleet) }),
+    },
     activeBackend,
     isPassing: extra?.isPassing ?? false,
   };
@@ -105,6 +115,11 @@ function limitsExact(proxies: readonly ProxyState[]): Condition | undefined {
   }
   const message = `${lacking} of ${all} cannot reach the shared state: there each proxy's share of the limits applies.`;
   return { type: "LimitsExact", status: "False", reason: "SharesApply", message };
+}
+
+function usageOf({ kind, namespace, name }: Verdict, fleet: FleetView): object {
+  const usage = kind === "AIClient" ? fleet.usage(`${namespace}/${name}`) : undefined;
+  return usage === undefined ? {} : { usage };
 }
 
 /** What must hold of each condition for the whole to be ready. Healthy may be unknown: not everybody has checks. */

@@ -206,7 +206,7 @@ export class Fleet {
   async #reportOf(pod: Pod): Promise<Report | undefined> {
     const token = this.#options.adminToken();
     if (token === undefined) return undefined;
-    const response = await fetch(summaryUrl(pod), {
+    const response = await fetch(`${adminOrigin(pod)}/status/summary`, {
       headers: { authorization: `Bearer ${token.reveal()}` },
       signal: AbortSignal.timeout(ANSWER_TIMEOUT),
       redirect: "error",
@@ -216,31 +216,32 @@ export class Fleet {
   }
 }
 
-async function boundedText(response: Response): Promise<string> {
+export async function boundedText(response: Response, limit = MAX_ANSWER_BYTES): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength;
-    if (size > MAX_ANSWER_BYTES) throw new RangeError(`a proxy's answer is larger than ${MAX_ANSWER_BYTES} bytes`);
+    if (size > limit) throw new RangeError(`a proxy's answer is larger than ${limit} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");
 }
 
 /** Ready, or on its way out and still answering. */
-function isServing({ metadata, status }: Pod): boolean {
+export function isServing({ metadata, status }: Pod): boolean {
   if (status?.podIP === undefined || status.podIP === "") return false;
   if (metadata.deletionTimestamp !== undefined) return status.phase === "Running";
   return status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false;
 }
 
-function summaryUrl({ spec, status }: Pod): string {
+/** Where its admin port is. */
+export function adminOrigin({ spec, status }: Pod): string {
   const ports = spec?.containers?.flatMap((container) => container.ports ?? []) ?? [];
   const port = ports.find(({ name }) => name === ADMIN_PORT_NAME)?.containerPort ?? ADMIN_PORT;
   const host = status?.podIP?.includes(":") ? `[${status.podIP}]` : status?.podIP;
-  return `http://${host}:${port}/status/summary`;
+  return `http://${host}:${port}`;
 }
 
-function idOf({ metadata }: Pod): string {
+export function idOf({ metadata }: Pod): string {
   return metadata.uid ?? metadata.name;
 }

@@ -32,6 +32,10 @@ export interface LoopParts {
   readonly tables: Tables;
   /** Serve objects whose protecting fields have no effect yet. */
   readonly dev: boolean;
+  /** What clients used, as their status shows it. */
+  usage(client: string): object | undefined;
+  /** A table was published. */
+  onTable(table: RoutingTable): void;
   /** In the companion Secret, or undefined. */
   companion(): SecretObject | undefined;
 }
@@ -89,10 +93,12 @@ export class Loop {
     this.#lastTable = table;
     tables.remember(made.published, table);
     fleet.expect(made.published.hash);
+    this.#parts.onTable(table);
 
     const byKey = new Map(objects.map((object) => [`${object.kind} ${keyOf(object)}`, object]));
     const proxies = fleet.proxies();
-    const view = { proxies, tables, limited, shadows: this.#parts.shadows.look(objects, proxies, performance.now()) };
+    const shadows = this.#parts.shadows.look(objects, proxies, performance.now());
+    const view = { proxies, tables, limited, shadows, usage: this.#parts.usage };
     statuses.want(
       verdicts.flatMap((verdict) => {
         const object: Described | undefined = byKey.get(`${verdict.kind} ${verdict.namespace}/${verdict.name}`);

@@ -1,5 +1,9 @@
 /** What does the operator count? Prometheus' text format, its own registry. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { NANO_PER_USD } from "../routing/budgets/money.ts";
+
+/** Label values. */
+const MOST_CLIENTS = 1_000;
 
 export interface Sources {
   relists(): Readonly<Record<string, number>>;
@@ -8,6 +12,8 @@ export interface Sources {
   waitingStatuses(): number;
   droppedEvents(): number;
   servingProxies(): number;
+  /** Nano-dollars. */
+  budgets(): readonly { readonly client: string; readonly spent: number; readonly limit: number }[];
 }
 
 export class OperatorMetrics {
@@ -32,7 +38,7 @@ export class OperatorMetrics {
     });
     this.#writes = new Counter({
       name: "tandem_operator_writes_total",
-      help: "Objects written: Index, Secret, Shard, ShardDeletion, Status",
+      help: "Objects written: Index, Secret, Shard, ShardDeletion, Status, Usage",
       labelNames: ["kind"],
       registers,
     });
@@ -70,6 +76,22 @@ export class OperatorMetrics {
     gauge("tandem_operator_leader", "1 when this replica leads", () => Number(sources.isLeader()));
     gauge("tandem_operator_statuses_waiting", "Statuses that are not written yet", sources.waitingStatuses);
     gauge("tandem_operator_serving_proxies", "Proxies that serve, ready or terminating", sources.servingProxies);
+    const ofClients = (name: string, help: string, field: "spent" | "limit") => {
+      new Gauge({
+        name,
+        help,
+        labelNames: ["client"],
+        registers,
+        collect() {
+          this.reset();
+          for (const budget of sources.budgets().slice(0, MOST_CLIENTS)) {
+            this.set({ client: budget.client }, budget[field] / NANO_PER_USD);
+          }
+        },
+      });
+    };
+    ofClients("tandem_budget_spent_usd", "Spent of its budget by a client in the current month (UTC)", "spent");
+    ofClients("tandem_budget_limit_usd", "The budget of a client for a month, once it has spent of it", "limit");
     new Counter({
       name: "tandem_operator_relists_total",
       help: "Lists of the API server, by reason",

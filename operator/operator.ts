@@ -11,6 +11,9 @@ import type { Log } from "../kube/log.ts";
 import { keyOf } from "../kube/objects.ts";
 import { companionName } from "../kube/table-objects.ts";
 import { createAdmin } from "./admin.ts";
+import { Told } from "./budgets/told.ts";
+import { Treasurer } from "./budgets/treasurer.ts";
+import { UsageStore } from "./budgets/usage-store.ts";
 import { CircuitChanges } from "./circuits.ts";
 import { Dirty } from "./dirty.ts";
 import { Events, notesOf } from "./events.ts";
@@ -35,6 +38,8 @@ export interface OperatorOptions {
   readonly admin: { readonly host: string; readonly port: number };
   readonly dev: boolean;
   readonly log: Log;
+  /** Unix milliseconds; the machine's when absent. */
+  readonly clock?: () => number;
 }
 
 /** Another operator leads: this one must not write. */
@@ -55,6 +60,8 @@ export class Operator {
   readonly #events: Events;
   readonly #faults = new ConfigurationFaults();
   readonly #circuits = new CircuitChanges();
+  readonly #treasurer: Treasurer;
+  readonly #told: Told;
   readonly #loop: Loop;
   readonly #dirty: Dirty;
   readonly #metrics: OperatorMetrics;
@@ -80,7 +87,10 @@ export class Operator {
     this.#world = new World({
       ...options,
       onChange: () => this.#mark(),
-      onPods: () => this.#fleet.follow(),
+      onPods: () => {
+        this.#fleet.follow();
+        this.#treasurer.followPods();
+      },
       onStatus: (object) => this.#statuses.isForeign(object) && this.#mark(),
     });
     this.#fleet = new Fleet({
@@ -108,6 +118,28 @@ export class Operator {
       secrets: this.#world.companion,
       onWrite: (kind) => this.#metrics.wrote(kind),
     });
+    this.#treasurer = new Treasurer({
+      store: new UsageStore({
+        client,
+        release,
+        configMaps: this.#world.configMaps,
+        mayWrite,
+        onWrite: () => this.#metrics.wrote("Usage"),
+      }),
+      log,
+      pods: () => this.#world.pods(),
+      adminToken: () => this.#loop.identity?.adminToken,
+      objects: () => this.#world.objects(),
+      isLeader: () => this.#leadership.isLeader(),
+      onCount: () => this.#told.count(),
+      now: options.clock ?? Date.now,
+    });
+    this.#told = new Told({
+      treasurer: this.#treasurer,
+      objects: () => this.#world.objects(),
+      event: (about, note) => this.#events.tell(about, note),
+      onNews: () => this.#dirty.markLater(),
+    });
     this.#loop = new Loop({
       world: this.#world,
       publisher,
@@ -116,6 +148,8 @@ export class Operator {
       shadows: this.#shadows,
       tables,
       dev: options.dev,
+      usage: (client) => this.#told.get(client),
+      onTable: ({ clients }) => this.#treasurer.follow(clients),
       companion: () => this.#world.companion.get(`${release.namespace}/${companionName(release.name)}`),
     });
     this.#dirty = new Dirty(
@@ -129,6 +163,7 @@ export class Operator {
       waitingStatuses: () => this.#statuses.waiting,
       droppedEvents: () => this.#events.dropped,
       servingProxies: () => this.#fleet.proxies().length,
+      budgets: () => this.#treasurer.budgets(),
     });
     this.#admin = createAdmin({
       unhealthy: () => this.#hangs(),
@@ -153,6 +188,8 @@ export class Operator {
   /** Lets the pass in progress end, then hands the leadership over. */
   async stop(): Promise<void> {
     await this.#dirty.stop();
+    await this.#treasurer.close();
+    this.#told.stop();
     this.#statuses.stop();
     this.#fleet.stop();
     this.#shadows.stop();
@@ -192,7 +229,10 @@ export class Operator {
   #onLeadership(leads: boolean): void {
     this.#loop.forget();
     this.#statuses.clear();
-    if (leads) this.#dirty.mark();
+    if (leads) {
+      this.#treasurer.begin();
+      this.#dirty.mark();
+    } else this.#treasurer.stop();
   }
 
   #hangs(): string | undefined {

@@ -3,11 +3,13 @@
  *
  * `/healthz`, `/readyz` and `/metrics` are open, as probes and scrapers expect. `/status` (and `/status/summary`) names providers, routes and
  * addresses: it asks for the admin token, unless the question comes over loopback (a laptop, `kubectl port-forward`).
+ * `POST /status/usage` is the operator's: it hands out budgets, and asks for the token always.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import express, { type ErrorRequestHandler, type RequestHandler, type Response } from "express";
 import type { Redacted } from "../routing/secrets.ts";
+import { type Question, questionSchema } from "./budgets/question.ts";
 import { GatewayError } from "./errors.ts";
 
 export interface AdminOptions {
@@ -16,6 +18,8 @@ export interface AdminOptions {
   readonly status: () => object;
   /** What the operator asks for, often: the same rules, and short. */
   readonly summary: () => object;
+  /** Who hands out budgets tells and asks. Rejects only with a defect. */
+  readonly usage: (question: Question, gone: AbortSignal) => Promise<object>;
   /** Prometheus text format 0.0.4. */
   readonly metrics: () => Promise<string>;
   /** Undefined: nobody outside loopback gets in. It may change. */
@@ -50,6 +54,13 @@ export function createAdmin(options: AdminOptions): Server {
   app.use((_request, response, next) => {
     response.set(SECURITY_HEADERS);
     next();
+  });
+  app.post("/status/usage", holdersOnly(options.adminToken), json, async (request, response) => {
+    const question = questionSchema.safeParse(request.body);
+    if (!question.success) throw new GatewayError("invalid_json", "The body is not what an operator tells a proxy.");
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
+    response.json(await options.usage(question.data, gone.signal));
   });
   app.use(onlyReading);
   app.get("/healthz", (_request, response) => {
@@ -94,10 +105,18 @@ const onlyReading: RequestHandler = (request, response, next) => {
   throw new GatewayError("method_not_allowed", "The admin port only answers GET and HEAD.");
 };
 
+/** Of all grants of a proxy. */
+const json = express.json({ limit: "4mb" });
+
 /** Lets loopback and the holders of the admin token through. */
 function permitted(token: () => Redacted | undefined): RequestHandler {
+  const held = holdersOnly(token);
+  return (request, response, next) => (isLoopback(request) ? next() : held(request, response, next));
+}
+
+/** What changes something asks for the token over loopback, too. */
+function holdersOnly(token: () => Redacted | undefined): RequestHandler {
   return (request, _response, next) => {
-    if (isLoopback(request)) return next();
     const wanted = token();
     if (wanted === undefined) {
       throw new GatewayError("invalid_api_key", "No admin token is configured: /status answers over loopback only.");
@@ -126,9 +145,16 @@ function isLoopback({ socket, headers }: IncomingMessage): boolean {
 
 const answerError: ErrorRequestHandler = (error: unknown, _request, response, next) => {
   if (response.headersSent) return next(error);
-  const own = error instanceof GatewayError;
-  return answer(response, own ? error : new GatewayError("internal_error", "The gateway failed to answer this."));
+  return answer(response, error instanceof GatewayError ? error : unreadable(error));
 };
+
+/** As the reader of bodies says it, else a defect. */
+function unreadable(error: unknown): GatewayError {
+  const { status } = error as { status?: unknown };
+  if (status === 413) return new GatewayError("request_too_large", "The body is larger than any that belongs here.");
+  if (status === 400) return new GatewayError("invalid_json", "The body is not JSON.");
+  return new GatewayError("internal_error", "The gateway failed to answer this.");
+}
 
 function answer(response: Response, error: GatewayError): void {
   response.status(error.status).set(error.headers()).end(error.body());

@@ -5,6 +5,7 @@ import type { Client } from "../routing/table.ts";
 import type { Form } from "./body/form.ts";
 import type { BodyReceiver, Received } from "./body/receive.ts";
 import type { FieldEdit } from "./body/splice.ts";
+import type { Reserved } from "./budgets/account.ts";
 import type { BatchLine } from "./dialects/batch.ts";
 import type { Operation } from "./dialects/operations.ts";
 import type { Exchange } from "./exchange.ts";
@@ -67,6 +68,8 @@ export interface RequestContext {
   order: readonly Target[];
   /** When the order was made, by the strategies' clock; only where a backend has a commitment. */
   plannedAt?: number | undefined;
+  /** What was set aside of the client's budget; only where a spent one denies. */
+  budget?: Reserved | undefined;
   /** What the first choice is expected to take of its commitment. */
   setAside?: SetAside | undefined;
 

@@ -82,6 +82,17 @@ export const ERRORS = {
     "rate_limit_error",
     "the client has as many requests in progress as it may (`limits.maxConcurrent`)",
   ),
+  insufficient_quota: {
+    status: 429,
+    type: "insufficient_quota",
+    retry: false,
+    when: "the client's budget for this month is spent (its AIClient's `budget`), or what is left of it is not enough for the request",
+  },
+  budget_unavailable: passing(
+    503,
+    "service_unavailable_error",
+    "what the client may still spend is not known: the operator, which hands budgets out, has not been heard for a while",
+  ),
   upstream_auth_failed: {
     status: 502,
     type: "server_error",

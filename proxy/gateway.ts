@@ -15,6 +15,7 @@ import { type Address, listen, urlOf } from "./address.ts";
 import { createAdmin } from "./admin.ts";
 import { logFailedFetch } from "./authorization/token-log.ts";
 import { ReplayPool } from "./body/replay-pool.ts";
+import { Budgets } from "./budgets/budgets.ts";
 import type { Callers } from "./callers/callers.ts";
 import { openCallers } from "./callers/open.ts";
 import { ConfigFaults } from "./config-faults.ts";
@@ -110,6 +111,11 @@ export class Gateway {
     this.adminUrl = urlOf(admin);
   }
 
+  /** What clients have used through this proxy: for who hands out budgets beside it, without a network. */
+  get budgets(): Budgets {
+    return this.#parts.budgets;
+  }
+
   get hash(): string | undefined {
     return this.#parts.snapshot?.hash;
   }
@@ -187,6 +193,7 @@ export class Gateway {
     await Promise.all([drain(this.#listener, options), parts.realtime.drain(options.drainMs)]);
     parts.realtime.close();
     parts.shadows.close();
+    await parts.budgets.close();
     await parts.upstreams.close({ now: true });
     await parts.usage.close();
     parts.callers.close();
@@ -199,6 +206,7 @@ export class Gateway {
 
 /** What the gateway holds; `snapshot` and `draining` are all that ever changes. */
 interface Parts {
+  readonly instance: string;
   readonly reader: TableReader;
   readonly upstreams: Upstreams;
   readonly telemetry: Telemetry;
@@ -209,6 +217,7 @@ interface Parts {
   readonly hedges: HedgeBudgets;
   readonly shadows: Shadows;
   readonly rateLimits: RateLimits;
+  readonly budgets: Budgets;
   readonly load: Load;
   readonly callers: { readonly callers: Callers | undefined; close(): void };
   snapshot: Snapshot | undefined;
@@ -239,6 +248,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     status: () => ({ ...statusOf(parts.snapshot, parts.upstreams, services), source: options.source?.() ?? null }),
     summary: () => summaryOf(parts.snapshot, parts.upstreams, services, parts.faults),
     metrics: () => parts.telemetry.metricsText(),
+    usage: (question, gone) => parts.budgets.answer(question, gone),
     adminToken: options.adminToken ?? (() => undefined),
   });
   const listening = [listen(listener, options.listen), listen(admin, options.admin)];
@@ -301,7 +311,9 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       else telemetry.log.warn({ problem }, "the shared state is away: each proxy's share of clients' limits applies");
     },
   });
+  const instance = randomUUID();
   return {
+    instance,
     reader: new TableReader(),
     upstreams,
     telemetry,
@@ -312,6 +324,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     shadows,
     hedges: new HedgeBudgets(),
     rateLimits,
+    budgets: new Budgets({ instance, clock }),
     load,
     callers,
     snapshot: undefined,
@@ -322,7 +335,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
 function servicesOf(options: GatewayOptions, parts: Parts): Services {
   const { settings } = options;
   return {
-    instance: randomUUID(),
+    instance: parts.instance,
     location: settings.location,
     limits: settings.limits,
     replayPool: new ReplayPool(settings.limits.replayBytes),
@@ -339,6 +352,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     strategies: parts.strategies,
     hedges: parts.hedges,
     shadows: parts.shadows,
+    budgets: parts.budgets,
     realtime: parts.realtime,
     rateLimits: parts.rateLimits,
     callers: parts.callers.callers,

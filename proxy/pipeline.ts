@@ -1,14 +1,16 @@
 /**
  * What happens to one request, from its first byte to its last?
  *
- *   request ─▶ admit ─▶ readPath ─▶ locate ─┬─▶ readBody ─▶ identify ─▶ match ─▶ limit ─▶ find ─▶ withhold ─▶ plan ─▶ draw ─▶ attempt ─▶ relay
+ *   request ─▶ admit ─▶ readPath ─▶ locate ─┬─▶ readBody ─▶ identify ─▶ match ─▶ limit ─▶ find ─▶ withhold ─▶ plan ─▶ afford ─▶ draw ─▶ attempt ─▶ relay
  *                                           │                                                  inference, resources
- *                                           ├─▶ identify ─▶ match ─▶ limit ─▶ find ─▶ plan ─▶ pipe   content of resources
+ *                                           ├─▶ identify ─▶ match ─▶ limit ─▶ find ─▶ plan ─▶ afford ─▶ pipe   content of resources
  *                                           ├─▶ models                                         answered here
  *                                           └─▶ callRealtime    client secrets and calls (sockets: realtime/upgrade.ts)
  *   …and whatever happened: answerError where a stage threw, then record, and the copy of what was drawn.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { afford } from "./budgets/afford.ts";
+import { charge } from "./budgets/charge.ts";
 import type { RequestContext } from "./context.ts";
 import type { Handling } from "./dialects/operations.ts";
 import { GatewayError } from "./errors.ts";
@@ -52,6 +54,7 @@ const TRANSLATED: readonly Stage[] = [
   find,
   withhold,
   plan,
+  afford,
   draw,
   attempt,
   relay,
@@ -60,7 +63,7 @@ const TRANSLATED: readonly Stage[] = [
 const THEN: Readonly<Record<Handling, readonly Stage[]>> = {
   inference: TRANSLATED,
   resource: TRANSLATED,
-  content: [locate, identify, match, limit, find, plan, pipe],
+  content: [locate, identify, match, limit, find, plan, afford, pipe],
   models: [locate, models],
   realtime: [locate, callRealtime],
 };
@@ -202,6 +205,7 @@ function record(context: RequestContext): void {
   learn(context);
   if (context.timed) measure(context, context.timed);
   if (context.taken) settleTokens(context, context.taken);
+  charge(context);
   services.telemetry.record(exchange);
   if (context.sample) follow(context, context.sample, services.shadows);
 }

@@ -1,5 +1,6 @@
 /** What do stages need beside the request? The gateway gives it, the same to every request. */
 import type { ReplayPool } from "./body/replay-pool.ts";
+import type { Budgets } from "./budgets/budgets.ts";
 import type { Callers } from "./callers/callers.ts";
 import type { Finder } from "./ids/finder.ts";
 import type { RateLimits } from "./limits/rate-limits.ts";
@@ -31,6 +32,7 @@ export interface Services {
   readonly strategies: Strategies;
   readonly hedges: HedgeBudgets;
   readonly shadows: Shadows;
+  readonly budgets: Budgets;
   readonly realtime: Realtime;
   /** Of clients; `limits` are the gateway's own. */
   readonly rateLimits: RateLimits;

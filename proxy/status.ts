@@ -31,6 +31,7 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     sharedState: services.rateLimits.sharedState(),
     limits: services.rateLimits.status(),
     commitments: services.strategies.commitments(),
+    budgets: services.budgets.report(0).usage,
     latencies: telemetry.latencies(),
     location: services.location || null,
     latencyEstimates: services.strategies.latencies.shown(performance.now()),

@@ -236,6 +236,7 @@ const client = object({
   "defaultRoute?": text,
   "residency?": zone,
   "location?": text,
+  "budget?": object({ usdPerMonth: text, "onExceeded?": oneOf("Warn") }),
   "statefulListing?": oneOf("Allow"),
   "limits?": object({
     "requestsPerMinute?": positive,

@@ -294,6 +294,8 @@ export interface Client {
   readonly residency?: Zone;
   /** Where it calls from, for strategy Latency. Absent: what else is known of the caller. */
   readonly location?: string;
+  /** Absent: no limit. */
+  readonly budget?: ClientBudget;
   /** Absent: lists of what is kept at providers are closed. */
   readonly statefulListing?: "Allow";
   /** Of all proxies together. Absent: none. */
@@ -306,6 +308,13 @@ export interface ClientLimits {
   readonly tokensPerMinute?: number;
   /** Requests and realtime sessions at the same time. */
   readonly maxConcurrent?: number;
+}
+
+export interface ClientBudget {
+  /** US dollars a calendar month (UTC); a decimal text. */
+  readonly usdPerMonth: string;
+  /** Absent: a spent budget ends the client's requests. */
+  readonly onExceeded?: "Warn";
 }
 
 export interface ClientKey {

@@ -1,4 +1,5 @@
 /** How are realtime's operations over HTTP served? The sockets are in `upgrade.ts`. */
+import { afford } from "../budgets/afford.ts";
 import type { RequestContext } from "../context.ts";
 import { GatewayError } from "../errors.ts";
 import { makeCall, steerCall } from "./calls.ts";
@@ -16,6 +17,7 @@ export async function callRealtime(context: RequestContext): Promise<void> {
   if (operation.body === "json" && type !== undefined && !JSON_TYPE.test(type)) {
     throw new GatewayError("unsupported_media_type", "Send one JSON object with 'content-type: application/json'.");
   }
+  await afford(context);
   const body = await readBody(context);
   if (Object.hasOwn(SHAPES, path)) await makeSecret(context, body);
   else if (operation.name === "realtime/calls") await makeCall(context, body);

@@ -77,12 +77,17 @@ export class RealtimeSession {
 
   /** Its caller may not use the gateway any more. */
   revoke(): void {
-    this.#close(NOT_ALLOWED, REVOKED);
+    this.refuse(REVOKED);
   }
 
   /** Closes whatever is in progress. */
   close(): void {
     this.#close(SERVICE_RESTART, DRAINING);
+  }
+
+  /** What goes on may go on no longer, for a reason that is the caller's to know. */
+  refuse(reason: string): void {
+    this.#close(NOT_ALLOWED, reason);
   }
 
   /** Breaks both connections. */

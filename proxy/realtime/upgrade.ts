@@ -10,6 +10,8 @@ import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
+import { afford } from "../budgets/afford.ts";
+import { watchSpending } from "../budgets/session.ts";
 import type { RequestContext } from "../context.ts";
 import { operationNamed } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
@@ -34,6 +36,9 @@ import { routeByCall, routeByKey, routeByModel, zonesFor } from "./routes.ts";
 import { RealtimeSession } from "./session.ts";
 import { Tally } from "./tally.ts";
 import { firstOf } from "./walk.ts";
+
+/** Of a close frame: at most 123 bytes. */
+const SPENT = "insufficient_quota: the budget of the AIClient is spent";
 
 /** Serves one request to upgrade. Never rejects. */
 export async function serveUpgrade(
@@ -63,6 +68,7 @@ export async function serveUpgrade(
     await locate(context);
     const callID = route(context, ask);
     await limit(context);
+    await afford(context);
     context.exchange.bodyAt = performance.now();
     const { stopping } = services.realtime;
     const provider = await open(context, ask, callID, AbortSignal.any([gone.signal, stopping]));
@@ -191,8 +197,14 @@ async function serveSession(
   realtime.sessions.add(session, entitlementOf(context, ask.key));
   if (realtime.stopping.aborted) session.close();
   telemetry.streamOpened();
+  const unwatch = watchSpending(
+    context,
+    () => tally.usage,
+    () => session.refuse(SPENT),
+  );
   const record = await session.ended;
   telemetry.streamClosed();
+  unwatch();
   exchange.usage = tally.usage;
   conclude(context, record);
 }

@@ -8,7 +8,7 @@ import { scalarOf } from "../body/splice.ts";
 import type { RequestContext } from "../context.ts";
 import type { Target } from "../snapshot.ts";
 import { textBytes } from "../usage/text-bytes.ts";
-import type { Guess } from "./learned.ts";
+import type { Guess, Learned } from "./learned.ts";
 
 /** A smaller body has no picture worth telling apart. */
 const SEARCHED_BYTES = 32 * 1024;
@@ -29,7 +29,7 @@ export function askedOf(context: RequestContext): Asked {
   return { operation: exchange.operation ?? "", bytes: bytesOf(context), choices, bound: boundOf(context) };
 }
 
-export function expectedAt(target: Target, { operation, bytes, choices, bound }: Asked): Expected {
+export function expectedAt(target: Pick<Target, "learned">, { operation, bytes, choices, bound }: Asked): Expected {
   const { input, cachedInput, output } = target.learned?.guess(bytes) ?? NOTHING;
   return { operation, input, cachedInput, output: Math.min(output, bound) * choices, choices };
 }
@@ -46,7 +46,14 @@ const NOTHING: Guess = { input: 0, cachedInput: 0, output: 0, inputSpread: 0, ou
 /** Off the request's path: its usage is known. */
 export function learn(context: RequestContext): void {
   const { target, exchange, choices } = context;
-  if (exchange.usage && target?.learned) target.learned.observe(bytesOf(context), choices, exchange.usage);
+  if (!exchange.usage || !target) return;
+  learnedAt(context, target)?.observe(bytesOf(context), choices, exchange.usage);
+}
+
+/** Where the strategy does not ask what requests use, a budget may. */
+export function learnedAt({ exchange, client, services }: RequestContext, target: Target): Learned | undefined {
+  if (target.learned || client?.budget === undefined) return target.learned;
+  return services.strategies.learnedOf(exchange.route ?? "", target.modelName);
 }
 
 /** Of text. A form is a file and little else. */

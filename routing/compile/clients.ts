@@ -2,7 +2,7 @@
  * Who may call, and with which keys?
  */
 import { isShared } from "../lookup.ts";
-import type { ClientKey, ClientLimits, ObjectKey } from "../table.ts";
+import type { ClientBudget, ClientKey, ClientLimits, ObjectKey } from "../table.ts";
 import { resolveSecret } from "./secret-refs.ts";
 import { toSharing } from "./sharing.ts";
 import type { ClientSpec, SecretKeyRef } from "./spec.ts";
@@ -81,6 +81,7 @@ function makeClient(world: World, draft: ClientDraft, spec: ClientSpec, keys: re
     ...(defaultRoute !== undefined && { defaultRoute }),
     ...(spec.residency !== undefined && { residency: spec.residency }),
     ...(spec.location !== undefined && { location: spec.location }),
+    ...(spec.budget !== undefined && { budget: budgetOf(spec.budget) }),
     ...(spec.statefulListing === "Allow" && { statefulListing: "Allow" as const }),
     ...(hasLimit(spec.limits) && { limits: spec.limits }),
   };
@@ -88,6 +89,10 @@ function makeClient(world: World, draft: ClientDraft, spec: ClientSpec, keys: re
 
 function hasLimit(limits: ClientSpec["limits"]): limits is ClientLimits {
   return limits !== undefined && Object.keys(limits).length > 0;
+}
+
+function budgetOf({ usdPerMonth, onExceeded }: NonNullable<ClientSpec["budget"]>): ClientBudget {
+  return { usdPerMonth, ...(onExceeded === "Warn" && { onExceeded }) };
 }
 
 function defaultRouteOf(world: World, draft: ClientDraft, spec: ClientSpec): string | undefined {

@@ -53,6 +53,8 @@ export class PlayedProxy {
       const answer = (status: number, body: object) => {
         response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
       };
+      // It keeps no usage.
+      if (request.url === "/status/usage") return answer(503, {});
       this.asked++;
       if (this.isSilent || request.url !== "/status/summary") return answer(503, {});
       void this.#isAllowed(request.headers.authorization)

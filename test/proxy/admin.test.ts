@@ -17,6 +17,7 @@ async function admin(options: Partial<AdminOptions> = {}): Promise<number> {
     status: () => ({ table: { hash: "h1" } }),
     summary: () => ({ table: { hash: "h1" }, draining: false }),
     metrics: async () => "# TYPE up gauge\nup 1\n",
+    usage: async () => ({ usage: [] }),
     adminToken: () => undefined,
     ...options,
   });
@@ -169,6 +170,7 @@ test("requests have a time limit", async () => {
     status: () => ({}),
     summary: () => ({}),
     metrics: async () => "",
+    usage: async () => ({ usage: [] }),
     adminToken: () => undefined,
   });
   servers.push(server);
@@ -189,4 +191,30 @@ test("requests have a time limit", async () => {
     socket.on("close", () => resolve(text));
   });
   assert.match(answer, /^HTTP\/1\.1 408 /);
+});
+
+test("what changes something asks for the token over loopback too, and for its shape", async () => {
+  const questions: unknown[] = [];
+  const port = await admin({
+    adminToken: () => new Redacted("secret-token"),
+    usage: async (question) => {
+      questions.push(question);
+      return { usage: [] };
+    },
+  });
+  const tell = async (body: string, headers: Record<string, string> = {}) => {
+    const url = `http://127.0.0.1:${port}/status/usage`;
+    const type = { "content-type": "application/json" };
+    return (await fetch(url, { method: "POST", body, headers: { ...type, ...headers } })).status;
+  };
+  const grants = [{ client: "ai/app", month: "2026-11", upTo: 1, isLast: false }];
+  const question = { instance: "one", sequence: 1, since: 0, grants };
+  const authorization = "Bearer secret-token";
+  assert.equal(await tell(JSON.stringify(question)), 401);
+  assert.equal(await tell(JSON.stringify({ ...question, more: 1 }), { authorization }), 400);
+  assert.equal(await tell("{", { authorization }), 400);
+  assert.equal(await tell(JSON.stringify({ ...question, instance: "x".repeat(5_000_000) }), { authorization }), 413);
+  assert.deepEqual(questions, []);
+  assert.equal(await tell(JSON.stringify(question), { authorization }), 200);
+  assert.deepEqual(questions, [question]);
 });
