@@ -68,7 +68,7 @@ test("requests a minute: at most so many within any minute, and told as OpenAI t
   const error = await errorOf(refused);
   assert.deepEqual([error.code, error.type, error.param], ["rate_limit_exceeded", "requests", null]);
   assert.match(error.message, /AIClient app on requests per min \(RPM\): Limit 3\. Please try again in 30\.5s/);
-  assert.equal(openai.seen.length, 3, "nothing that is refused leaves the gateway");
+  assert.equal(openai.calls.length, 3, "nothing that is refused leaves the gateway");
   now += 30_499;
   assert.deepEqual(await statuses(1), { 429: 1 }, "a moment before the first one is a minute old");
   now += 1;
@@ -160,7 +160,7 @@ test("what can never fit is not asked for twice: the official client gives up at
     },
   );
   assert.equal(asked, 1);
-  assert.equal(openai.seen.length, 0);
+  assert.equal(openai.calls.length, 0);
 });
 
 test("at the same time: places come back when answers end, fail, or nobody waits any more", async () => {

@@ -56,7 +56,7 @@ for (const kind of KINDS) {
 
 test("what the contract calls protecting is refused while it has no effect", () => {
   const protecting = PENDING_FIELDS.filter((field) => field.effect === "Protects").map((f) => `${f.kind} ${f.path}`);
-  assert.deepEqual(protecting.sort(), ["AIClient budget", "AIRoute contentPolicy"]);
+  assert.deepEqual(protecting.sort(), ["AIRoute contentPolicy"]);
 });
 
 test("a use is told with its concrete paths; a default, an empty block or null is no use", () => {
