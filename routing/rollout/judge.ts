@@ -46,8 +46,8 @@ export interface Window {
   readonly values?: ReadonlyMap<string, number>;
 }
 
-/** Standard errors. A rollout is looked at many times, and bad windows are counted: 0.5 % of chance a look. */
-const TO_FAIL = 2.58;
+/** Standard errors: 1 % of chance a look, and a rollout is looked at often; but several windows must fail. */
+const TO_FAIL = 2.33;
 /** 10 %: who waits longer knows it better. */
 const TO_PASS = 1.28;
 

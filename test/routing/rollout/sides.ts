@@ -10,10 +10,12 @@ export interface Faults {
   readonly schemaFailed?: number;
   /** Times as slow. */
   readonly slower?: number;
+  /** Times as far apart, in their logarithm. */
+  readonly wider?: number;
 }
 
 /** What a healthy provider shows too. */
-const USUAL = { errors: 0.003, truncated: 0.01, schemaFailed: 0.005, slower: 1 };
+const USUAL = { errors: 0.003, truncated: 0.01, schemaFailed: 0.005, slower: 1, wider: 1 };
 /** Every fourth request asks for tools or JSON; half of them are streams. */
 const ASKS_STRUCTURE = 0.25;
 const STREAMS = 0.5;
@@ -65,7 +67,7 @@ export class Side {
 
   #time({ median, deviation }: { readonly median: number; readonly deviation: number }): number {
     const normal = Math.sqrt(-2 * Math.log(1 - this.#random.next())) * Math.cos(2 * Math.PI * this.#random.next());
-    return median * Math.exp(deviation * normal) * this.#faults.slower;
+    return median * Math.exp(deviation * this.#faults.wider * normal) * this.#faults.slower;
   }
 }
 
