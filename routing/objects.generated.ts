@@ -395,12 +395,30 @@ export interface AIRouteSpec {
       readonly onInconclusive: "Abort" | "Continue" | "Pause";
       /** What is measured. All must hold. */
       readonly metrics: readonly {
-        /** What is measured on the candidate. */
-        readonly name: "CostPerRequest" | "ErrorPercent" | "P95FirstTokenMilliseconds" | "P95LatencyMilliseconds";
+        /** What is measured on the candidate: CostPerRequest (US dollars), ErrorPercent, P50LatencyMilliseconds, P95FirstTokenMilliseconds (of streams), P95LatencyMilliseconds, P99LatencyMilliseconds, RefusalPercent, SchemaFailurePercent (of answers that were to be JSON or tool calls), ShadowDisagreementPercent (of copies, noise taken off), TokensPerSecond (of streams, the median), TruncationPercent; or, with prometheus, a name of your own. */
+        readonly name: string;
         /** The highest value allowed, as a decimal string. */
         readonly max?: string;
+        /** The lowest value allowed, as a decimal string. */
+        readonly min?: string;
         /** How much higher than stable in the same window it may be. */
         readonly maxIncreasePercent?: number;
+        /** How much lower than stable in the same window it may be. */
+        readonly maxDecreasePercent?: number;
+        /** Asks a Prometheus server instead. The operator asks it at the end of each window. */
+        readonly prometheus?: {
+          /** Address of the server, before /api/v1/query. */
+          readonly url: string;
+          /** An instant query (PromQL) that gives one number. */
+          readonly query: string;
+          /** Where the bearer token stands, in the route's namespace. Left out, none is sent. */
+          readonly secretRef?: {
+            /** Name of the Secret. */
+            readonly name: string;
+            /** Its key. */
+            readonly key: string;
+          };
+        };
         /** Whether it is only told and never decides. Left out */
         readonly dryRun?: boolean;
       }[];

@@ -46,8 +46,8 @@ export interface Window {
   readonly values?: ReadonlyMap<string, number>;
 }
 
-/** Standard errors. A rollout is looked at many times, and bad windows are counted: 0.5 % of chance a look. */
-const TO_FAIL = 2.58;
+/** Standard errors: 1 % of chance a look, and a rollout is looked at often; but several windows must fail. */
+const TO_FAIL = 2.33;
 /** 10 %: who waits longer knows it better. */
 const TO_PASS = 1.28;
 
@@ -103,7 +103,7 @@ interface Seen {
 function seen(metric: MetricSpec, window: Window, minRequests: number): Seen {
   const what = measured(metric.name);
   const needsStable = metric.maxIncreasePercent !== undefined || metric.maxDecreasePercent !== undefined;
-  const short = what.ofRequests ? shortOf(window, needsStable, minRequests) : undefined;
+  const short = shortOf(what.counted(window), needsStable, minRequests);
   if (short !== undefined) return { verdict: "Inconclusive", isShort: true, isOver: false, why: short };
   const candidate = what.candidate(window, TO_FAIL);
   const stable = what.stable(window, TO_FAIL);
@@ -127,10 +127,14 @@ function seen(metric: MetricSpec, window: Window, minRequests: number): Seen {
   return { verdict, isShort: false, isOver: limits.some(({ isOver }) => isOver), ...values, why: decisive?.why ?? "" };
 }
 
-function shortOf({ candidate, stable }: Window, needsStable: boolean, minRequests: number): string | undefined {
-  if (candidate.requests < minRequests) return tooFew(candidate.requests, "the candidate", minRequests);
-  if (needsStable && stable.requests < minRequests) return tooFew(stable.requests, "stable", minRequests);
-  return undefined;
+function shortOf(
+  counted: ReturnType<Measured["counted"]>,
+  needsStable: boolean,
+  minRequests: number,
+): string | undefined {
+  if (!counted) return undefined;
+  if (counted.candidate < minRequests) return tooFew(counted.candidate, "the candidate", minRequests);
+  return needsStable && counted.stable < minRequests ? tooFew(counted.stable, "stable", minRequests) : undefined;
 }
 
 function tooFew(count: number, side: string, minRequests: number): string {

@@ -4,8 +4,8 @@ import type { Window } from "./judge.ts";
 import type { Measures } from "./measures.ts";
 
 export interface Measured {
-  /** It is measured on requests, so that `minRequests` counts for it. */
-  readonly ofRequests: boolean;
+  /** What `minRequests` is held against; undefined: nothing. */
+  counted(window: Window): { readonly candidate: number; readonly stable: number } | undefined;
   /** Undefined: there is nothing to measure it on. */
   candidate(window: Window, z: number): Estimate | undefined;
   stable(window: Window, z: number): Estimate | undefined;
@@ -107,7 +107,7 @@ export function measured(name: string): Measured {
 function onRequests({ of, unit, none, needless }: BuiltIn): Measured {
   return {
     ...unit,
-    ofRequests: true,
+    counted: ({ candidate, stable }) => ({ candidate: candidate.requests, stable: stable.requests }),
     candidate: ({ candidate }, z) => of(candidate, z),
     stable: ({ stable }, z) => of(stable, z),
     none,
@@ -118,7 +118,7 @@ function onRequests({ of, unit, none, needless }: BuiltIn): Measured {
 /** Pairs that differ, less the share that differs anyway. Its stable side is that share. */
 const DISAGREEMENT: Measured = {
   ...PERCENT,
-  ofRequests: false,
+  counted: ({ shadow }) => ({ candidate: shadow?.compared ?? 0, stable: shadow?.compared ?? 0 }),
   candidate({ shadow }, z) {
     if (!shadow || shadow.compared === 0) return undefined;
     const different = share(shadow.different, shadow.compared, z);
@@ -134,7 +134,7 @@ const DISAGREEMENT: Measured = {
 /** What a Prometheus server answered is taken as it is. */
 function asked(name: string): Measured {
   return {
-    ofRequests: false,
+    counted: () => undefined,
     candidate({ values }) {
       const value = values?.get(name);
       return value === undefined ? undefined : exactly(value);
