@@ -1,12 +1,12 @@
 /**
  * What happens to one request, from its first byte to its last?
  *
- *   request ─▶ admit ─▶ readPath ─▶ locate ─┬─▶ readBody ─▶ identify ─▶ match ─▶ find ─▶ withhold ─▶ plan ─▶ attempt ─▶ relay
+ *   request ─▶ admit ─▶ readPath ─▶ locate ─┬─▶ readBody ─▶ identify ─▶ match ─▶ find ─▶ withhold ─▶ plan ─▶ draw ─▶ attempt ─▶ relay
  *                                           │                                                  inference, resources
  *                                           ├─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ pipe      content of resources
  *                                           ├─▶ models                                         answered here
  *                                           └─▶ callRealtime    client secrets and calls (sockets: realtime/upgrade.ts)
- *   …and whatever happened: answerError where a stage threw, then record.
+ *   …and whatever happened: answerError where a stage threw, then record, and the copy of what was drawn.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { RequestContext } from "./context.ts";
@@ -16,6 +16,7 @@ import type { Exchange } from "./exchange.ts";
 import { callRealtime } from "./realtime/http.ts";
 import { newRequestID } from "./request-id.ts";
 import type { Services } from "./services.ts";
+import { draw, follow } from "./shadow/sample.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { admit } from "./stages/admit.ts";
 import { answerError } from "./stages/answer-error.ts";
@@ -40,7 +41,7 @@ type Stage = (context: RequestContext) => Promise<void> | void;
 
 const FIRST: readonly ((context: RequestContext) => void)[] = [admit, readPath];
 
-const TRANSLATED: readonly Stage[] = [locate, readBody, identify, match, find, withhold, plan, attempt, relay];
+const TRANSLATED: readonly Stage[] = [locate, readBody, identify, match, find, withhold, plan, draw, attempt, relay];
 
 const THEN: Readonly<Record<Handling, readonly Stage[]>> = {
   inference: TRANSLATED,
@@ -185,4 +186,5 @@ function record(context: RequestContext): void {
   learn(context);
   if (exchange.hedge) noteTwicePaid(exchange);
   services.telemetry.record(exchange);
+  if (context.sample) follow(context, context.sample, services.shadows);
 }

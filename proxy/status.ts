@@ -26,6 +26,7 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     tokens: upstreams.authorizations.status(),
     routes: snapshot?.table.routes.map(describeRoute) ?? [],
     clients: snapshot?.table.clients.length ?? 0,
+    shadows: services.shadows.status(),
     commitments: services.strategies.commitments(),
     latencies: telemetry.latencies(),
     transitions: telemetry.transitions(),
@@ -61,6 +62,7 @@ export function summaryOf(
       message: health.detail,
     })),
     faults: faults.last(),
+    shadows: services.shadows.days().map(({ liveMilliseconds, copyMilliseconds, liveCost, copyCost, ...day }) => day),
     circuits: circuitChanges(services.telemetry.transitions()),
   };
 }

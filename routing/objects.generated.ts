@@ -561,6 +561,31 @@ export interface AIRouteStatus {
     readonly noiseDifferent?: number;
     /** Tokens that the copies used. */
     readonly tokens?: number;
+    /** The backend that got the copies. */
+    readonly backend?: string;
+    /** Whether the copies differ from what callers got more often than the live backend differs from itself, by more than 5 %; with bounds at 95 %, so that few comparisons are Inconclusive. */
+    readonly verdict?: "Alike" | "Different" | "Inconclusive";
+    /** The verdict in a sentence. */
+    readonly message?: string;
+    /** What each process of a proxy said last. The sums above are made of it, also after a restart of the operator. */
+    readonly counted?: readonly {
+      /** Its name. */
+      readonly instance: string;
+      /** Its part of copied. */
+      readonly copied?: number;
+      /** Its part of dropped. */
+      readonly dropped?: number;
+      /** Its part of compared. */
+      readonly compared?: number;
+      /** Its part of different. */
+      readonly different?: number;
+      /** Its part of noiseCompared. */
+      readonly noiseCompared?: number;
+      /** Its part of noiseDifferent. */
+      readonly noiseDifferent?: number;
+      /** Its part of tokens. */
+      readonly tokens?: number;
+    }[];
   };
   /** Accepted, ResolvedRefs, Programmed (every serving proxy runs this generation), Progressing and Promoted of a rollout, PolicyEnforced of a contentPolicy, Pinned when held by a rollback, and Ready. */
   readonly conditions?: readonly {

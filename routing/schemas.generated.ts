@@ -2130,6 +2130,70 @@ export const SCHEMA_TEXTS = {
       "tokens": {
        "type": "integer",
        "minimum": 0
+      },
+      "backend": {
+       "type": "string",
+       "maxLength": 63
+      },
+      "verdict": {
+       "type": "string",
+       "enum": [
+        "Alike",
+        "Different",
+        "Inconclusive"
+       ]
+      },
+      "message": {
+       "type": "string",
+       "maxLength": 1024
+      },
+      "counted": {
+       "type": "array",
+       "maxItems": 128,
+       "x-kubernetes-list-type": "map",
+       "x-kubernetes-list-map-keys": [
+        "instance"
+       ],
+       "items": {
+        "type": "object",
+        "required": [
+         "instance"
+        ],
+        "properties": {
+         "instance": {
+          "type": "string",
+          "maxLength": 64
+         },
+         "copied": {
+          "type": "integer",
+          "minimum": 0
+         },
+         "dropped": {
+          "type": "integer",
+          "minimum": 0
+         },
+         "compared": {
+          "type": "integer",
+          "minimum": 0
+         },
+         "different": {
+          "type": "integer",
+          "minimum": 0
+         },
+         "noiseCompared": {
+          "type": "integer",
+          "minimum": 0
+         },
+         "noiseDifferent": {
+          "type": "integer",
+          "minimum": 0
+         },
+         "tokens": {
+          "type": "integer",
+          "minimum": 0
+         }
+        }
+       }
       }
      }
     },
