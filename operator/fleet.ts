@@ -22,6 +22,10 @@ export interface Pod extends KubeObject {
 
 const text = z.string().max(4096);
 const count = z.number().int().nonnegative();
+/** Sparse: by the number of the bucket. */
+const histogram = z
+  .record(z.string().regex(/^\d{1,3}$/), count)
+  .refine((buckets) => Object.keys(buckets).length <= 1_000, "too many buckets");
 const reportSchema = z.object({
   /** Another one after each start of the proxy. */
   instance: text.default(""),
@@ -61,6 +65,32 @@ const reportSchema = z.object({
       }),
     )
     .max(1_000)
+    .default([]),
+  /** Of the sides of rollouts; the numbers only grow while `instance` stays the same. */
+  measures: z
+    .array(
+      z.object({
+        route: text,
+        backend: text,
+        arm: z.enum(["live", "shadow"]),
+        requests: count,
+        errors: count,
+        rateLimited: count,
+        refusals: count,
+        truncated: count,
+        schemaChecked: count,
+        schemaFailed: count,
+        priced: count,
+        nanoUsd: z.number().nonnegative(),
+        nanoUsdSquared: z.number().nonnegative(),
+        outputTokens: count,
+        generationMilliseconds: z.number().nonnegative(),
+        latency: histogram,
+        firstToken: histogram,
+        speed: histogram,
+      }),
+    )
+    .max(10_000)
     .default([]),
   /** Today's and yesterday's; the numbers only grow while `instance` stays the same. */
   shadows: z
@@ -124,6 +154,7 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #members = new Map<string, Member>();
   #wanted: string | undefined;
+  #isWatched = false;
   #stopped = false;
 
   constructor(options: FleetOptions) {
@@ -175,6 +206,14 @@ export class Fleet {
     }
   }
 
+  /** Whether what they measure is waited for. */
+  watch(isWatched: boolean): void {
+    if (isWatched === this.#isWatched) return;
+    this.#isWatched = isWatched;
+    if (!isWatched) return;
+    for (const member of this.#members.values()) this.#askIn(member, FIRST_INTERVAL);
+  }
+
   stop(): void {
     this.#stopped = true;
     for (const { timer } of this.#members.values()) clearTimeout(timer);
@@ -192,12 +231,13 @@ export class Fleet {
     const now = performance.now();
     if (report !== undefined) member.answeredAt = now;
     if (report !== undefined || now - member.answeredAt > PATIENCE) {
-      const isNews = JSON.stringify(report) !== JSON.stringify(member.state.report);
+      const isNews = newsIn(report) !== newsIn(member.state.report);
       member.state = { ...member.state, report };
       if (isNews) this.#options.onChange();
     }
     const isSettled = report?.table?.hash === this.#wanted;
-    this.#askIn(member, isSettled ? QUIET_INTERVAL : member.interval);
+    const settled = this.#isWatched ? SPREADING_INTERVAL : QUIET_INTERVAL;
+    this.#askIn(member, isSettled ? settled : member.interval);
     member.interval = isSettled ? FIRST_INTERVAL : Math.min(member.interval * 2, SPREADING_INTERVAL);
   }
 
@@ -212,6 +252,11 @@ export class Fleet {
     const body = await boundedText(response);
     return response.ok ? reportSchema.parse(JSON.parse(body)) : undefined;
   }
+}
+
+/** What is measured changes with every request, and is looked at when a window ends. */
+function newsIn(report: Report | undefined): string {
+  return JSON.stringify({ ...report, measures: undefined });
 }
 
 async function boundedText(response: Response): Promise<string> {
