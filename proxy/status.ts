@@ -26,6 +26,7 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     tokens: upstreams.authorizations.status(),
     routes: snapshot?.table.routes.map(describeRoute) ?? [],
     clients: snapshot?.table.clients.length ?? 0,
+    measures: services.measures.rows(),
     commitments: services.strategies.commitments(),
     latencies: telemetry.latencies(),
     transitions: telemetry.transitions(),
@@ -61,6 +62,7 @@ export function summaryOf(
       message: health.detail,
     })),
     faults: faults.last(),
+    measures: services.measures.rows(),
     circuits: circuitChanges(services.telemetry.transitions()),
   };
 }
