@@ -5,6 +5,7 @@
  */
 import type { Condition, Verdict } from "../routing/verdict.ts";
 import type { ProxyState } from "./fleet.ts";
+import type { ShadowStatus } from "./shadows.ts";
 import type { Tables } from "./tables.ts";
 
 export interface DesiredStatus {
@@ -19,6 +20,8 @@ export interface DesiredStatus {
 export interface FleetView {
   readonly proxies: readonly ProxyState[];
   readonly tables: Tables;
+  /** By route. */
+  readonly shadows: ReadonlyMap<string, ShadowStatus>;
 }
 
 /** What was said before of the same verdict, and of what the proxies said then. */
@@ -35,12 +38,17 @@ export function desiredStatus(verdict: Verdict, fleet: FleetView): DesiredStatus
 }
 
 /** All of what proxies say that this object's status is made of. */
-function basisOf({ kind, namespace, name }: Verdict, { proxies, tables }: FleetView): string {
+function basisOf({ kind, namespace, name }: Verdict, { proxies, tables, shadows }: FleetView): string {
   const key = `${namespace}/${name}`;
   if (kind === "AIClient") return "";
   if (kind === "AIProvider") {
     return JSON.stringify(proxies.map(({ report }) => report?.providers.find(({ provider }) => provider === key) ?? 0));
   }
+  const shadow = shadows.get(key);
+  return `${shadow === undefined ? "" : JSON.stringify(shadow)}\n${programsOf(key, proxies, tables)}`;
+}
+
+function programsOf(key: string, proxies: readonly ProxyState[], tables: Tables): string {
   return proxies
     .map(({ pod, report }) => {
       const generation = tables.get(report?.table?.hash ?? "")?.generations.get(key);
@@ -60,9 +68,14 @@ function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
   return {
     observedGeneration: generation,
     conditions: [...conditions, ready(conditions)],
-    fields: { ...columns, ...extra?.fields },
+    fields: { ...columns, ...extra?.fields, ...(verdict.kind === "AIRoute" && { shadow: shadowOf(verdict, fleet) }) },
     isPassing: extra?.isPassing ?? false,
   };
+}
+
+/** Undefined takes out what stood there. */
+function shadowOf({ namespace, name }: Verdict, { shadows }: FleetView): ShadowStatus | undefined {
+  return shadows.get(`${namespace}/${name}`);
 }
 
 /** What must hold of each condition for the whole to be ready. Healthy may be unknown: not everybody has checks. */

@@ -21,6 +21,7 @@ export interface Pod extends KubeObject {
 }
 
 const text = z.string().max(4096);
+const count = z.number().int().nonnegative();
 const reportSchema = z.object({
   /** Another one after each start of the proxy. */
   instance: text.default(""),
@@ -60,6 +61,24 @@ const reportSchema = z.object({
       }),
     )
     .max(1_000)
+    .default([]),
+  /** Today's and yesterday's; the numbers only grow while `instance` stays the same. */
+  shadows: z
+    .array(
+      z.object({
+        route: text,
+        backend: text,
+        date: z.string().max(10),
+        copied: count,
+        dropped: count,
+        compared: count,
+        different: count,
+        noiseCompared: count,
+        noiseDifferent: count,
+        tokens: count,
+      }),
+    )
+    .max(20_000)
     .default([]),
 });
 

@@ -17,6 +17,7 @@ import type { Fleet } from "./fleet.ts";
 import { newIdentity, ROTATE_ID_KEY, withRotation } from "./identity.ts";
 import type { SecretObject } from "./named-secrets.ts";
 import type { InUse, Publication, Publisher } from "./publish.ts";
+import type { ShadowSums } from "./shadows.ts";
 import type { Described, StatusWriter } from "./status-writer.ts";
 import type { Tables } from "./tables.ts";
 import type { World } from "./world.ts";
@@ -26,6 +27,7 @@ export interface LoopParts {
   readonly publisher: Publisher;
   readonly statuses: StatusWriter;
   readonly fleet: Fleet;
+  readonly shadows: ShadowSums;
   readonly tables: Tables;
   /** Serve objects whose protecting fields have no effect yet. */
   readonly dev: boolean;
@@ -62,6 +64,7 @@ export class Loop {
 
   /** Another operator wrote meanwhile: what it published counts. */
   forget(): void {
+    this.#parts.shadows.forget();
     this.#identity = undefined;
     this.#lastTable = undefined;
     this.#compiled = undefined;
@@ -84,7 +87,8 @@ export class Loop {
     fleet.expect(made.published.hash);
 
     const byKey = new Map(objects.map((object) => [`${object.kind} ${keyOf(object)}`, object]));
-    const view = { proxies: fleet.proxies(), tables };
+    const proxies = fleet.proxies();
+    const view = { proxies, tables, shadows: this.#parts.shadows.look(objects, proxies, performance.now()) };
     statuses.want(
       verdicts.flatMap((verdict) => {
         const object: Described | undefined = byKey.get(`${verdict.kind} ${verdict.namespace}/${verdict.name}`);

@@ -20,6 +20,7 @@ import { Loop } from "./loop.ts";
 import { OperatorMetrics } from "./metrics.ts";
 import { Publisher } from "./publish.ts";
 import { leaseName, ownLabels, type Release } from "./release.ts";
+import { ShadowSums } from "./shadows.ts";
 import { StatusWriter } from "./status-writer.ts";
 import { Tables } from "./tables.ts";
 import { World } from "./world.ts";
@@ -50,6 +51,7 @@ export class Operator {
   readonly #world: World;
   readonly #fleet: Fleet;
   readonly #statuses: StatusWriter;
+  readonly #shadows = new ShadowSums(() => this.#dirty.markLater());
   readonly #events: Events;
   readonly #faults = new ConfigurationFaults();
   readonly #circuits = new CircuitChanges();
@@ -111,6 +113,7 @@ export class Operator {
       publisher,
       statuses: this.#statuses,
       fleet: this.#fleet,
+      shadows: this.#shadows,
       tables,
       dev: options.dev,
       companion: () => this.#world.companion.get(`${release.namespace}/${companionName(release.name)}`),
@@ -152,6 +155,7 @@ export class Operator {
     await this.#dirty.stop();
     this.#statuses.stop();
     this.#fleet.stop();
+    this.#shadows.stop();
     await this.#leadership.release();
     await Promise.all([this.#events.stop(), this.#world.stop()]);
     this.#admin.close();

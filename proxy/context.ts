@@ -4,11 +4,13 @@ import type { Caller } from "../routing/filters.ts";
 import type { Client } from "../routing/table.ts";
 import type { Form } from "./body/form.ts";
 import type { BodyReceiver, Received } from "./body/receive.ts";
+import type { FieldEdit } from "./body/splice.ts";
 import type { BatchLine } from "./dialects/batch.ts";
 import type { Operation } from "./dialects/operations.ts";
 import type { Exchange } from "./exchange.ts";
 import type { EphemeralKey } from "./realtime/ephemeral.ts";
 import type { Services } from "./services.ts";
+import type { Sample } from "./shadow/sample.ts";
 import type { Plan, Snapshot, Target } from "./snapshot.ts";
 import type { Walk } from "./stages/attempt.ts";
 import type { UpstreamCall } from "./stages/call.ts";
@@ -61,6 +63,12 @@ export interface RequestContext {
   plannedAt?: number | undefined;
   /** What the first choice is expected to take of its commitment. */
   setAside?: SetAside | undefined;
+
+  // draw
+  /** Set where the request shall be copied. */
+  sample?: Sample | undefined;
+  /** Of a copy: what is changed of its body beside what its provider cannot take. */
+  fieldEdits?: readonly FieldEdit[];
 
   // attempt
   walk: Walk | undefined;

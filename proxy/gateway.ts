@@ -30,6 +30,7 @@ import type { RealtimeLimits } from "./realtime/limits.ts";
 import { Realtime } from "./realtime/realtime.ts";
 import type { Services } from "./services.ts";
 import type { GatewaySettings } from "./settings.ts";
+import { Shadows } from "./shadow/shadows.ts";
 import { inSlices } from "./sliced.ts";
 import { type Secrets, Snapshot } from "./snapshot.ts";
 import { statusOf, summaryOf } from "./status.ts";
@@ -139,11 +140,12 @@ export class Gateway {
 
   /** The swap itself: one assignment, and what is kept of providers goes over to the new table. */
   enforce({ hash, index }: Prepared, companions: Companions): void {
-    const { upstreams, telemetry, strategies, measures } = this.#parts;
+    const { upstreams, telemetry, strategies, measures, shadows } = this.#parts;
     const { credentials, pepper, idKeys, ...times } = companions;
     this.#parts.snapshot = new Snapshot(index, hash, { credentials, pepper, idKeys }, upstreams, strategies);
     strategies.sweep(index.table);
     measures.sweep(index.table);
+    shadows.sweep(index.table);
     upstreams.adopt(Object.values(index.table.providers), credentials);
     telemetry.onReload({ ok: true, hash, modelNames: index.modelNames, ...times });
   }
@@ -181,6 +183,7 @@ export class Gateway {
     parts.load.stop();
     await Promise.all([drain(this.#listener, options), parts.realtime.drain(options.drainMs)]);
     parts.realtime.close();
+    parts.shadows.close();
     await parts.upstreams.close({ now: true });
     await parts.usage.close();
     parts.callers.close();
@@ -200,6 +203,7 @@ interface Parts {
   readonly realtime: Realtime;
   readonly strategies: Strategies;
   readonly measures: Measuring;
+  readonly shadows: Shadows;
   readonly load: Load;
   readonly callers: { readonly callers: Callers | undefined; close(): void };
   snapshot: Snapshot | undefined;
@@ -274,6 +278,16 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     else telemetry.log.info({ in_flight: inFlight, limit }, "no longer overloaded");
   });
   load.start();
+  const clock = options.clock ?? wallClock;
+  const strategies = new Strategies({ clock });
+  const measures = new Measuring();
+  const shadows = new Shadows({
+    telemetry,
+    measures,
+    clock,
+    proxies: () => strategies.proxies,
+    isBusy: () => load.pressure !== undefined,
+  });
   return {
     reader: new TableReader(),
     upstreams,
@@ -286,8 +300,9 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       env: options.env,
       limits: options.realtime,
     }),
-    strategies: new Strategies({ clock: options.clock ?? wallClock }),
-    measures: new Measuring(),
+    strategies,
+    measures,
+    shadows,
     load,
     callers,
     snapshot: undefined,
@@ -313,6 +328,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     finder: new Finder(),
     strategies: parts.strategies,
     measures: parts.measures,
+    shadows: parts.shadows,
     realtime: parts.realtime,
     callers: parts.callers.callers,
     allowAnonymous: options.allowAnonymous,

@@ -1,12 +1,12 @@
 /**
  * What happens to one request, from its first byte to its last?
  *
- *   request ─▶ admit ─▶ readPath ─▶ locate ─┬─▶ readBody ─▶ identify ─▶ match ─▶ find ─▶ withhold ─▶ plan ─▶ attempt ─▶ relay
+ *   request ─▶ admit ─▶ readPath ─▶ locate ─┬─▶ readBody ─▶ identify ─▶ match ─▶ find ─▶ withhold ─▶ plan ─▶ draw ─▶ attempt ─▶ relay
  *                                           │                                                  inference, resources
  *                                           ├─▶ identify ─▶ match ─▶ find ─▶ plan ─▶ pipe      content of resources
  *                                           ├─▶ models                                         answered here
  *                                           └─▶ callRealtime    client secrets and calls (sockets: realtime/upgrade.ts)
- *   …and whatever happened: answerError where a stage threw, then record.
+ *   …and whatever happened: answerError where a stage threw, then record, and the copy of what was drawn.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { RequestContext } from "./context.ts";
@@ -17,6 +17,7 @@ import { measure } from "./measures/measure.ts";
 import { callRealtime } from "./realtime/http.ts";
 import { newRequestID } from "./request-id.ts";
 import type { Services } from "./services.ts";
+import { draw, follow } from "./shadow/sample.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { admit } from "./stages/admit.ts";
 import { answerError } from "./stages/answer-error.ts";
@@ -41,7 +42,7 @@ type Stage = (context: RequestContext) => Promise<void> | void;
 
 const FIRST: readonly ((context: RequestContext) => void)[] = [admit, readPath];
 
-const TRANSLATED: readonly Stage[] = [locate, readBody, identify, match, find, withhold, plan, attempt, relay];
+const TRANSLATED: readonly Stage[] = [locate, readBody, identify, match, find, withhold, plan, draw, attempt, relay];
 
 const THEN: Readonly<Record<Handling, readonly Stage[]>> = {
   inference: TRANSLATED,
@@ -188,4 +189,5 @@ function record(context: RequestContext): void {
   services.telemetry.record(exchange);
   const route = context.plan?.route;
   if (route?.rollout) measure(context, route, route.rollout);
+  if (context.sample) follow(context, context.sample, services.shadows);
 }

@@ -7,6 +7,7 @@ import type { Measuring } from "./measures/measuring.ts";
 import type { Passthrough } from "./passthrough.ts";
 import type { Realtime } from "./realtime/realtime.ts";
 import type { GatewaySettings } from "./settings.ts";
+import type { Shadows } from "./shadow/shadows.ts";
 import type { Target } from "./snapshot.ts";
 import type { Failure } from "./stages/call.ts";
 import type { Strategies } from "./strategy/strategies.ts";
@@ -26,6 +27,7 @@ export interface Services {
   readonly finder: Finder;
   readonly strategies: Strategies;
   readonly measures: Measuring;
+  readonly shadows: Shadows;
   readonly realtime: Realtime;
   /** Undefined: the settings say nothing of callers. */
   readonly callers: Callers | undefined;

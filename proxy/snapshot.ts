@@ -19,6 +19,7 @@ import { type FieldRules, fieldRulesFor } from "./dialects/fields.ts";
 import type { Operation } from "./dialects/operations.ts";
 import { Affinity, homeOf } from "./ids/affinity.ts";
 import { keyFrom, type Signer, signerOf } from "./realtime/sealing.ts";
+import { SHADOW_FIELDS } from "./shadow/eligible.ts";
 import type { Learned } from "./strategy/learned.ts";
 import type { Ledger } from "./strategy/ledger.ts";
 import type { Strategies } from "./strategy/strategies.ts";
@@ -129,8 +130,13 @@ export class Snapshot {
 
   /** What is read of a body: what every request needs and what some route's sticky rule reads. */
   bodyFields(always: readonly string[]): ReadonlySet<string> {
-    this.#bodyFields ??= new Set([...always, ...this.index.stickyFields]);
+    this.#bodyFields ??= new Set([...always, ...this.index.stickyFields, ...this.#shadowFields()]);
     return this.#bodyFields;
+  }
+
+  /** Only where some route copies something: nobody else's bodies are read for it. */
+  #shadowFields(): readonly string[] {
+    return this.table.routes.some(({ shadow }) => shadow !== undefined) ? SHADOW_FIELDS : [];
   }
 
   /** The client that a key belongs to. Keys in the table are HMACs; a key that was right is remembered. */

@@ -27,6 +27,7 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     routes: snapshot?.table.routes.map(describeRoute) ?? [],
     clients: snapshot?.table.clients.length ?? 0,
     measures: services.measures.rows(),
+    shadows: services.shadows.status(),
     commitments: services.strategies.commitments(),
     latencies: telemetry.latencies(),
     transitions: telemetry.transitions(),
@@ -63,6 +64,7 @@ export function summaryOf(
     })),
     faults: faults.last(),
     measures: services.measures.rows(),
+    shadows: services.shadows.days().map(({ liveMilliseconds, copyMilliseconds, liveCost, copyCost, ...day }) => day),
     circuits: circuitChanges(services.telemetry.transitions()),
   };
 }

@@ -23,8 +23,6 @@ export const PENDING_FIELDS: readonly PendingField[] = [
   { kind: "AIClient", path: "limits", effect: "Protects", instead: "no limit is enforced" },
   { kind: "AIClient", path: "budget", effect: "Protects", instead: "no budget is enforced" },
 
-  { kind: "AIRoute", path: "shadow", effect: "Tunes", instead: "no copies are sent" },
-  { kind: "AIRoute", path: "rollout", effect: "Tunes", instead: "it stays at stable 100 %, candidate 0 %" },
   { kind: "AIRoute", path: "strategy", effect: "Tunes", values: ["Latency"], instead: "it works as Weighted" },
   { kind: "AIRoute", path: "latency", effect: "Tunes", instead: "latency does not order the backends" },
   { kind: "AIClient", path: "location", effect: "Tunes", instead: "latency does not order the backends" },

@@ -344,6 +344,8 @@ export interface AIRouteSpec {
     readonly maxInFlight: number;
     /** Tokens that copies may use a day (UTC). Unset means no limit. */
     readonly dailyTokenBudget?: number;
+    /** Whether requests that offer tools are copied too. What a copy's answer asks for is never called, but a provider's own tools may act. Default: `Deny`. */
+    readonly tools: "Allow" | "Deny";
   };
   /** Moves traffic from stable to candidate step by step, judged by what the proxies measure. Weights of backends are ignored beside it. */
   readonly rollout?: {
@@ -370,7 +372,7 @@ export interface AIRouteSpec {
         readonly duration?: string;
       };
     }[];
-    /** Bounds of the copies that setShadow makes. Default: `{"noisePercent":0,"maxInFlight":32}`. */
+    /** Bounds of the copies that setShadow makes. Default: `{"noisePercent":0,"maxInFlight":32,"tools":"Deny"}`. */
     readonly shadow: {
       /** Share of the copies for which the live backend is asked again too, to learn what differs anyway. Default: `0`. */
       readonly noisePercent: number;
@@ -378,6 +380,8 @@ export interface AIRouteSpec {
       readonly maxInFlight: number;
       /** Tokens that copies may use a day (UTC). Unset means no limit. */
       readonly dailyTokenBudget?: number;
+      /** Whether requests that offer tools are copied too. What a copy's answer asks for is never called, but a provider's own tools may act. Default: `Deny`. */
+      readonly tools: "Allow" | "Deny";
     };
     /** How the candidate is judged in every step in which it has traffic. Without it nothing is judged. */
     readonly analysis?: {
@@ -557,6 +561,31 @@ export interface AIRouteStatus {
     readonly noiseDifferent?: number;
     /** Tokens that the copies used. */
     readonly tokens?: number;
+    /** The backend that got the copies. */
+    readonly backend?: string;
+    /** Whether the copies differ from what callers got more often than the live backend differs from itself, by more than 5 %; with bounds at 95 %, so that few comparisons are Inconclusive. */
+    readonly verdict?: "Alike" | "Different" | "Inconclusive";
+    /** The verdict in a sentence. */
+    readonly message?: string;
+    /** What each process of a proxy said last. The sums above are made of it, also after a restart of the operator. */
+    readonly counted?: readonly {
+      /** Its name. */
+      readonly instance: string;
+      /** Its part of copied. */
+      readonly copied?: number;
+      /** Its part of dropped. */
+      readonly dropped?: number;
+      /** Its part of compared. */
+      readonly compared?: number;
+      /** Its part of different. */
+      readonly different?: number;
+      /** Its part of noiseCompared. */
+      readonly noiseCompared?: number;
+      /** Its part of noiseDifferent. */
+      readonly noiseDifferent?: number;
+      /** Its part of tokens. */
+      readonly tokens?: number;
+    }[];
   };
   /** Accepted, ResolvedRefs, Programmed (every serving proxy runs this generation), Progressing and Promoted of a rollout, PolicyEnforced of a contentPolicy, Pinned when held by a rollback, and Ready. */
   readonly conditions?: readonly {

@@ -1405,6 +1405,14 @@ export const SCHEMA_TEXTS = {
        "type": "integer",
        "minimum": 0,
        "maximum": 1000000000000000
+      },
+      "tools": {
+       "type": "string",
+       "enum": [
+        "Allow",
+        "Deny"
+       ],
+       "default": "Deny"
       }
      }
     },
@@ -1511,7 +1519,8 @@ export const SCHEMA_TEXTS = {
        "type": "object",
        "default": {
         "noisePercent": 0,
-        "maxInFlight": 32
+        "maxInFlight": 32,
+        "tools": "Deny"
        },
        "properties": {
         "noisePercent": {
@@ -1530,6 +1539,14 @@ export const SCHEMA_TEXTS = {
          "type": "integer",
          "minimum": 0,
          "maximum": 1000000000000000
+        },
+        "tools": {
+         "type": "string",
+         "enum": [
+          "Allow",
+          "Deny"
+         ],
+         "default": "Deny"
         }
        }
       },
@@ -2113,6 +2130,70 @@ export const SCHEMA_TEXTS = {
       "tokens": {
        "type": "integer",
        "minimum": 0
+      },
+      "backend": {
+       "type": "string",
+       "maxLength": 63
+      },
+      "verdict": {
+       "type": "string",
+       "enum": [
+        "Alike",
+        "Different",
+        "Inconclusive"
+       ]
+      },
+      "message": {
+       "type": "string",
+       "maxLength": 1024
+      },
+      "counted": {
+       "type": "array",
+       "maxItems": 128,
+       "x-kubernetes-list-type": "map",
+       "x-kubernetes-list-map-keys": [
+        "instance"
+       ],
+       "items": {
+        "type": "object",
+        "required": [
+         "instance"
+        ],
+        "properties": {
+         "instance": {
+          "type": "string",
+          "maxLength": 64
+         },
+         "copied": {
+          "type": "integer",
+          "minimum": 0
+         },
+         "dropped": {
+          "type": "integer",
+          "minimum": 0
+         },
+         "compared": {
+          "type": "integer",
+          "minimum": 0
+         },
+         "different": {
+          "type": "integer",
+          "minimum": 0
+         },
+         "noiseCompared": {
+          "type": "integer",
+          "minimum": 0
+         },
+         "noiseDifferent": {
+          "type": "integer",
+          "minimum": 0
+         },
+         "tokens": {
+          "type": "integer",
+          "minimum": 0
+         }
+        }
+       }
       }
      }
     },

@@ -216,6 +216,15 @@ const route = object({
     ),
     unknownResidency: oneOf("Allow", "Deny"),
   }),
+  "shadow?": object({
+    backend: text,
+    percent: integer,
+    "noisePercent?": integer,
+    maxInFlight: integer,
+    "dailyTokenBudget?": integer,
+    "tools?": oneOf("Allow"),
+  }),
+  "rollout?": object({ stable: text, candidate: text }),
 });
 
 const client = object({

@@ -201,6 +201,32 @@ export interface Route {
   readonly foreignIDs?: "Probe";
   /** Absent: a known residency means its own zone only, and callers of unknown residency are served. */
   readonly compliance?: Compliance;
+  /** Absent: nothing is copied. */
+  readonly shadow?: Shadow;
+  /** Absent: there is none. How far it has come is folded into the weights and the shadow. */
+  readonly rollout?: Rollout;
+}
+
+/** Names of two of the route's backends, which are measured to be compared. */
+export interface Rollout {
+  readonly stable: string;
+  readonly candidate: string;
+}
+
+/** Some requests are sent to another backend as well, after their caller was answered. */
+export interface Shadow {
+  /** Name of one of the route's backends. */
+  readonly backend: string;
+  /** 1–100. */
+  readonly percent: number;
+  /** Of the copies, 1–100: the backend that answered is asked again too. Absent: never. */
+  readonly noisePercent?: number;
+  /** Copies in flight at once, per proxy. */
+  readonly maxInFlight: number;
+  /** Of all proxies together, a UTC day. Absent: no limit. */
+  readonly dailyTokenBudget?: number;
+  /** Absent: requests that offer tools are not copied. */
+  readonly tools?: "Allow";
 }
 
 export interface Compliance {

@@ -7,6 +7,7 @@
 import type { Route } from "../../routing/table.ts";
 import type { RequestContext } from "../context.ts";
 import type { AttemptRecord } from "../exchange.ts";
+import type { UpstreamCall } from "../stages/call.ts";
 import type { Attempted } from "./measuring.ts";
 import { askedIn, type Structure, structureOf, structureOfStream } from "./structure.ts";
 
@@ -45,12 +46,18 @@ function answered(context: RequestContext, record: AttemptRecord): Attempted {
     firstToken: isItsOwn ? firstTokenAt - record.startedAt : undefined,
     outputTokens: usage?.output,
     cost: unpriced ? undefined : cost,
-    structure: structure(context),
+    structure: context.call && structureIn(context, context.call, context.call.held),
   };
 }
 
-function structure({ call, exchange, body, choices }: RequestContext): Structure | undefined {
-  if (!call || !STRUCTURED.has(exchange.operation ?? "")) return undefined;
+/** `plain`: the answer where it is no stream; undefined in it: it was too large to be kept. */
+export function structureIn(
+  { exchange, body, choices }: RequestContext,
+  call: UpstreamCall,
+  plain: readonly (Buffer | undefined)[],
+): Structure | undefined {
+  if (!STRUCTURED.has(exchange.operation ?? "")) return undefined;
   if (call.mode === "events") return structureOfStream(call.events, askedIn(body), choices);
-  return call.complete ? structureOf(call.held, askedIn(body)) : undefined;
+  const chunks = plain.filter((chunk) => chunk !== undefined);
+  return call.complete && chunks.length > 0 ? structureOf(chunks, askedIn(body)) : undefined;
 }

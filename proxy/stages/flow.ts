@@ -62,6 +62,7 @@ class Flow implements Sink {
 
   /** False: the caller has not taken it yet. */
   #pass(bytes: Buffer): boolean {
+    this.#context.sample?.kept.add(bytes);
     const isTaken = this.#context.response.write(bytes);
     if (!isTaken) awaitReader(this.#context);
     return isTaken;

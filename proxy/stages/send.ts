@@ -80,9 +80,9 @@ function payloadOf(
     edits.push(asking);
     call.reading = { ...call.reading, withholdUsage: true };
   }
-  if (edits.length === 0 && !changes) return model ? withModel(scan, model) : scan;
+  if (edits.length === 0 && !changes && !context.fieldEdits) return model ? withModel(scan, model) : scan;
   // All in one go: where no field is left, no comma may stand behind one that is put in.
-  const fields: FieldEdit[] = [...(changes?.edits ?? [])];
+  const fields: FieldEdit[] = [...(changes?.edits ?? []), ...(context.fieldEdits ?? [])];
   if (model) fields.push({ field: "model", action: "set", value: model });
   return edited(scan.chunks, [...edits, ...placed(scan, fields)]);
 }

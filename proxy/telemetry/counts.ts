@@ -74,6 +74,10 @@ export class Counts {
     this.#models = models;
   }
 
+  isNamed(model: string): boolean {
+    return this.#models.has(model);
+  }
+
   record(exchange: Exchange): void {
     const { attempts, startedAt, outcome } = exchange;
     const endedAt = exchange.endedAt ?? performance.now();

@@ -9,6 +9,7 @@ import type { Exchange } from "../exchange.ts";
 import { ConfigMetrics } from "./config-metrics.ts";
 import { type BackendLatency, type Cell, Counts, labelsOf, type TokenCount } from "./counts.ts";
 import { counter, gauge, histogram, type Sample, Tally } from "./exposition.ts";
+import { ShadowCounts } from "./shadow-counts.ts";
 
 /** prom-client's default of 10 ms would wake an idle proxy 100 times a second. */
 const EVENT_LOOP_SAMPLE_MS = 50;
@@ -51,6 +52,7 @@ export class Metrics {
   readonly config = new ConfigMetrics();
   readonly #registry = new Registry();
   readonly #counts = new Counts();
+  readonly shadows = new ShadowCounts((model) => this.#counts.isNamed(model));
   readonly #sources: MetricSources;
 
   constructor(sources: MetricSources) {
@@ -133,8 +135,8 @@ export class Metrics {
       ],
       [
         "tandem_tokens_total",
-        "Tokens as the provider counted them: cached_input and audio_input and image_input are part of input, reasoning, audio_output and image_output of output.",
-        () => tokens(counts),
+        "Tokens as the provider counted them: cached_input and audio_input and image_input are part of input, reasoning, audio_output and image_output of output. Kinds that begin with shadow_ are of copies, in no client's name.",
+        () => [...tokens(counts), ...this.shadows.tokens()],
       ],
       [
         "tandem_tokens_estimated_total",
@@ -144,12 +146,22 @@ export class Metrics {
       [
         "tandem_cost_usd_total",
         "What answers cost, by the prices of the provider objects or the shipped list. Kinds add up.",
-        () => costs(counts),
+        () => [...costs(counts), ...this.shadows.costs()],
       ],
       [
         "tandem_unpriced_requests_total",
         "Answers whose cost is not known: no price, or nobody told what they used. They are not free.",
         () => samplesOf(counts.unpriced, ["provider", "model"]),
+      ],
+      [
+        "tandem_shadow_total",
+        "Requests drawn to be copied to a shadow, by what became of the copy.",
+        () => this.shadows.outcomes(),
+      ],
+      [
+        "tandem_shadow_comparisons_total",
+        "Answers of copies compared with what callers got (same, different), and of the live backend with itself (noise_same, noise_different): each pair once under aspect any, and once more under each aspect in which it differs.",
+        () => this.shadows.comparisons(),
       ],
       [
         "tandem_log_lines_dropped_total",

@@ -10,6 +10,8 @@ import { accessLine } from "./access-log.ts";
 import type { BackendLatency } from "./counts.ts";
 import type { LogDestination, Logger } from "./log.ts";
 import { type MetricSources, Metrics } from "./metrics.ts";
+import type { CopyRecord, ShadowOutcome } from "./shadow-counts.ts";
+import { shadowLine } from "./shadow-line.ts";
 import type { Tracing } from "./tracing.ts";
 
 /** Kept for `/status`; older ones go. */
@@ -87,6 +89,17 @@ export class Telemetry {
       if (!this.#complained) this.log.error({ err, request_id: exchange.id }, "a request could not be recorded");
       this.#complained = true;
     }
+  }
+
+  /** Once per request that was drawn to be copied. */
+  shadowed(route: string, outcome: ShadowOutcome): void {
+    this.#metrics.shadows.outcome(route, outcome);
+  }
+
+  /** Once for each backend that was asked for nobody. */
+  copied(copy: CopyRecord): void {
+    this.#metrics.shadows.record(copy);
+    this.#accessLog?.write(shadowLine(copy));
   }
 
   /** `transition.at` is on the clock of `performance.now()`. */

@@ -5,8 +5,9 @@
  * objects of one kind and name are both refused: which of them was meant is anybody's guess.
  */
 import { byCodeUnit, canonicalJson } from "../canonical.ts";
+import type { RolloutPosition } from "../rollout/memory.ts";
 import type { SecretFacts } from "../secrets.ts";
-import type { RoutingTable } from "../table.ts";
+import type { ObjectKey, RoutingTable } from "../table.ts";
 import type { Kind } from "../verdict.ts";
 import type { Draft, Identity, World } from "./world.ts";
 
@@ -19,6 +20,8 @@ export interface CompileInput {
   readonly secrets: readonly SecretFacts[];
   /** Serve objects whose protecting fields have no effect yet. */
   readonly dev: boolean;
+  /** How far each rollout has come, by its route. Absent: it begins. */
+  readonly rollouts?: ReadonlyMap<ObjectKey, RolloutPosition>;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -27,6 +30,7 @@ export function collect(input: CompileInput, lastTable: RoutingTable | undefined
   const drafts = draftsOf(input.objects);
   return {
     dev: input.dev,
+    rollouts: input.rollouts ?? new Map(),
     secrets: new Map(input.secrets.map((secret) => [`${secret.namespace}/${secret.name}`, secret])),
     lastRoutes: new Map((lastTable?.routes ?? []).map((route) => [route.key, route])),
     providers: byKey(drafts.filter((draft) => draft.kind === "AIProvider")),

@@ -6,6 +6,8 @@ import { milliseconds } from "../duration.ts";
 import { findPrice } from "../prices.ts";
 import type { Backend, Compliance, Failover, Provider, Route, StickyKey } from "../table.ts";
 import * as defaults from "./defaults.ts";
+import { placed, positionIn } from "./rollout.ts";
+import { toShadow } from "./shadow.ts";
 import { mayUseProvider, toSharing } from "./sharing.ts";
 import type { BackendSpec, ComplianceSpec, RouteSpec, StickyPlaceSpec } from "./spec.ts";
 import { describeWeights, partOf } from "./weights.ts";
@@ -14,7 +16,7 @@ import { type Finding, type RouteDraft, type World, writtenSpec } from "./world.
 export function makeRoutes(world: World): void {
   for (const draft of world.routes.values()) {
     const written = draft.spec && routeOf(draft, draft.spec);
-    const route = draft.form === "Last" ? lastForm(world, draft) : written;
+    const route = draft.form === "Last" ? lastForm(world, draft) : written && atItsStep(world, draft, written);
     const backends = route === undefined ? [] : permitted(world, draft, route);
     const isWhole = draft.form === "Spec" || draft.form === "Last";
     if (isWhole && route !== undefined) draft.made = backends === route.backends ? route : { ...route, backends };
@@ -37,7 +39,13 @@ function routeOf(draft: RouteDraft, spec: RouteSpec): Route {
 
 function lastForm(world: World, draft: RouteDraft): Route | undefined {
   const last = world.lastRoutes.get(draft.key);
-  return last && { ...last, models: draft.claims };
+  const position = world.rollouts.get(draft.key) ?? (last && positionIn(last));
+  return last && { ...placed(last, position, undefined), models: draft.claims };
+}
+
+/** Its rollout may have moved. */
+function atItsStep(world: World, draft: RouteDraft, route: Route): Route {
+  return placed(route, world.rollouts.get(draft.key), draft.spec?.rollout?.shadow);
 }
 
 function describe(world: World, draft: RouteDraft): void {
@@ -67,6 +75,7 @@ function noteUnpriced(world: World, draft: RouteDraft): void {
 }
 
 function toRoute(draft: RouteDraft, spec: RouteSpec): Route {
+  const shadow = spec.shadow && toShadow(spec.shadow.backend, spec.shadow.percent, spec.shadow);
   return {
     ...identity(draft),
     models: spec.models,
@@ -78,6 +87,8 @@ function toRoute(draft: RouteDraft, spec: RouteSpec): Route {
     ...(spec.cost?.unpriced === "Exclude" && { cost: { unpriced: "Exclude" as const } }),
     ...(spec.foreignIDs === "Probe" && { foreignIDs: "Probe" as const }),
     ...(spec.compliance !== undefined && { compliance: toCompliance(spec.compliance) }),
+    ...(shadow && { shadow }),
+    ...(spec.rollout && { rollout: { stable: spec.rollout.stable, candidate: spec.rollout.candidate } }),
   };
 }
 

@@ -4,6 +4,7 @@
  * One draft per object. The steps fill it in, in the order of `STEPS`; it lives for one compile only.
  */
 import { byCodeUnit } from "../canonical.ts";
+import type { RolloutPosition } from "../rollout/memory.ts";
 import type { SecretFacts } from "../secrets.ts";
 import type { Client, ObjectKey, Provider, Route } from "../table.ts";
 import type { Kind } from "../verdict.ts";
@@ -64,6 +65,7 @@ export interface World {
   readonly secrets: ReadonlyMap<ObjectKey, SecretFacts>;
   /** Routes of the last published table. */
   readonly lastRoutes: ReadonlyMap<ObjectKey, Route>;
+  readonly rollouts: ReadonlyMap<ObjectKey, RolloutPosition>;
   /** Each in the order of its keys. */
   readonly providers: ReadonlyMap<ObjectKey, ProviderDraft>;
   readonly routes: ReadonlyMap<ObjectKey, RouteDraft>;

@@ -37,6 +37,8 @@ export class PlayedProxy {
   providers: readonly PlayedProvider[] = [];
   faults: readonly object[] = [];
   circuits: readonly object[] = [];
+  instance = "";
+  shadows: readonly object[] = [];
   isSilent = false;
   /** How often it was asked. */
   asked = 0;
@@ -126,6 +128,8 @@ export class PlayedProxy {
       providers: this.providers,
       faults: this.faults,
       circuits: this.circuits,
+      instance: this.instance,
+      shadows: this.shadows,
     };
   }
 }

@@ -1,0 +1,30 @@
+/** What does the access log say of a copy? One line of its own, with the id of the request that was copied. */
+import { escapeControls } from "./log.ts";
+import type { CopyRecord } from "./shadow-counts.ts";
+
+const NANO_PER_USD = 1_000_000_000;
+/** Characters kept of what a caller can choose. */
+const MAX_TEXT = 256;
+
+/** With its line end. Absent means unknown. */
+export function shadowLine(copy: CopyRecord): string {
+  const line = {
+    time: new Date().toISOString(),
+    level: "info",
+    msg: "shadow",
+    kind: copy.side,
+    request_id: copy.requestID,
+    route: copy.route,
+    provider: copy.provider,
+    backend: copy.backend,
+    upstream_model: copy.upstreamModel.slice(0, MAX_TEXT),
+    provider_request_id: copy.providerRequestID,
+    status: copy.status,
+    duration_ms: Math.round(copy.milliseconds * 1000) / 1000,
+    input_tokens: copy.usage?.input,
+    output_tokens: copy.usage?.output,
+    cost_usd: copy.cost === undefined ? undefined : copy.cost / NANO_PER_USD,
+    differs: copy.aspects,
+  };
+  return `${escapeControls(JSON.stringify(line))}\n`;
+}
