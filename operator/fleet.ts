@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import type { KubeObject } from "../kube/objects.ts";
+import { LAST_BUCKET } from "../routing/rollout/histogram.ts";
 import type { Redacted } from "../routing/secrets.ts";
 
 export interface Pod extends KubeObject {
@@ -21,6 +22,31 @@ export interface Pod extends KubeObject {
 }
 
 const text = z.string().max(4096);
+const amount = z.number().nonnegative();
+/** Buckets of a histogram are numbered from 0 (routing/rollout/histogram.ts). */
+const histogram = z
+  .record(z.string().regex(/^\d{1,3}$/), amount)
+  .refine((counts) => Object.keys(counts).every((bucket) => Number(bucket) <= LAST_BUCKET), "has a bucket too many");
+const measured = z.object({
+  route: text,
+  backend: text,
+  arm: z.enum(["live", "shadow"]),
+  requests: amount,
+  errors: amount,
+  rateLimited: amount,
+  refusals: amount,
+  truncated: amount,
+  schemaChecked: amount,
+  schemaFailed: amount,
+  priced: amount,
+  nanoUsd: amount,
+  nanoUsdSquared: amount,
+  outputTokens: amount,
+  generationMilliseconds: amount,
+  latency: histogram,
+  firstToken: histogram,
+  speed: histogram,
+});
 const count = z.number().int().nonnegative();
 /** Sparse: by the number of the bucket. */
 const histogram = z
@@ -50,6 +76,8 @@ const reportSchema = z.object({
     )
     .max(1_000)
     .default([]),
+  /** Of both sides of rollouts; only grows while the instance is the same. */
+  measures: z.array(measured).max(1_000).default([]),
   circuits: z
     .array(
       z.object({

@@ -22,6 +22,7 @@ import { type DrainOptions, drain } from "./drain.ts";
 import { Finder } from "./ids/finder.ts";
 import { createListener } from "./listener.ts";
 import { LOAD_LIMITS, Load, type LoadLimits } from "./load.ts";
+import { type MeasuredBackend, Measuring } from "./measures/measuring.ts";
 import { createPassthrough } from "./passthrough.ts";
 import { serve } from "./pipeline.ts";
 import { probeOf } from "./probe.ts";
@@ -139,10 +140,11 @@ export class Gateway {
 
   /** The swap itself: one assignment, and what is kept of providers goes over to the new table. */
   enforce({ hash, index }: Prepared, companions: Companions): void {
-    const { upstreams, telemetry, strategies, shadows } = this.#parts;
+    const { upstreams, telemetry, strategies, measures, shadows } = this.#parts;
     const { credentials, pepper, idKeys, ...times } = companions;
     this.#parts.snapshot = new Snapshot(index, hash, { credentials, pepper, idKeys }, upstreams, strategies);
     strategies.sweep(index.table);
+    measures.sweep(index.table);
     shadows.sweep(index.table);
     upstreams.adopt(Object.values(index.table.providers), credentials);
     telemetry.onReload({ ok: true, hash, modelNames: index.modelNames, ...times });
@@ -151,6 +153,11 @@ export class Gateway {
   /** So many proxies serve, at least one, this one included: each fills its share of a commitment. */
   shareAmong(proxies: number): void {
     this.#parts.strategies.proxies = proxies;
+  }
+
+  /** What was measured of rollouts since the start. */
+  measures(): readonly MeasuredBackend[] {
+    return this.#parts.measures.rows();
   }
 
   /** The table in force was known to be the newest one then, or is now. On the clock of `performance.now()`. */
@@ -195,6 +202,7 @@ interface Parts {
   readonly faults: ConfigFaults;
   readonly realtime: Realtime;
   readonly strategies: Strategies;
+  readonly measures: Measuring;
   readonly shadows: Shadows;
   readonly load: Load;
   readonly callers: { readonly callers: Callers | undefined; close(): void };
@@ -272,8 +280,10 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
   load.start();
   const clock = options.clock ?? wallClock;
   const strategies = new Strategies({ clock });
+  const measures = new Measuring();
   const shadows = new Shadows({
     telemetry,
+    measures,
     clock,
     proxies: () => strategies.proxies,
     isBusy: () => load.pressure !== undefined,
@@ -291,6 +301,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       limits: options.realtime,
     }),
     strategies,
+    measures,
     shadows,
     load,
     callers,
@@ -316,6 +327,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     }),
     finder: new Finder(),
     strategies: parts.strategies,
+    measures: parts.measures,
     shadows: parts.shadows,
     realtime: parts.realtime,
     callers: parts.callers.callers,

@@ -13,6 +13,7 @@ import type { RequestContext } from "./context.ts";
 import type { Handling } from "./dialects/operations.ts";
 import { GatewayError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
+import { measure } from "./measures/measure.ts";
 import { callRealtime } from "./realtime/http.ts";
 import { newRequestID } from "./request-id.ts";
 import type { Services } from "./services.ts";
@@ -186,5 +187,7 @@ function record(context: RequestContext): void {
   learn(context);
   if (exchange.hedge) noteTwicePaid(exchange);
   services.telemetry.record(exchange);
+  const route = context.plan?.route;
+  if (route?.rollout) measure(context, route, route.rollout);
   if (context.sample) follow(context, context.sample, services.shadows);
 }

@@ -3,6 +3,7 @@ import type { ReplayPool } from "./body/replay-pool.ts";
 import type { Callers } from "./callers/callers.ts";
 import type { Finder } from "./ids/finder.ts";
 import type { Load } from "./load.ts";
+import type { Measuring } from "./measures/measuring.ts";
 import type { Passthrough } from "./passthrough.ts";
 import type { Realtime } from "./realtime/realtime.ts";
 import type { GatewaySettings } from "./settings.ts";
@@ -25,6 +26,7 @@ export interface Services {
   readonly passthrough: Passthrough;
   readonly finder: Finder;
   readonly strategies: Strategies;
+  readonly measures: Measuring;
   readonly shadows: Shadows;
   readonly realtime: Realtime;
   /** Undefined: the settings say nothing of callers. */

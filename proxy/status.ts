@@ -26,6 +26,7 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     tokens: upstreams.authorizations.status(),
     routes: snapshot?.table.routes.map(describeRoute) ?? [],
     clients: snapshot?.table.clients.length ?? 0,
+    measures: services.measures.rows(),
     shadows: services.shadows.status(),
     commitments: services.strategies.commitments(),
     latencies: telemetry.latencies(),
@@ -62,6 +63,7 @@ export function summaryOf(
       message: health.detail,
     })),
     faults: faults.last(),
+    measures: services.measures.rows(),
     shadows: services.shadows.days().map(({ liveMilliseconds, copyMilliseconds, liveCost, copyCost, ...day }) => day),
     circuits: circuitChanges(services.telemetry.transitions()),
   };

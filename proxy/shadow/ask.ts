@@ -11,6 +11,8 @@ import type { FieldEdit } from "../body/splice.ts";
 import type { RequestContext } from "../context.ts";
 import type { Operation } from "../dialects/operations.ts";
 import type { Exchange, Usage } from "../exchange.ts";
+import { structureIn } from "../measures/measure.ts";
+import type { Attempted } from "../measures/measuring.ts";
 import type { Target } from "../snapshot.ts";
 import { streamProfileOf } from "../sse/profile.ts";
 import { newAttempt } from "../stages/attempt-record.ts";
@@ -34,6 +36,8 @@ export interface Asked {
   /** From sending it to its end. */
   readonly milliseconds: number;
   readonly providerRequestID: string | undefined;
+  /** For a rollout's analysis. */
+  readonly attempted: Attempted;
 }
 
 export interface AskOptions {
@@ -67,13 +71,15 @@ export async function ask(context: RequestContext, options: AskOptions): Promise
   try {
     send(copy, target, call, record);
     const settled = await call.settled;
-    const cut = settled.ok ? await collect(call, kept) : undefined;
+    const { cut, firstTokenAt } = settled.ok ? await collect(call, kept) : NOTHING_CAME;
     const failure = settled.ok ? undefined : settled.failure;
     if (failure?.error?.rule.fix !== undefined) {
       context.services.onConfigFault(target, failure, record.providerRequestID);
     }
     const usage = settled.ok ? call.usage() : undefined;
     const isWhole = settled.ok && cut === undefined;
+    const cost = usage && target.rates && costOf(target.rates, usage)?.total;
+    const milliseconds = (record.endedAt ?? performance.now()) - record.startedAt;
     return {
       target,
       status: isWhole ? call.status : (failure?.status ?? 0),
@@ -81,9 +87,18 @@ export async function ask(context: RequestContext, options: AskOptions): Promise
       isStream: call.mode === "events",
       body: isWhole ? kept.body : undefined,
       usage,
-      cost: usage && target.rates && costOf(target.rates, usage)?.total,
-      milliseconds: (record.endedAt ?? performance.now()) - record.startedAt,
+      cost,
+      milliseconds,
       providerRequestID: record.providerRequestID,
+      attempted: {
+        outcome: isWhole ? "ok" : (failure?.outcome ?? "cut"),
+        detail: failure?.detail,
+        took: milliseconds,
+        firstToken: firstTokenAt === undefined ? undefined : firstTokenAt - record.startedAt,
+        outputTokens: usage?.output,
+        cost,
+        structure: isWhole && context.plan?.route.rollout ? structureIn(context, call, [kept.body]) : undefined,
+      },
     };
   } catch {
     call.abort("not sent");
@@ -97,6 +112,7 @@ export async function ask(context: RequestContext, options: AskOptions): Promise
       cost: undefined,
       milliseconds: 0,
       providerRequestID: undefined,
+      attempted: { outcome: "aborted", took: 0 },
     };
   } finally {
     running.delete(call);
@@ -104,16 +120,26 @@ export async function ask(context: RequestContext, options: AskOptions): Promise
   }
 }
 
-/** Resolves at the end of the answer; with a clause when it broke off. */
-function collect(call: UpstreamCall, kept: KeptAnswer): Promise<string | undefined> {
+interface Came {
+  /** One clause: it broke off. */
+  readonly cut: string | undefined;
+  readonly firstTokenAt: number | undefined;
+}
+
+const NOTHING_CAME: Came = { cut: undefined, firstTokenAt: undefined };
+
+/** Resolves at the end of the answer. */
+function collect(call: UpstreamCall, kept: KeptAnswer): Promise<Came> {
+  let firstTokenAt: number | undefined;
   return new Promise((resolve) => {
     call.pipe({
       write(chunk) {
         kept.add(chunk);
+        if (call.mode === "events" && call.events.contentSeen) firstTokenAt ??= performance.now();
         return true;
       },
-      whole: () => resolve(undefined),
-      cut: resolve,
+      whole: () => resolve({ cut: undefined, firstTokenAt }),
+      cut: (detail) => resolve({ cut: detail, firstTokenAt }),
     });
   });
 }
