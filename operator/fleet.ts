@@ -48,10 +48,6 @@ const measured = z.object({
   speed: histogram,
 });
 const count = z.number().int().nonnegative();
-/** Sparse: by the number of the bucket. */
-const histogram = z
-  .record(z.string().regex(/^\d{1,3}$/), count)
-  .refine((buckets) => Object.keys(buckets).length <= 1_000, "too many buckets");
 const reportSchema = z.object({
   /** Another one after each start of the proxy. */
   instance: text.default(""),
@@ -93,32 +89,6 @@ const reportSchema = z.object({
       }),
     )
     .max(1_000)
-    .default([]),
-  /** Of the sides of rollouts; the numbers only grow while `instance` stays the same. */
-  measures: z
-    .array(
-      z.object({
-        route: text,
-        backend: text,
-        arm: z.enum(["live", "shadow"]),
-        requests: count,
-        errors: count,
-        rateLimited: count,
-        refusals: count,
-        truncated: count,
-        schemaChecked: count,
-        schemaFailed: count,
-        priced: count,
-        nanoUsd: z.number().nonnegative(),
-        nanoUsdSquared: z.number().nonnegative(),
-        outputTokens: count,
-        generationMilliseconds: z.number().nonnegative(),
-        latency: histogram,
-        firstToken: histogram,
-        speed: histogram,
-      }),
-    )
-    .max(10_000)
     .default([]),
   /** Today's and yesterday's; the numbers only grow while `instance` stays the same. */
   shadows: z
