@@ -39,6 +39,7 @@ export class PlayedProxy {
   circuits: readonly object[] = [];
   instance = "";
   shadows: readonly object[] = [];
+  measures: readonly object[] = [];
   isSilent = false;
   /** How often it was asked. */
   asked = 0;
@@ -130,6 +131,7 @@ export class PlayedProxy {
       circuits: this.circuits,
       instance: this.instance,
       shadows: this.shadows,
+      measures: this.measures,
     };
   }
 }
