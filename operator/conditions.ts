@@ -5,6 +5,8 @@
  */
 import type { Condition, Verdict } from "../routing/verdict.ts";
 import type { ProxyState } from "./fleet.ts";
+import { ROLLOUT_CONDITIONS, rolloutStatus } from "./rollout-status.ts";
+import type { RolloutState } from "./rollouts.ts";
 import type { ShadowStatus } from "./shadows.ts";
 import type { Tables } from "./tables.ts";
 
@@ -22,6 +24,8 @@ export interface FleetView {
   readonly tables: Tables;
   /** By route. */
   readonly shadows: ReadonlyMap<string, ShadowStatus>;
+  /** By route. */
+  readonly rollouts: ReadonlyMap<string, RolloutState>;
 }
 
 /** What was said before of the same verdict, and of what the proxies said then. */
@@ -38,14 +42,16 @@ export function desiredStatus(verdict: Verdict, fleet: FleetView): DesiredStatus
 }
 
 /** All of what proxies say that this object's status is made of. */
-function basisOf({ kind, namespace, name }: Verdict, { proxies, tables, shadows }: FleetView): string {
+function basisOf({ kind, namespace, name }: Verdict, { proxies, tables, shadows, rollouts }: FleetView): string {
   const key = `${namespace}/${name}`;
   if (kind === "AIClient") return "";
   if (kind === "AIProvider") {
     return JSON.stringify(proxies.map(({ report }) => report?.providers.find(({ provider }) => provider === key) ?? 0));
   }
   const shadow = shadows.get(key);
-  return `${shadow === undefined ? "" : JSON.stringify(shadow)}\n${programsOf(key, proxies, tables)}`;
+  const rollout = rollouts.get(key)?.memory;
+  const said = [shadow && JSON.stringify(shadow), rollout && `${rollout.hash} ${rollout.sequence}`];
+  return `${said.join("\n")}\n${programsOf(key, proxies, tables)}`;
 }
 
 function programsOf(key: string, proxies: readonly ProxyState[], tables: Tables): string {
@@ -60,15 +66,22 @@ function programsOf(key: string, proxies: readonly ProxyState[], tables: Tables)
 function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
   const { generation, columns } = verdict;
   const extra = verdict.kind === "AIRoute" ? routeStatus(verdict, fleet) : undefined;
+  const rollout = verdict.kind === "AIRoute" ? rolloutStatus(rolloutOf(verdict, fleet)) : undefined;
   const conditions = [
     ...verdict.conditions,
     ...(extra?.conditions ?? []),
+    ...(rollout?.conditions ?? []),
     ...(verdict.kind === "AIProvider" ? [healthy(verdict, fleet)] : []),
   ];
   return {
     observedGeneration: generation,
     conditions: [...conditions, ready(conditions)],
-    fields: { ...columns, ...extra?.fields, ...(verdict.kind === "AIRoute" && { shadow: shadowOf(verdict, fleet) }) },
+    fields: {
+      ...columns,
+      ...extra?.fields,
+      ...(verdict.kind === "AIRoute" && { shadow: shadowOf(verdict, fleet) }),
+      ...(rollout && { rollout: rollout.field }),
+    },
     isPassing: extra?.isPassing ?? false,
   };
 }
@@ -78,9 +91,14 @@ function shadowOf({ namespace, name }: Verdict, { shadows }: FleetView): ShadowS
   return shadows.get(`${namespace}/${name}`);
 }
 
+function rolloutOf({ namespace, name }: Verdict, { rollouts }: FleetView): RolloutState | undefined {
+  return rollouts.get(`${namespace}/${name}`);
+}
+
 /** What must hold of each condition for the whole to be ready. Healthy may be unknown: not everybody has checks. */
 function ready(conditions: readonly Condition[]): Condition {
-  const fault = conditions.find(({ type, status }) => (type === "Healthy" ? status === "False" : status !== "True"));
+  const judged = conditions.filter(({ type }) => !ROLLOUT_CONDITIONS.has(type));
+  const fault = judged.find(({ type, status }) => (type === "Healthy" ? status === "False" : status !== "True"));
   if (fault === undefined) return { type: "Ready", status: "True", reason: "Ready", message: "" };
   const status = fault.status === "Unknown" ? "Unknown" : "False";
   return { type: "Ready", status, reason: fault.reason, message: `See ${fault.type}.` };

@@ -8,6 +8,7 @@ import { randomUUID } from "node:crypto";
 import type { KubeClient } from "../kube/client.ts";
 import type { Log } from "../kube/log.ts";
 import type { KubeObject } from "../kube/objects.ts";
+import { ROLLOUT_CONDITIONS } from "./rollout-status.ts";
 import type { Described, StoredCondition } from "./status-writer.ts";
 
 export interface EventNote {
@@ -99,7 +100,7 @@ export function notesOf(before: Described, after: Described): EventNote[] {
   const conditions = after.status?.conditions ?? [];
   return conditions.flatMap((condition) => {
     const former = before.status?.conditions?.find(({ type }) => type === condition.type);
-    const note = condition.type === "Ready" ? undefined : noteOf(former, condition);
+    const note = UNTOLD.has(condition.type) ? undefined : noteOf(former, condition);
     return note === undefined ? [] : [note];
   });
 }
@@ -119,6 +120,9 @@ function noteOf(former: StoredCondition | undefined, now: StoredCondition): Even
   if (former?.status !== "False") return undefined;
   return { type: "Normal", reason: now.type, action, note: now.message || `${now.type} again.` };
 }
+
+/** Ready repeats another; a rollout tells its story itself. */
+const UNTOLD: ReadonlySet<string> = new Set(["Ready", ...ROLLOUT_CONDITIONS]);
 
 const ACTIONS: Readonly<Record<string, string>> = {
   Accepted: "Compile",

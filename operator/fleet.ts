@@ -152,6 +152,7 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #members = new Map<string, Member>();
   #wanted: string | undefined;
+  #isWatched = false;
   #stopped = false;
 
   constructor(options: FleetOptions) {
@@ -203,6 +204,14 @@ export class Fleet {
     }
   }
 
+  /** Whether what they measure is waited for. */
+  watch(isWatched: boolean): void {
+    if (isWatched === this.#isWatched) return;
+    this.#isWatched = isWatched;
+    if (!isWatched) return;
+    for (const member of this.#members.values()) this.#askIn(member, FIRST_INTERVAL);
+  }
+
   stop(): void {
     this.#stopped = true;
     for (const { timer } of this.#members.values()) clearTimeout(timer);
@@ -220,12 +229,13 @@ export class Fleet {
     const now = performance.now();
     if (report !== undefined) member.answeredAt = now;
     if (report !== undefined || now - member.answeredAt > PATIENCE) {
-      const isNews = JSON.stringify(report) !== JSON.stringify(member.state.report);
+      const isNews = newsIn(report) !== newsIn(member.state.report);
       member.state = { ...member.state, report };
       if (isNews) this.#options.onChange();
     }
     const isSettled = report?.table?.hash === this.#wanted;
-    this.#askIn(member, isSettled ? QUIET_INTERVAL : member.interval);
+    const settled = this.#isWatched ? SPREADING_INTERVAL : QUIET_INTERVAL;
+    this.#askIn(member, isSettled ? settled : member.interval);
     member.interval = isSettled ? FIRST_INTERVAL : Math.min(member.interval * 2, SPREADING_INTERVAL);
   }
 
@@ -240,6 +250,11 @@ export class Fleet {
     const body = await boundedText(response);
     return response.ok ? reportSchema.parse(JSON.parse(body)) : undefined;
   }
+}
+
+/** What is measured changes with every request, and is looked at when a window ends. */
+function newsIn(report: Report | undefined): string {
+  return JSON.stringify({ ...report, measures: undefined });
 }
 
 async function boundedText(response: Response): Promise<string> {

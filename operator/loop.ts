@@ -17,6 +17,7 @@ import type { Fleet } from "./fleet.ts";
 import { newIdentity, ROTATE_ID_KEY, withRotation } from "./identity.ts";
 import type { SecretObject } from "./named-secrets.ts";
 import type { InUse, Publication, Publisher } from "./publish.ts";
+import type { Rollouts, RolloutsView } from "./rollouts.ts";
 import type { ShadowSums } from "./shadows.ts";
 import type { Described, StatusWriter } from "./status-writer.ts";
 import type { Tables } from "./tables.ts";
@@ -28,6 +29,7 @@ export interface LoopParts {
   readonly statuses: StatusWriter;
   readonly fleet: Fleet;
   readonly shadows: ShadowSums;
+  readonly rollouts: Rollouts;
   readonly tables: Tables;
   /** Serve objects whose protecting fields have no effect yet. */
   readonly dev: boolean;
@@ -39,7 +41,10 @@ export interface LoopParts {
 interface Compiled extends Omit<Publication, "proxies"> {
   readonly table: RoutingTable;
   readonly verdicts: readonly Verdict[];
+  readonly rollouts: Positions;
 }
+
+type Positions = RolloutsView["positions"];
 
 export class Loop {
   readonly #parts: LoopParts;
@@ -65,6 +70,7 @@ export class Loop {
   /** Another operator wrote meanwhile: what it published counts. */
   forget(): void {
     this.#parts.shadows.forget();
+    this.#parts.rollouts.forget();
     this.#identity = undefined;
     this.#lastTable = undefined;
     this.#compiled = undefined;
@@ -77,7 +83,10 @@ export class Loop {
     world.secrets.follow(objects);
     // A table made before a Secret was looked for would take its backends away.
     if (!world.secrets.isComplete) return;
-    const { table, verdicts, ...made } = this.#compile(objects, now);
+    this.#recall();
+    const rollouts = await this.#parts.rollouts.look(objects, fleet.proxies(), tables, now.getTime());
+    fleet.watch(rollouts.isRunning);
+    const { table, verdicts, rollouts: _, ...made } = this.#compile(objects, now, rollouts.positions);
 
     const publication: Publication = { ...made, proxies: fleet.proxies().length };
     await publisher.publish(publication);
@@ -88,7 +97,12 @@ export class Loop {
 
     const byKey = new Map(objects.map((object) => [`${object.kind} ${keyOf(object)}`, object]));
     const proxies = fleet.proxies();
-    const view = { proxies, tables, shadows: this.#parts.shadows.look(objects, proxies, performance.now()) };
+    const view = {
+      proxies,
+      tables,
+      shadows: this.#parts.shadows.look(objects, proxies, performance.now()),
+      rollouts: rollouts.states,
+    };
     statuses.want(
       verdicts.flatMap((verdict) => {
         const object: Described | undefined = byKey.get(`${verdict.kind} ${verdict.namespace}/${verdict.name}`);
@@ -100,20 +114,28 @@ export class Loop {
   }
 
   /** The same as before, when only proxies have something new to say. */
-  #compile(objects: readonly Described[], now: Date): Compiled {
-    if (this.#compiled !== undefined && this.#changedAt === undefined) return this.#compiled;
+  #compile(objects: readonly Described[], now: Date, rollouts: Positions): Compiled {
+    const isSame = this.#changedAt === undefined && this.#compiled?.rollouts === rollouts;
+    if (this.#compiled !== undefined && isSame) return this.#compiled;
     const changedAt = this.#changedAt ?? now;
     this.#changedAt = undefined;
-    this.#recall();
     const companion = this.#parts.companion();
     const asked = companion?.metadata?.annotations?.[ROTATE_ID_KEY];
     const identity = withRotation(this.identity ?? newIdentity(), asked);
     const secrets = this.#parts.world.secrets.describe(identity.pepper);
-    const input = { objects, secrets: secrets.map(({ facts }) => facts), dev: this.#parts.dev };
+    const input = { objects, secrets: secrets.map(({ facts }) => facts), dev: this.#parts.dev, rollouts };
     const { table, verdicts } = compile(input, this.#lastTable);
     const values = new Map(secrets.flatMap((secret) => secret.credentials));
     const published = encodeTable(table);
-    this.#compiled = { table, verdicts, published, identity, credentials: onlyNeeded(table, values), changedAt };
+    this.#compiled = {
+      table,
+      verdicts,
+      published,
+      identity,
+      credentials: onlyNeeded(table, values),
+      changedAt,
+      rollouts,
+    };
     return this.#compiled;
   }
 

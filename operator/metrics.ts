@@ -1,5 +1,6 @@
 /** What does the operator count? Prometheus' text format, its own registry. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { RolloutState } from "./rollouts.ts";
 
 export interface Sources {
   relists(): Readonly<Record<string, number>>;
@@ -8,6 +9,7 @@ export interface Sources {
   waitingStatuses(): number;
   droppedEvents(): number;
   servingProxies(): number;
+  rollouts(): ReadonlyMap<string, RolloutState>;
 }
 
 export class OperatorMetrics {
@@ -80,6 +82,7 @@ export class OperatorMetrics {
         for (const [reason, count] of Object.entries(sources.relists())) this.inc({ reason }, count);
       },
     });
+    this.#rollouts(sources);
     const total = (name: string, help: string, read: () => number) => {
       new Counter({
         name,
@@ -93,5 +96,37 @@ export class OperatorMetrics {
     };
     total("tandem_operator_missed_events_total", "Changes that only a relist found", sources.missedEvents);
     total("tandem_operator_events_dropped_total", "Events that could not be told", sources.droppedEvents);
+  }
+
+  #rollouts({ rollouts }: Sources): void {
+    const registers = [this.#registry];
+    new Gauge({
+      name: "tandem_rollout_weight",
+      help: "Share of the requests in percent, by the rollout's side",
+      labelNames: ["route", "backend"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [route, { spec, memory }] of rollouts()) {
+          this.set({ route, backend: spec.stable }, 100 - memory.weight);
+          this.set({ route, backend: spec.candidate }, memory.weight);
+        }
+      },
+    });
+    new Gauge({
+      name: "tandem_rollout_analysis_value",
+      help: "What the last window of a rollout measured, in the metric's own unit",
+      labelNames: ["route", "metric", "side"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [route, { memory }] of rollouts()) {
+          for (const { name, stable, candidate } of memory.metrics) {
+            if (stable !== undefined) this.set({ route, metric: name, side: "stable" }, Number(stable));
+            if (candidate !== undefined) this.set({ route, metric: name, side: "candidate" }, Number(candidate));
+          }
+        }
+      },
+    });
   }
 }

@@ -20,6 +20,8 @@ import { Loop } from "./loop.ts";
 import { OperatorMetrics } from "./metrics.ts";
 import { Publisher } from "./publish.ts";
 import { leaseName, ownLabels, type Release } from "./release.ts";
+import { RolloutStore } from "./rollout-store.ts";
+import { Rollouts } from "./rollouts.ts";
 import { ShadowSums } from "./shadows.ts";
 import { StatusWriter } from "./status-writer.ts";
 import { Tables } from "./tables.ts";
@@ -44,6 +46,9 @@ class NotLeading extends Error {
 
 /** Milliseconds: a pass that takes longer hangs. */
 const LONGEST_PASS = 300_000;
+/** Milliseconds between two looks at rollouts: timers take no more than 24 days. */
+const SHORTEST_SLEEP = 20;
+const LONGEST_SLEEP = 3_600_000;
 
 export class Operator {
   readonly #options: OperatorOptions;
@@ -52,6 +57,7 @@ export class Operator {
   readonly #fleet: Fleet;
   readonly #statuses: StatusWriter;
   readonly #shadows = new ShadowSums(() => this.#dirty.markLater());
+  readonly #rollouts: Rollouts;
   readonly #events: Events;
   readonly #faults = new ConfigurationFaults();
   readonly #circuits = new CircuitChanges();
@@ -60,6 +66,7 @@ export class Operator {
   readonly #metrics: OperatorMetrics;
   readonly #admin;
   #passBegan: number | undefined;
+  #wake: NodeJS.Timeout | undefined;
 
   constructor(options: OperatorOptions) {
     const { client, release, log, identity } = options;
@@ -108,7 +115,18 @@ export class Operator {
       secrets: this.#world.companion,
       onWrite: (kind) => this.#metrics.wrote(kind),
     });
+    this.#rollouts = new Rollouts({
+      store: new RolloutStore({
+        client,
+        release,
+        mayWrite,
+        configMaps: this.#world.configMaps,
+        onWrite: (kind) => this.#metrics.wrote(kind),
+      }),
+      tell: (about, { type, reason, note }) => this.#events.tell(about, { type, reason, action: "Rollout", note }),
+    });
     this.#loop = new Loop({
+      rollouts: this.#rollouts,
       world: this.#world,
       publisher,
       statuses: this.#statuses,
@@ -129,6 +147,7 @@ export class Operator {
       waitingStatuses: () => this.#statuses.waiting,
       droppedEvents: () => this.#events.dropped,
       servingProxies: () => this.#fleet.proxies().length,
+      rollouts: () => this.#rollouts.view.states,
     });
     this.#admin = createAdmin({
       unhealthy: () => this.#hangs(),
@@ -152,6 +171,7 @@ export class Operator {
 
   /** Lets the pass in progress end, then hands the leadership over. */
   async stop(): Promise<void> {
+    clearTimeout(this.#wake);
     await this.#dirty.stop();
     this.#statuses.stop();
     this.#fleet.stop();
@@ -179,8 +199,17 @@ export class Operator {
       this.#circuits.tell(this.#fleet.proxies(), byKey, this.#events, Date.now());
     } finally {
       this.#passBegan = undefined;
+      this.#wakeAt(this.#rollouts.view.wakeAt);
     }
     this.#metrics.passed((performance.now() - began) / 1000);
+  }
+
+  /** A window or a step of a rollout ends then. */
+  #wakeAt(time: number | undefined): void {
+    clearTimeout(this.#wake);
+    if (time === undefined) return;
+    const delay = Math.min(Math.max(time - Date.now(), SHORTEST_SLEEP), LONGEST_SLEEP);
+    this.#wake = setTimeout(() => this.#dirty.mark(), delay);
   }
 
   #onFailure(error: unknown): void {

@@ -4,6 +4,7 @@
  * Caches over watches. Whoever asks gets what the API server said last; whoever listens hears that something changed
  * that matters.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { KubeClient } from "../kube/client.ts";
 import type { Log } from "../kube/log.ts";
 import type { KubeObject } from "../kube/objects.ts";
@@ -107,7 +108,8 @@ export class World {
     const isSameSpec =
       type === "modified" &&
       change.previous.metadata.uid === object.metadata.uid &&
-      change.previous.metadata.generation === object.metadata.generation;
+      change.previous.metadata.generation === object.metadata.generation &&
+      isDeepStrictEqual(change.previous.metadata.annotations, object.metadata.annotations);
     if (isSameSpec) onStatus(object);
     else onChange();
   }

@@ -286,7 +286,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     measures,
     clock,
     proxies: () => strategies.proxies,
-    isBusy: () => load.pressure !== undefined,
+    isBusy: () => load.isBusy,
   });
   return {
     reader: new TableReader(),

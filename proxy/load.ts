@@ -86,6 +86,11 @@ export class Load {
     throw new GatewayError("overloaded", message, { retryAfter: RETRY_AFTER * (1 + Math.random()) });
   }
 
+  /** What nobody waits for should not be begun now: under pressure, not over it yet, or half full. */
+  get isBusy(): boolean {
+    return this.pressure !== undefined || this.inFlight > this.limit / 2;
+  }
+
   /** Takes a reading every now and then, until `stop`. */
   start(): void {
     const { every } = this.#limits;

@@ -509,6 +509,8 @@ export interface AIRouteStatus {
   };
   /** Where the rollout stands. Its memory. */
   readonly rollout?: {
+    /** Grows with every change. The memory beside the table has it too; the higher one counts. */
+    readonly sequence?: number;
     /** Identifies stable, candidate and steps; another one restarts the rollout. */
     readonly hash?: string;
     /** The step, counted from 1, of how many: 3/7. */
@@ -523,9 +525,27 @@ export interface AIRouteStatus {
     readonly startedAt?: string;
     /** When the step began on every serving proxy. */
     readonly stepStartedAt?: string;
+    /** Held: the step is not entered, since the rollout is paused. Spreading: not every serving proxy runs it yet. Running. Waiting: for a promotion. Ended: see outcome. */
+    readonly phase?: "Ended" | "Held" | "Running" | "Spreading" | "Waiting";
+    /** How much of a timed step has passed. */
+    readonly runMilliseconds?: number;
+    /** Since when the time of a step that is not judged runs on. */
+    readonly runningSince?: string;
+    /** When state Pause was seen. */
+    readonly pausedSince?: string;
+    /** When the window in progress began. */
+    readonly windowSince?: string;
+    /** From when on requests count in it. Windows without a verdict are carried on. */
+    readonly evidenceSince?: string;
+    /** Windows that passed in this step. */
+    readonly passedWindows?: number;
+    /** Windows that passed since the last that failed. */
+    readonly passedInRow?: number;
+    /** What the annotation said when the step began to wait. It promotes nothing. */
+    readonly seenPromotion?: string;
     /** How it ended. Absent while it goes on. */
     readonly outcome?: "Aborted" | "Promoted" | "RolledBack";
-    /** Windows that failed. */
+    /** Windows that failed and count. Twenty that passed in a row clear them. */
     readonly failedWindows?: number;
     /** Windows without a verdict in this step. */
     readonly inconclusiveWindows?: number;
@@ -541,6 +561,10 @@ export interface AIRouteStatus {
       readonly candidate?: string;
       /** What it says. */
       readonly verdict?: "Failed" | "Inconclusive" | "Passed";
+      /** Whether it is only told. */
+      readonly dryRun?: boolean;
+      /** Why, with the numbers that decided. */
+      readonly message?: string;
     }[];
   };
   /** What the copies showed today (UTC). */

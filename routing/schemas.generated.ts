@@ -2008,6 +2008,10 @@ export const SCHEMA_TEXTS = {
     "rollout": {
      "type": "object",
      "properties": {
+      "sequence": {
+       "type": "integer",
+       "minimum": 0
+      },
       "hash": {
        "type": "string",
        "maxLength": 128
@@ -2039,6 +2043,52 @@ export const SCHEMA_TEXTS = {
       "stepStartedAt": {
        "type": "string",
        "format": "date-time",
+       "maxLength": 64
+      },
+      "phase": {
+       "type": "string",
+       "enum": [
+        "Ended",
+        "Held",
+        "Running",
+        "Spreading",
+        "Waiting"
+       ]
+      },
+      "runMilliseconds": {
+       "type": "integer",
+       "minimum": 0
+      },
+      "runningSince": {
+       "type": "string",
+       "format": "date-time",
+       "maxLength": 64
+      },
+      "pausedSince": {
+       "type": "string",
+       "format": "date-time",
+       "maxLength": 64
+      },
+      "windowSince": {
+       "type": "string",
+       "format": "date-time",
+       "maxLength": 64
+      },
+      "evidenceSince": {
+       "type": "string",
+       "format": "date-time",
+       "maxLength": 64
+      },
+      "passedWindows": {
+       "type": "integer",
+       "minimum": 0
+      },
+      "passedInRow": {
+       "type": "integer",
+       "minimum": 0
+      },
+      "seenPromotion": {
+       "type": "string",
        "maxLength": 64
       },
       "outcome": {
@@ -2090,6 +2140,13 @@ export const SCHEMA_TEXTS = {
            "Inconclusive",
            "Passed"
           ]
+         },
+         "dryRun": {
+          "type": "boolean"
+         },
+         "message": {
+          "type": "string",
+          "maxLength": 1024
          }
         }
        }

@@ -129,7 +129,11 @@ interface Came {
 const NOTHING_CAME: Came = { cut: undefined, firstTokenAt: undefined };
 
 /** Resolves at the end of the answer. */
-function collect(call: UpstreamCall, kept: KeptAnswer): Promise<Came> {
+async function collect(call: UpstreamCall, kept: KeptAnswer): Promise<Came> {
+  if (call.complete) {
+    for (const chunk of call.held) kept.add(chunk);
+    return NOTHING_CAME;
+  }
   let firstTokenAt: number | undefined;
   return new Promise((resolve) => {
     call.pipe({

@@ -78,6 +78,12 @@ export class RolloutDriver {
     this.#bases.clear();
   }
 
+  /** It has no rollout any more. */
+  drop(key: ObjectKey): void {
+    this.#memories.delete(key);
+    this.#bases.delete(key);
+  }
+
   memory(key: ObjectKey): Memory | undefined {
     return this.#memories.get(key);
   }

@@ -561,6 +561,11 @@ export const BAD_ROUTES: readonly BadObject[] = [
     route({ shadow: { backend: "c", percent: 1 } }),
     `spec.shadow.backend: Invalid value: ${BACKEND_NAME}`,
   ),
+  bad(
+    "a shadow whose tools are neither allowed nor denied",
+    route({ shadow: { backend: "b", percent: 1, tools: "Some" } }),
+    'spec.shadow.tools: Unsupported value: "Some": supported values: "Allow", "Deny"',
+  ),
   bad("a shadow without share", route({ shadow: { backend: "b" } }), "spec.shadow.percent: Required value"),
   bad(
     "a shadow beside a rollout",
