@@ -6,7 +6,7 @@
  */
 import { findBinaries } from "./binaries.ts";
 import { CONTROL_PLANE, WHOLE_CLUSTER } from "./programs.ts";
-import { missingRequirement } from "./requirements.ts";
+import { missingProgram, missingRequirement } from "./requirements.ts";
 
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
@@ -16,3 +16,7 @@ const missing = await missingRequirement(process.env.CI === "true", say);
 if (missing !== undefined) say(`no cluster of our own in the tests: ${missing}`);
 const found = await findBinaries(["helm", "helm4", ...(missing === undefined ? WHOLE_CLUSTER : CONTROL_PLANE)], say);
 if ("missing" in found) say(found.missing);
+const noRedis = await missingProgram("redis-server", say);
+if (noRedis !== undefined) say(`no tests of limits over several proxies: ${noRedis}`);
+const noPrometheus = await missingProgram("prometheus", say);
+if (noPrometheus !== undefined) say(`no tests of queries to Prometheus: ${noPrometheus}`);

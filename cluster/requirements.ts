@@ -49,6 +49,18 @@ export async function missingRequirement(
   );
 }
 
+/** A program that tests need beside a cluster. Answers one line, or nothing when it is there, or is now. */
+export async function missingProgram(name: string, progress: (line: string) => void): Promise<string | undefined> {
+  if (await isProgram(name)) return undefined;
+  const command = `apt-get install -y --no-install-recommends ${name}`;
+  if (process.getuid?.() !== 0 || !(await isProgram("apt-get"))) return `${name} is missing: ${command}`;
+  progress(`installing ${name}`);
+  return await install([name]).then(
+    () => undefined,
+    (error: Error) => `${command}: ${error.message}`,
+  );
+}
+
 /** The folder with the plugins that connect pods. */
 export async function networkPluginFolder(): Promise<string | undefined> {
   for (const folder of NETWORK_PLUGIN_FOLDERS) {
