@@ -18,6 +18,7 @@ export function explanationText(explanation: Explanation): string {
     ...head(explanation),
     ...tried(explanation),
     ...notTried(explanation),
+    ...copied(explanation),
     ...prices(explanation),
     ...commitments(explanation),
     ...limits(explanation),
@@ -82,6 +83,15 @@ function notTried({ skipped, excluded }: Explanation): string[] {
   if (excluded.length > 0) lines.push("Ruled out:");
   for (const { backend, reason, message } of excluded) lines.push(`  ${backend}: ${reason}, ${message}`);
   return lines;
+}
+
+function copied({ shadow }: Explanation): string[] {
+  if (shadow === undefined) return [];
+  const { backend, percent: share, keptOut } = shadow;
+  if (keptOut) return [`Not copied: the shadow ${backend} is ruled out for this request`];
+  return [
+    `Copied to ${backend} afterwards: ${share} % of such requests, where they keep nothing and have no side effects`,
+  ];
 }
 
 /** What each price is for; those without a name are per million tokens. */

@@ -84,6 +84,8 @@ export interface Explanation {
   readonly failover?: Failover;
   /** Of strategy Cost. */
   readonly tokens?: { readonly input: number; readonly output: number };
+  /** What is copied elsewhere after the answer; `keptOut`: not for this caller. Absent: nothing is. */
+  readonly shadow?: { readonly backend: string; readonly percent: number; readonly keptOut?: true };
   /** In the order of attempts. Without a sticky key the order inside a tier is drawn anew each time; then the likeliest. */
   readonly tried: readonly ExplainedBackend[];
   readonly skipped: readonly SkippedBackend[];
@@ -172,11 +174,19 @@ function explainRoute(
     strategy: route.strategy,
     ...(stickyKey !== undefined && { stickyKey }),
     failover: route.failover,
+    ...shadowOf(route, all),
     ...(tokens !== undefined && { tokens }),
     tried: tried.map(tell),
     skipped: skipped.map((candidate) => ({ ...tell(candidate), reason: reasons.get(candidate) ?? "" })),
     excluded: [...able.excluded, ...keptOut].map((exclusion) => withCause(route, exclusion, hints)),
   };
+}
+
+function shadowOf({ shadow }: Route, all: readonly Candidate[]): Pick<Explanation, "shadow"> {
+  if (shadow === undefined) return {};
+  const { backend, percent } = shadow;
+  const isAble = all.some((candidate) => candidate.backend.name === backend);
+  return { shadow: { backend, percent, ...(!isAble && { keptOut: true as const }) } };
 }
 
 function keyOf(route: Route, request: HypotheticalRequest): string | undefined {

@@ -360,6 +360,44 @@ test("a canary outside gets nothing, whatever its weight and whoever asks", asyn
   assert.deepEqual([...new Set(await storm("canary", ["EU"], 60))], [200]);
 });
 
+test("a copy goes to a shadow inside, and to none outside, whoever else is asked meanwhile", async () => {
+  const series = /^tandem_shadow_total\{.*outcome="(\w+)"\} (\d+)$/gm;
+  const outcomes = async (): Promise<Record<string, number>> => {
+    const text = await (await fetch(`${harness.gateway.adminUrl}/metrics`)).text();
+    return Object.fromEntries([...text.matchAll(series)].map(([, outcome, count]) => [outcome, Number(count)]));
+  };
+  const settled = async (drawn: number) => {
+    for (;;) {
+      const found = await outcomes();
+      if (Object.values(found).reduce((sum, count) => sum + count, 0) >= drawn) return found;
+      await sleep(10);
+    }
+  };
+  const shadow = { percent: 100, noisePercent: 100, maxInFlight: 1_000 };
+  const outside = ["openai", "virginia", "openai-both", "sweden-global", "sweden-untold", "nowhere"];
+  const backends = [to("sweden"), ...[...outside, "norway"].map((name) => to(name, { weight: 0 }))];
+  const compliances = [undefined, { rules: [{ residency: "EU", allow: ["EU"] }] }, { unknownResidency: "Deny" }];
+  const before = Object.values(await outcomes()).reduce((sum, count) => sum + count, 0);
+  let drawn = before;
+  for (const name of outside) {
+    for (const compliance of compliances) {
+      const route = { shadow: { ...shadow, backend: `to-${name}` }, ...(compliance && { compliance }) };
+      harness.apply(objectsOf({ residency: "EU", backends, route }));
+      const statuses = await storm(`a copy to ${name}`, ["EU"], 5);
+      assert.deepEqual([...new Set(statuses)], [200]);
+      drawn += 5;
+      await settled(drawn);
+      nothingLeft(["EU"], "secret-a-copy", `a copy to ${name}`);
+    }
+  }
+  assert.equal((await outcomes()).residency, drawn - before);
+  seen.length = 0;
+  harness.apply(objectsOf({ residency: "EU", backends, route: { shadow: { ...shadow, backend: "to-norway" } } }));
+  await storm("a copy inside", ["EU"], 10);
+  assert.equal((await settled(drawn + 10)).copied, 10);
+  assert.equal(seen.filter(({ host }) => host === SITES.norway?.host).length, 10);
+});
+
 test("a silent backend inside has its second one inside", async () => {
   const backends = [to("sweden"), to("openai", { priority: 2 }), to("norway", { priority: 3 })];
   harness.apply(objectsOf({ residency: "EU", backends, route: { failover: { hedgeAfter: "20ms" } } }));

@@ -141,6 +141,20 @@ test("a limit of calls at once is told where it holds", () => {
   assert.match(explanationText(told), /azure .*, at most 10 calls at once from a proxy\n/);
 });
 
+test("a shadow is told, and that it gets nothing of a caller whose data may not go there", () => {
+  const openai = { ...provider("ai/openai", "OpenAI", ["gpt-4o"]), zones: ["EU" as const] };
+  const azure = provider("ai/azure", "AzureOpenAI", ["gpt-4o"]);
+  const part = {
+    backends: [backend("openai"), backend("azure", { weight: 0 })],
+    shadow: { backend: "azure", percent: 20, maxInFlight: 32 },
+  };
+  const shadowed = table([openai, azure], [route("ai/gpt-4o", ["gpt-4o"], part)], []);
+  assert.match(explanationText(explain(shadowed, ask("gpt-4o"))), /Copied to azure afterwards: 20 % /);
+  const european = explain(shadowed, ask("gpt-4o", { residency: "EU" }));
+  assert.deepEqual(european.shadow, { backend: "azure", percent: 20, keptOut: true });
+  assert.match(explanationText(european), /Not copied: the shadow azure is ruled out/);
+});
+
 test("hedging is told with its price, where there is somebody to ask", () => {
   const failover = {
     retrySameProvider: 0,
