@@ -15,6 +15,8 @@ import { isAccepted } from "../routing/verdict.ts";
 import { listenProblem, readAddress } from "./addresses.ts";
 import { CommandError } from "./command.ts";
 import { readIDKeys } from "./id-keys.ts";
+import { KeptRollouts } from "./kept-rollouts.ts";
+import { LaptopRollouts } from "./laptop-rollouts.ts";
 import { LastTable } from "./last-table.ts";
 import { createPlainLogger } from "./plain-log.ts";
 import { linesOf, place, tell } from "./tell.ts";
@@ -53,12 +55,23 @@ export async function runGateway(options: RunOptions): Promise<RunningGateway> {
     tell(`warning: anybody who reaches ${options.listen} may spend the providers' money (--allow-anonymous)`);
   }
   const log = createPlainLogger(tell);
-  const gateway = await startGateway({ ...options, listen, admin, log }).catch((error: Error) => {
+  let rollouts: LaptopRollouts | undefined;
+  const started = { ...options, listen, admin, log, source: () => ({ rollouts: rollouts?.status() ?? {} }) };
+  const gateway = await startGateway(started).catch((error: Error) => {
     throw new CommandError(listenProblem(error));
   });
   const memory = new LastTable(options.state, options.manifests, (message) => tell(`warning: ${message}`));
   const idKeys = await readIDKeys(options.state, (message) => tell(`warning: ${message}`));
-  const source = await startSource(options, gateway, memory, idKeys).catch(async (error: unknown) => {
+  const warn = (message: string) => tell(`warning: ${message}`);
+  rollouts = new LaptopRollouts({
+    gateway,
+    kept: new KeptRollouts(options.state, options.manifests, warn),
+    onMove: () => source?.refresh(),
+    tell,
+  });
+  await rollouts.start();
+  let source: ManifestSource | undefined;
+  source = await startSource(options, gateway, memory, idKeys, rollouts).catch(async (error: unknown) => {
     await gateway.close({ drainMs: 0 });
     throw error instanceof ManifestError ? new CommandError(`${place(error)}${error.message}`) : error;
   });
@@ -66,7 +79,8 @@ export async function runGateway(options: RunOptions): Promise<RunningGateway> {
     url: gateway.url,
     adminUrl: gateway.adminUrl,
     close: async ({ drainMs }) => {
-      await source.close();
+      await rollouts?.close();
+      await source?.close();
       await memory.close();
       await gateway.close({ drainMs });
     },
@@ -78,6 +92,7 @@ async function startSource(
   gateway: Gateway,
   memory: LastTable,
   idKeys: readonly Redacted[],
+  rollouts: LaptopRollouts,
 ): Promise<ManifestSource> {
   let told: ReadonlySet<string> = new Set();
   const source = new ManifestSource({
@@ -86,9 +101,11 @@ async function startSource(
     dev: options.dev,
     pepper: new Redacted(randomBytes(PEPPER_BYTES).toString("base64")),
     lastTable: await memory.read(),
+    rollouts: () => rollouts.positions,
     onConfiguration(update) {
       if (!gateway.apply({ ...update, idKeys }).ok) return;
       memory.keep(update.table);
+      rollouts.follow(update);
       if (options.showVerdicts) told = tellNews(update, told);
     },
     // On the terminal through the gateway's log, and in /status.

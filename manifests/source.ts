@@ -6,8 +6,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { encodeTable, type Published } from "../routing/codec.ts";
+import type { RolloutPosition } from "../routing/rollout/memory.ts";
 import { type Credentials, describeSecret, type Redacted } from "../routing/secrets.ts";
-import type { RoutingTable } from "../routing/table.ts";
+import type { ObjectKey, RoutingTable } from "../routing/table.ts";
 import { isAccepted, type Verdict } from "../routing/verdict.ts";
 import { fieldNamedIn } from "./field-path.ts";
 import { type Loaded, loadManifests, type ParsedFiles } from "./load.ts";
@@ -37,6 +38,8 @@ export interface SourceOptions {
   readonly pepper: Redacted;
   /** In force before this one started: lends a route that is broken now its last accepted form. */
   readonly lastTable?: RoutingTable | undefined;
+  /** How far rollouts have come, asked with every compile. Absent: none begins. */
+  rollouts?(): ReadonlyMap<ObjectKey, RolloutPosition>;
   /** Table, credentials or verdicts are other ones, or the files are usable again. */
   onConfiguration(update: Update): void;
   /** After onConfiguration once for every rejected object; alone when the files cannot be used. */
@@ -73,6 +76,11 @@ export class ManifestSource {
       await this.close();
       throw error;
     }
+  }
+
+  /** Compiles once more what was read last: a rollout has moved. */
+  refresh(): void {
+    if (this.#last !== undefined && !this.#closed) this.#adopt(this.#last.loaded);
   }
 
   /** Nothing is told any more once it has been called. */
@@ -134,7 +142,14 @@ export class ManifestSource {
   #updateOf(loaded: Loaded): Update {
     const { pepper, dev } = this.#options;
     const described = loaded.secrets.map((secret) => describeSecret(secret, pepper));
-    const input = { objects: loaded.objects, secrets: described.map(({ facts }) => facts), dev };
+    const rollouts = this.#options.rollouts?.();
+    const input = {
+      objects: loaded.objects,
+      secrets: described.map(({ facts }) => facts),
+      dev,
+      ...(rollouts && { rollouts }),
+    };
+
     const lastTable = this.#last?.table ?? this.#options.lastTable;
     const { table, verdicts, forms } = compileWithForms(input, lastTable, this.#forms);
     this.#forms = forms;

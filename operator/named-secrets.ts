@@ -63,6 +63,13 @@ export class NamedSecrets {
       });
   }
 
+  /** Of a key of one that is watched. */
+  value(namespace: string, { name, key }: { readonly name: string; readonly key: string }): Redacted | undefined {
+    const [secret] = this.#watched.get(`${namespace}/${name}`)?.list() ?? [];
+    const values = secret === undefined ? {} : valuesOf(secret).values;
+    return Object.hasOwn(values, key) ? values[key] : undefined;
+  }
+
   /** For metrics. */
   reflectors(): readonly Reflector<SecretObject>[] {
     return [...this.#watched.values()];

@@ -18,6 +18,7 @@ import { ConfigurationFaults } from "./faults.ts";
 import { Fleet } from "./fleet.ts";
 import { Loop } from "./loop.ts";
 import { OperatorMetrics } from "./metrics.ts";
+import { Prometheus } from "./prometheus.ts";
 import { Publisher } from "./publish.ts";
 import { leaseName, ownLabels, type Release } from "./release.ts";
 import { RolloutStore } from "./rollout-store.ts";
@@ -58,6 +59,7 @@ export class Operator {
   readonly #statuses: StatusWriter;
   readonly #shadows = new ShadowSums(() => this.#dirty.markLater());
   readonly #rollouts: Rollouts;
+  readonly #prometheus = new Prometheus();
   readonly #events: Events;
   readonly #faults = new ConfigurationFaults();
   readonly #circuits = new CircuitChanges();
@@ -123,6 +125,14 @@ export class Operator {
         configMaps: this.#world.configMaps,
         onWrite: (kind) => this.#metrics.wrote(kind),
       }),
+      values: (namespace, metrics) =>
+        this.#prometheus.values(
+          metrics.flatMap(({ name, prometheus }) => {
+            if (prometheus === undefined) return [];
+            const { url, query, secretRef } = prometheus;
+            return [{ name, url, query, token: secretRef && this.#world.secrets.value(namespace, secretRef) }];
+          }),
+        ),
       tell: (about, { type, reason, note }) => this.#events.tell(about, { type, reason, action: "Rollout", note }),
     });
     this.#loop = new Loop({
@@ -176,6 +186,7 @@ export class Operator {
     this.#statuses.stop();
     this.#fleet.stop();
     this.#shadows.stop();
+    this.#prometheus.stop();
     await this.#leadership.release();
     await Promise.all([this.#events.stop(), this.#world.stop()]);
     this.#admin.close();

@@ -11,7 +11,7 @@ import type { AIRouteSpec } from "../routing/objects.generated.ts";
 import { type Move, RolloutDriver } from "../routing/rollout/driver.ts";
 import type { RolloutEvent } from "../routing/rollout/machine.ts";
 import { type Memory, positionOf, type RolloutPosition, readMemory } from "../routing/rollout/memory.ts";
-import { type RolloutSpec, rolloutSpec } from "../routing/rollout/spec.ts";
+import { type Analysis, type RolloutSpec, rolloutSpec } from "../routing/rollout/spec.ts";
 import type { ObjectKey } from "../routing/table.ts";
 import type { ProxyState } from "./fleet.ts";
 import { Measured } from "./measured.ts";
@@ -22,6 +22,8 @@ export const PROMOTED_STEP = "tandem.dev/promoted-step";
 
 export interface RolloutsOptions {
   readonly store: RolloutStore;
+  /** What Prometheus servers gave last for queries of a namespace's analysis, by the metrics' names. */
+  values(namespace: string, metrics: Analysis["metrics"]): ReadonlyMap<string, number>;
   tell(about: KubeObject, event: RolloutEvent): void;
 }
 
@@ -138,7 +140,13 @@ export class Rollouts {
       remembered: readMemory(status?.rollout),
     };
     const totals = this.#measured.totals(key, spec);
-    return this.#driver.move(route, { now, inForce: inForce(key, spec, proxies, tables), totals });
+    const values = isOver(this.#driver.memory(key)) ? undefined : this.#valuesOf(metadata.namespace, spec);
+    return this.#driver.move(route, { now, inForce: inForce(key, spec, proxies, tables), totals, values });
+  }
+
+  #valuesOf(namespace = "default", { analysis }: RolloutSpec): ReadonlyMap<string, number> | undefined {
+    const asked = analysis?.metrics.filter(({ prometheus }) => prometheus !== undefined) ?? [];
+    return asked.length === 0 ? undefined : this.#options.values(namespace, asked);
   }
 
   #viewOf(moves: readonly { readonly spec: RolloutSpec; readonly move: Move }[]): RolloutsView {
@@ -151,6 +159,10 @@ export class Rollouts {
       isRunning: moves.some(({ move }) => move.memory.outcome === undefined),
     };
   }
+}
+
+function isOver(memory: Memory | undefined): boolean {
+  return memory?.outcome !== undefined;
 }
 
 const specsBefore = new WeakMap<object, RolloutSpec>();

@@ -160,6 +160,11 @@ export class Gateway {
     return this.#parts.measures.rows();
   }
 
+  /** What copies showed, by day. */
+  comparisons(): ReturnType<Shadows["days"]> {
+    return this.#parts.shadows.days();
+  }
+
   /** The table in force was known to be the newest one then, or is now. On the clock of `performance.now()`. */
   confirm(at = performance.now()): void {
     this.#parts.telemetry.configConfirmed(at);
