@@ -18,6 +18,7 @@ import { ConfigurationFaults } from "./faults.ts";
 import { Fleet } from "./fleet.ts";
 import { Loop } from "./loop.ts";
 import { OperatorMetrics } from "./metrics.ts";
+import { Prometheus, queriesOf } from "./prometheus.ts";
 import { Publisher } from "./publish.ts";
 import { leaseName, ownLabels, type Release } from "./release.ts";
 import { RolloutStore } from "./rollout-store.ts";
@@ -58,6 +59,7 @@ export class Operator {
   readonly #statuses: StatusWriter;
   readonly #shadows = new ShadowSums(() => this.#dirty.markLater());
   readonly #rollouts: Rollouts;
+  readonly #prometheus = new Prometheus();
   readonly #events: Events;
   readonly #faults = new ConfigurationFaults();
   readonly #circuits = new CircuitChanges();
@@ -124,6 +126,8 @@ export class Operator {
         onWrite: (kind) => this.#metrics.wrote(kind),
       }),
       tell: (about, { type, reason, note }) => this.#events.tell(about, { type, reason, action: "Rollout", note }),
+      queried: (namespace, metrics) =>
+        this.#prometheus.values(queriesOf(namespace, metrics, (named) => this.#world.secrets.valueAt(named))),
     });
     this.#loop = new Loop({
       rollouts: this.#rollouts,
@@ -176,6 +180,7 @@ export class Operator {
     this.#statuses.stop();
     this.#fleet.stop();
     this.#shadows.stop();
+    this.#prometheus.stop();
     await this.#leadership.release();
     await Promise.all([this.#events.stop(), this.#world.stop()]);
     this.#admin.close();

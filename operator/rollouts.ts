@@ -11,7 +11,7 @@ import type { AIRouteSpec } from "../routing/objects.generated.ts";
 import { type Move, RolloutDriver } from "../routing/rollout/driver.ts";
 import type { RolloutEvent } from "../routing/rollout/machine.ts";
 import { type Memory, positionOf, type RolloutPosition, readMemory } from "../routing/rollout/memory.ts";
-import { type RolloutSpec, rolloutSpec } from "../routing/rollout/spec.ts";
+import { type Analysis, type RolloutSpec, rolloutSpec } from "../routing/rollout/spec.ts";
 import type { ObjectKey } from "../routing/table.ts";
 import type { ProxyState } from "./fleet.ts";
 import { Measured } from "./measured.ts";
@@ -23,6 +23,8 @@ export const PROMOTED_STEP = "tandem.dev/promoted-step";
 export interface RolloutsOptions {
   readonly store: RolloutStore;
   tell(about: KubeObject, event: RolloutEvent): void;
+  /** What a namespace's metrics gave that are queries to Prometheus, by their names. */
+  queried(namespace: string, metrics: Analysis["metrics"]): ReadonlyMap<string, number>;
 }
 
 /** Of one route. */
@@ -138,7 +140,11 @@ export class Rollouts {
       remembered: readMemory(status?.rollout),
     };
     const totals = this.#measured.totals(key, spec);
-    return this.#driver.move(route, { now, inForce: inForce(key, spec, proxies, tables), totals });
+    const isJudged = spec.analysis !== undefined && this.#driver.memory(key)?.outcome === undefined;
+    const values = isJudged
+      ? this.#options.queried(metadata.namespace ?? "default", spec.analysis?.metrics ?? [])
+      : undefined;
+    return this.#driver.move(route, { now, inForce: inForce(key, spec, proxies, tables), totals, values });
   }
 
   #viewOf(moves: readonly { readonly spec: RolloutSpec; readonly move: Move }[]): RolloutsView {
