@@ -7,7 +7,7 @@ import type { KubeClient } from "../kube/client.ts";
 import type { Log } from "../kube/log.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { Reflector } from "../kube/reflector.ts";
-import { namedSecretKeys } from "../routing/named-secrets.ts";
+import { type NamedKey, namedSecretKeys } from "../routing/named-secrets.ts";
 import { describeSecret, Redacted, type SecretValues } from "../routing/secrets.ts";
 
 export interface SecretObject extends KubeObject {
@@ -63,11 +63,12 @@ export class NamedSecrets {
       });
   }
 
-  /** Of a key of one that is watched. */
-  value(namespace: string, { name, key }: { readonly name: string; readonly key: string }): Redacted | undefined {
+  /** What stands there; undefined: nothing, or it is not named by any object. */
+  valueAt({ namespace, name, key }: NamedKey): Redacted | undefined {
     const [secret] = this.#watched.get(`${namespace}/${name}`)?.list() ?? [];
-    const values = secret === undefined ? {} : valuesOf(secret).values;
-    return Object.hasOwn(values, key) ? values[key] : undefined;
+    const data = secret?.data;
+    const value = data !== undefined && Object.hasOwn(data, key) ? data[key] : undefined;
+    return value === undefined ? undefined : new Redacted(Buffer.from(value, "base64").toString("utf8").trim());
   }
 
   /** For metrics. */

@@ -18,7 +18,7 @@ import { ConfigurationFaults } from "./faults.ts";
 import { Fleet } from "./fleet.ts";
 import { Loop } from "./loop.ts";
 import { OperatorMetrics } from "./metrics.ts";
-import { Prometheus } from "./prometheus.ts";
+import { Prometheus, queriesOf } from "./prometheus.ts";
 import { Publisher } from "./publish.ts";
 import { leaseName, ownLabels, type Release } from "./release.ts";
 import { RolloutStore } from "./rollout-store.ts";
@@ -125,15 +125,9 @@ export class Operator {
         configMaps: this.#world.configMaps,
         onWrite: (kind) => this.#metrics.wrote(kind),
       }),
-      values: (namespace, metrics) =>
-        this.#prometheus.values(
-          metrics.flatMap(({ name, prometheus }) => {
-            if (prometheus === undefined) return [];
-            const { url, query, secretRef } = prometheus;
-            return [{ name, url, query, token: secretRef && this.#world.secrets.value(namespace, secretRef) }];
-          }),
-        ),
       tell: (about, { type, reason, note }) => this.#events.tell(about, { type, reason, action: "Rollout", note }),
+      queried: (namespace, metrics) =>
+        this.#prometheus.values(queriesOf(namespace, metrics, (named) => this.#world.secrets.valueAt(named))),
     });
     this.#loop = new Loop({
       rollouts: this.#rollouts,

@@ -6,6 +6,7 @@
  * are bounded.
  */
 import { z } from "zod";
+import type { NamedKey } from "../routing/named-secrets.ts";
 import type { Redacted } from "../routing/secrets.ts";
 
 export interface PrometheusQuery {
@@ -16,6 +17,30 @@ export interface PrometheusQuery {
   readonly query: string;
   /** Sent as a bearer; undefined: none is. */
   readonly token: Redacted | undefined;
+}
+
+/** A metric of an analysis, as written. */
+export interface WrittenMetric {
+  readonly name: string;
+  readonly prometheus?: {
+    readonly url: string;
+    readonly query: string;
+    readonly secretRef?: { readonly name: string; readonly key: string };
+  };
+}
+
+/** A query whose token is not there is not sent without one. */
+export function queriesOf(
+  namespace: string,
+  metrics: readonly WrittenMetric[],
+  tokenAt: (named: NamedKey) => Redacted | undefined,
+): readonly PrometheusQuery[] {
+  return metrics.flatMap(({ name, prometheus }) => {
+    if (prometheus === undefined) return [];
+    const { url, query, secretRef } = prometheus;
+    const token = secretRef && tokenAt({ namespace, ...secretRef });
+    return secretRef !== undefined && token === undefined ? [] : [{ name, url, query, token }];
+  });
 }
 
 export type Answer = { readonly value: number } | { readonly problem: string };

@@ -22,9 +22,9 @@ export const PROMOTED_STEP = "tandem.dev/promoted-step";
 
 export interface RolloutsOptions {
   readonly store: RolloutStore;
-  /** What Prometheus servers gave last for queries of a namespace's analysis, by the metrics' names. */
-  values(namespace: string, metrics: Analysis["metrics"]): ReadonlyMap<string, number>;
   tell(about: KubeObject, event: RolloutEvent): void;
+  /** What a namespace's metrics gave that are queries to Prometheus, by their names. */
+  queried(namespace: string, metrics: Analysis["metrics"]): ReadonlyMap<string, number>;
 }
 
 /** Of one route. */
@@ -140,13 +140,11 @@ export class Rollouts {
       remembered: readMemory(status?.rollout),
     };
     const totals = this.#measured.totals(key, spec);
-    const values = isOver(this.#driver.memory(key)) ? undefined : this.#valuesOf(metadata.namespace, spec);
+    const isJudged = spec.analysis !== undefined && this.#driver.memory(key)?.outcome === undefined;
+    const values = isJudged
+      ? this.#options.queried(metadata.namespace ?? "default", spec.analysis?.metrics ?? [])
+      : undefined;
     return this.#driver.move(route, { now, inForce: inForce(key, spec, proxies, tables), totals, values });
-  }
-
-  #valuesOf(namespace = "default", { analysis }: RolloutSpec): ReadonlyMap<string, number> | undefined {
-    const asked = analysis?.metrics.filter(({ prometheus }) => prometheus !== undefined) ?? [];
-    return asked.length === 0 ? undefined : this.#options.values(namespace, asked);
   }
 
   #viewOf(moves: readonly { readonly spec: RolloutSpec; readonly move: Move }[]): RolloutsView {
@@ -159,10 +157,6 @@ export class Rollouts {
       isRunning: moves.some(({ move }) => move.memory.outcome === undefined),
     };
   }
-}
-
-function isOver(memory: Memory | undefined): boolean {
-  return memory?.outcome !== undefined;
 }
 
 const specsBefore = new WeakMap<object, RolloutSpec>();

@@ -12,6 +12,8 @@ const BACKENDS = [
   { name: "azure", providerRef: { name: "azure-sweden" }, failover: "Allowed" },
 ];
 const ROLLOUT = { stable: "openai", candidate: "azure", steps: [{ setShadow: 100 }, { setWeight: 100 }] };
+/** Milliseconds. */
+const WITHIN = 10_000;
 const PRICE = { input: "1", output: "10" };
 const TOOLS = [{ type: "function", function: { name: "look", parameters: { type: "object" } } }];
 
@@ -39,7 +41,9 @@ async function world(
   harness.apply(list, undefined, new Map([["ai/chat", position]]));
   const rows = () => harness.gateway.measures();
   const candidate = async (requests: number, arm = "live") => {
+    const end = Date.now() + WITHIN;
     for (;;) {
+      if (Date.now() > end) throw new Error(`the candidate has not ${requests} requests within ${WITHIN} ms`);
       const row = rows().find((one) => one.backend === "azure" && one.arm === arm);
       if (row && row.requests >= requests) return row;
       await sleep(5);

@@ -230,7 +230,7 @@ describe("600 seeded candidates, looked at every 30 s with 50 requests a window 
       if (judge(METRICS, window, 50, all).verdict === "Failed" && ++failures > 2) {
         return { failed: true, requests: candidate.requests };
       }
-      if (candidate.requests > 3000) break;
+      if (candidate.requests > 2000) break;
     }
     return { failed: false, requests: candidate.requests };
   }
