@@ -100,6 +100,11 @@ export class Counts {
     }
   }
 
+  /** A copy was answered, and its cost is not known. */
+  unpricedCopy(provider: string, model: string): void {
+    increment(this.unpriced, keyOf(provider, this.#bounded(model)));
+  }
+
   latencies(): BackendLatency[] {
     const now = performance.now();
     const latencies: BackendLatency[] = [];
