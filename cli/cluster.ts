@@ -3,9 +3,10 @@ import { ApiError, type KubeClient, loadClient } from "../kube/client.ts";
 import { listAll } from "../kube/list.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { type ConfigMap, SHARD_KEY, SHARD_LABEL } from "../kube/table-objects.ts";
-import { decodeTable, TableError } from "../routing/codec.ts";
+import type { FormerTable } from "../routing/history.ts";
 import { type NamedKey, namedSecretKeys } from "../routing/named-secrets.ts";
 import { Redacted, type SecretFacts, type SecretValues } from "../routing/secrets.ts";
+import { StoredTables } from "../routing/stored-tables.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import { CommandError, UsageError } from "./command.ts";
 import { tell } from "./tell.ts";
@@ -17,6 +18,8 @@ export interface ClusterObjects {
   readonly assumed: readonly SecretFacts[];
   /** What is published, where that may be read: it lends broken routes their last accepted form. */
   readonly lastTable: RoutingTable | undefined;
+  /** What routes may be held at. */
+  readonly history: readonly FormerTable[];
 }
 
 interface Secret extends KubeObject {
@@ -40,8 +43,9 @@ export async function readCluster(kubeconfig: string): Promise<ClusterObjects> {
       PLURALS.map((plural) => listAll<KubeObject>(client, `${API}/${plural}`, {}, signal)),
     );
     const objects = lists.flatMap((listed) => [...listed.objects.values()]);
-    const [secrets, lastTable] = await Promise.all([readSecrets(client, objects), readPublished(client, signal)]);
-    return { objects, ...secrets, lastTable };
+    const [secrets, releases] = await Promise.all([readSecrets(client, objects), readTables(client, signal)]);
+    const [tables] = releases.values();
+    return { objects, ...secrets, lastTable: tables?.current()?.table, history: historyOf(tables) };
   } catch (error) {
     if (error instanceof ApiError && error.status === NOT_FOUND) {
       throw new CommandError("the cluster does not know Tandem's kinds: install the chart, or kubectl apply -f crds/");
@@ -97,26 +101,32 @@ function assume(namespace: string, name: string, named: readonly NamedKey[]): Se
   return { namespace, name, keys: Object.fromEntries(facts) };
 }
 
-async function readPublished(client: KubeClient, signal: AbortSignal): Promise<RoutingTable | undefined> {
+/** By the namespaces of the releases; none where nothing is published, or may not be read. */
+export async function readTables(client: KubeClient, signal: AbortSignal): Promise<ReadonlyMap<string, StoredTables>> {
   const query = { labelSelector: OWN };
   const listed = await listAll<ConfigMap>(client, "/api/v1/configmaps", query, signal).catch((error: unknown) => {
     if (error instanceof ApiError && error.status === FORBIDDEN) return undefined;
     throw error;
   });
   const found = [...(listed?.objects.values() ?? [])];
-  const [index] = found.filter(({ data }) => data?.index !== undefined);
-  if (index?.data?.index === undefined) return undefined;
+  const indexes = found.filter(({ data }) => data?.index !== undefined);
+  return new Map(indexes.map((index) => [index.metadata.namespace ?? "", tablesOf(index, found)]));
+}
+
+function tablesOf(index: ConfigMap, found: readonly ConfigMap[]): StoredTables {
   const shards = found.filter(({ metadata }) => {
     return metadata.labels?.[SHARD_LABEL] !== undefined && metadata.namespace === index.metadata.namespace;
   });
-  const texts = shards.map(({ metadata, data }) => {
-    return [metadata.name.replace(/^.*-shard-/, "tandem-table-"), data?.[SHARD_KEY] ?? ""] as const;
-  });
-  try {
-    const { hash } = JSON.parse(index.data.index) as { hash: string };
-    return decodeTable({ index: index.data.index, hash, shards: Object.fromEntries(texts) });
-  } catch (error) {
-    if (error instanceof TableError || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const texts = new Map(
+    shards.map(({ metadata, data }) => [metadata.name.replace(/^.*-shard-/, "tandem-table-"), data?.[SHARD_KEY]]),
+  );
+  return new StoredTables(index.data, (name) => texts.get(name));
+}
+
+/** As an operator compiles with: what routes may be held at. */
+export function historyOf(tables: StoredTables | undefined): readonly FormerTable[] {
+  return (tables?.list() ?? []).map((one) => ({
+    ...one,
+    route: (key) => tables?.read(one)?.table.routes.find((route) => route.key === key),
+  }));
 }

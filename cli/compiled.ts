@@ -49,9 +49,9 @@ export async function compiled(given: Given): Promise<Compiled> {
 async function fromCluster(given: Given, kubeconfig: string): Promise<Compiled> {
   // Few commands need it, and its client takes its time to load.
   const { readCluster } = await import("./cluster.ts");
-  const { objects, secrets, assumed, lastTable } = await readCluster(kubeconfig);
+  const { objects, secrets, assumed, lastTable, history } = await readCluster(kubeconfig);
   const facts = [...secrets.map((secret) => describeSecret(secret, PEPPER).facts), ...assumed];
-  const input = { objects, secrets: facts, dev: given.isOn("dev"), rollouts: positionsOf(objects) };
+  const input = { objects, history, secrets: facts, dev: given.isOn("dev"), rollouts: positionsOf(objects) };
   const { table, verdicts } = compile(input, lastTable);
   return { table, verdicts, loaded: { objects, secrets, locate: () => undefined } };
 }

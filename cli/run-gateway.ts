@@ -102,12 +102,14 @@ async function startSource(
     pepper: new Redacted(randomBytes(PEPPER_BYTES).toString("base64")),
     lastTable: await memory.read(),
     rollouts: () => rollouts.positions,
+    history: () => memory.history(),
     onConfiguration(update) {
       if (!gateway.apply({ ...update, idKeys }).ok) return;
-      memory.keep(update.table);
-      rollouts.follow(update);
+      memory.keep(update.table, update.published.hash, update.loaded.objects);
       if (options.showVerdicts) told = tellNews(update, told);
     },
+    // After it is in force: what a step waits for may be there already.
+    onObjects: (update) => rollouts.follow(update),
     // On the terminal through the gateway's log, and in /status.
     onProblem: ({ object, ...problem }) =>
       gateway.reportConfigError(problem, object === undefined ? undefined : "everything else is in force"),

@@ -30,6 +30,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "where a rollout stands, on with it, or back to stable",
     load: async () => (await import("./rollout.ts")).rollout,
   },
+  rollback: {
+    summary: "puts the routes of a former table back in force, and holds them there",
+    load: async () => (await import("./rollback.ts")).rollback,
+  },
   convert: {
     summary: "a gateway's YAML of old to manifests",
     load: async () => (await import("./convert.ts")).convert,

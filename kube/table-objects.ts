@@ -20,14 +20,8 @@ export interface IndexData {
   readonly proxies: string;
   /** Version of the pepper under which the clients' keys in this table are hashed. */
   readonly pepper: string;
-  /** JSON: the last tables, newest first. */
+  /** JSON: the tables before, newest first (`routing/stored-tables.ts`). */
   readonly history: string;
-}
-
-export interface TableInHistory {
-  readonly hash: string;
-  /** By the codec's names. */
-  readonly shards: readonly string[];
 }
 
 /** On shards. */
@@ -48,19 +42,4 @@ export function companionName(release: string): string {
 /** `shard` is the codec's name of it. */
 export function shardObjectName(release: string, shard: string): string {
   return `${release}-shard-${shard.replace(CODEC_PREFIX, "")}`;
-}
-
-/** Empty when it is absent or unreadable. */
-export function readHistory(index: Partial<IndexData> | undefined): readonly TableInHistory[] {
-  try {
-    const history = JSON.parse(index?.history ?? "[]") as unknown;
-    return Array.isArray(history) ? history.filter(isTable) : [];
-  } catch {
-    return [];
-  }
-}
-
-function isTable(value: unknown): value is TableInHistory {
-  const { hash, shards } = (value ?? {}) as { hash?: unknown; shards?: unknown };
-  return typeof hash === "string" && Array.isArray(shards) && shards.every((name) => typeof name === "string");
 }

@@ -15,6 +15,8 @@ export interface DesiredStatus {
   readonly conditions: readonly Condition[];
   /** `endpoint`, `models`, `weights`, `proxies`: what columns show beside conditions. */
   readonly fields: Readonly<Record<string, unknown>>;
+  /** The side of a blue-green route that takes all traffic; the status says since when, and which did before. */
+  readonly activeBackend?: string | undefined;
   /** Proxies are about to take the table: the next look will say more. */
   readonly isPassing: boolean;
 }
@@ -64,7 +66,8 @@ function programsOf(key: string, proxies: readonly ProxyState[], tables: Tables)
 }
 
 function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
-  const { generation, columns } = verdict;
+  const { generation } = verdict;
+  const { activeBackend, ...columns } = verdict.columns;
   const extra = verdict.kind === "AIRoute" ? routeStatus(verdict, fleet) : undefined;
   const rollout = verdict.kind === "AIRoute" ? rolloutStatus(rolloutOf(verdict, fleet)) : undefined;
   const conditions = [
@@ -82,6 +85,7 @@ function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
       ...(verdict.kind === "AIRoute" && { shadow: shadowOf(verdict, fleet) }),
       ...(rollout && { rollout: rollout.field }),
     },
+    activeBackend,
     isPassing: extra?.isPassing ?? false,
   };
 }

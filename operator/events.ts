@@ -1,7 +1,7 @@
 /**
  * Which changes does the owner of an object read in `kubectl describe`?
  *
- * Conditions that became false or true again, and every generation that reached all proxies. Events come from the
+ * Conditions that became false or true again, every generation that reached all proxies, and traffic that moved. Events come from the
  * operator alone; they are told, not relied on: when the API server takes none, the oldest go.
  */
 import { randomUUID } from "node:crypto";
@@ -95,14 +95,34 @@ export class Events {
   }
 }
 
-/** Of conditions that matter to somebody, between two statuses of one object. */
+/** Of what matters to somebody, between two statuses of one object. */
 export function notesOf(before: Described, after: Described): EventNote[] {
+  return [...conditionNotes(before, after), ...trafficNotes(before.status, after.status)];
+}
+
+/** Traffic that moves by a changed spec, a hold, or a backend that went. */
+function trafficNotes(before: Described["status"], after: Described["status"]): EventNote[] {
+  const [from, to] = [before?.activeBackend, after?.activeBackend];
+  if (from !== undefined && to !== undefined && from.name !== to.name) {
+    const note = `All traffic goes to ${to.name} now; before it went to ${from.name}.`;
+    return [{ type: "Normal", reason: "ActiveBackendSwitched", action: "Publish", note }];
+  }
+  const [former, now] = [before?.weights, after?.weights];
+  if (typeof former !== "string" || typeof now !== "string" || former === "" || former === now) return [];
+  const note = `Weights in force: ${now || "none"}; before: ${former}.`;
+  return [{ type: "Normal", reason: "WeightsChanged", action: "Publish", note }];
+}
+
+function conditionNotes(before: Described, after: Described): EventNote[] {
   const conditions = after.status?.conditions ?? [];
-  return conditions.flatMap((condition) => {
+  const notes = conditions.flatMap((condition) => {
     const former = before.status?.conditions?.find(({ type }) => type === condition.type);
     const note = UNTOLD.has(condition.type) ? undefined : noteOf(former, condition);
     return note === undefined ? [] : [note];
   });
+  const wasHeld = before.status?.conditions?.some(({ type, status }) => type === "Pinned" && status === "True");
+  if (!wasHeld || conditions.some(({ type }) => type === "Pinned")) return notes;
+  return [...notes, { type: "Normal", reason: "Released", action: "Compile", note: "The spec is in force again." }];
 }
 
 function noteOf(former: StoredCondition | undefined, now: StoredCondition): EventNote | undefined {
@@ -117,6 +137,10 @@ function noteOf(former: StoredCondition | undefined, now: StoredCondition): Even
     const note = `Generation ${now.observedGeneration}: ${now.message}`;
     return isNewGeneration ? { type: "Normal", reason: "Programmed", action, note } : undefined;
   }
+  if (now.type === "Pinned") {
+    const isHeld = former?.status !== "True" || former.message !== now.message;
+    return isHeld ? { type: "Normal", reason: "RolledBack", action, note: now.message } : undefined;
+  }
   if (former?.status !== "False") return undefined;
   return { type: "Normal", reason: now.type, action, note: now.message || `${now.type} again.` };
 }
@@ -127,6 +151,7 @@ const UNTOLD: ReadonlySet<string> = new Set(["Ready", ...ROLLOUT_CONDITIONS]);
 const ACTIONS: Readonly<Record<string, string>> = {
   Accepted: "Compile",
   ResolvedRefs: "Compile",
+  Pinned: "Compile",
   Programmed: "Publish",
   Healthy: "Observe",
 };

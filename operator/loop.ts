@@ -15,6 +15,7 @@ import type { Verdict } from "../routing/verdict.ts";
 import { desiredStatus } from "./conditions.ts";
 import type { Fleet } from "./fleet.ts";
 import { newIdentity, ROTATE_ID_KEY, withRotation } from "./identity.ts";
+import { KeptTables } from "./kept-tables.ts";
 import type { SecretObject } from "./named-secrets.ts";
 import type { InUse, Publication, Publisher } from "./publish.ts";
 import type { Rollouts, RolloutsView } from "./rollouts.ts";
@@ -48,6 +49,7 @@ type Positions = RolloutsView["positions"];
 
 export class Loop {
   readonly #parts: LoopParts;
+  readonly #kept = new KeptTables();
   #identity: Identity | undefined;
   #lastTable: RoutingTable | undefined;
   #changedAt: Date | undefined;
@@ -123,7 +125,8 @@ export class Loop {
     const asked = companion?.metadata?.annotations?.[ROTATE_ID_KEY];
     const identity = withRotation(this.identity ?? newIdentity(), asked);
     const secrets = this.#parts.world.secrets.describe(identity.pepper);
-    const input = { objects, secrets: secrets.map(({ facts }) => facts), dev: this.#parts.dev, rollouts };
+    const { history, pinned } = this.#kept.for(objects, this.#parts.publisher.tables());
+    const input = { objects, history, secrets: secrets.map(({ facts }) => facts), dev: this.#parts.dev, rollouts };
     const { table, verdicts } = compile(input, this.#lastTable);
     const values = new Map(secrets.flatMap((secret) => secret.credentials));
     const published = encodeTable(table);
@@ -135,6 +138,7 @@ export class Loop {
       credentials: onlyNeeded(table, values),
       changedAt,
       rollouts,
+      pinned,
     };
     return this.#compiled;
   }
@@ -142,7 +146,7 @@ export class Loop {
   /** After a restart: what was published lends broken routes their last form, and is what proxies run. */
   #recall(): void {
     if (this.#lastTable !== undefined) return;
-    const current = this.#parts.publisher.current();
+    const current = this.#parts.publisher.tables().current();
     if (current === undefined) return;
     this.#lastTable = current.table;
     this.#parts.tables.remember(current.published, current.table);

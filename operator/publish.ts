@@ -13,16 +13,14 @@ import {
   companionName,
   type IndexData,
   indexName,
-  readHistory,
   SHARD_KEY,
   SHARD_LABEL,
   shardObjectName,
-  type TableInHistory,
 } from "../kube/table-objects.ts";
-import { decodeTable, type Published, TableError } from "../routing/codec.ts";
+import type { Published } from "../routing/codec.ts";
 import { companionData, credentialsIn, type Identity, pepperVersion } from "../routing/companion.ts";
 import type { Credentials } from "../routing/secrets.ts";
-import type { RoutingTable } from "../routing/table.ts";
+import { StoredTables, type TableInHistory } from "../routing/stored-tables.ts";
 import { applyWhole } from "./apply-whole.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { SecretObject } from "./named-secrets.ts";
@@ -48,6 +46,8 @@ export interface Publication {
   readonly proxies: number;
   /** When the change was seen that led to this table. */
   readonly changedAt: Date;
+  /** Hashes of the tables at which routes are held. */
+  readonly pinned: ReadonlySet<string>;
 }
 
 /** What must stay because a proxy may run it. */
@@ -56,7 +56,9 @@ export interface InUse {
   readonly credentials: ReadonlySet<string>;
 }
 
-const KEPT_TABLES = 3;
+/** Before the one in force, to go back to. Beside them those stay at which a route is held. */
+const KEPT_TABLES = 10;
+const MOST_PINNED = 10;
 const PARALLEL_WRITES = 8;
 const NOT_FOUND = 404;
 const UNPROCESSABLE = 422;
@@ -68,26 +70,9 @@ export class Publisher {
     this.#options = options;
   }
 
-  /** The table that is published now; undefined when there is none that can be used. */
-  current(): { published: Published; table: RoutingTable } | undefined {
-    const index = this.#index();
-    return index?.index === undefined ? undefined : this.read(index.index);
-  }
-
-  /** A table by its index. */
-  read(index: string): { published: Published; table: RoutingTable } | undefined {
-    try {
-      const { hash, shards: refs } = JSON.parse(index) as { hash: string; shards: { name: string }[] };
-      const shards = refs.flatMap(({ name }) => {
-        const text = this.#shard(name)?.data?.[SHARD_KEY];
-        return text === undefined ? [] : [[name, text] as const];
-      });
-      const published = { index, hash, shards: Object.fromEntries(shards) };
-      return { published, table: decodeTable(published) };
-    } catch (error) {
-      if (error instanceof TableError || error instanceof SyntaxError || error instanceof TypeError) return undefined;
-      throw error;
-    }
+  /** What stands there now. */
+  tables(): StoredTables {
+    return new StoredTables(this.#index(), (name) => this.#shard(name)?.data?.[SHARD_KEY]);
   }
 
   /** Whether anything had to be written. */
@@ -105,7 +90,9 @@ export class Publisher {
       [...stored].filter(([version]) => inUse.credentials.has(version) || credentials.has(version)),
     );
     await this.#writeSecret(identity, new Map([...needed, ...credentials]));
-    const kept = readHistory(this.#index()).flatMap(({ shards }) => shards);
+    const kept = this.tables()
+      .list()
+      .flatMap(({ shards }) => shards);
     const keep = new Set(
       [...Object.keys(published.shards), ...kept, ...inUse.shards].map((name) => this.#shardName(name)),
     );
@@ -146,7 +133,7 @@ export class Publisher {
     this.#options.onWrite("Shard");
   }
 
-  async #writeIndex({ published, identity, proxies, changedAt }: Publication): Promise<void> {
+  async #writeIndex({ published, identity, proxies, changedAt, pinned }: Publication): Promise<void> {
     const { client, release, configMaps } = this.#options;
     const before = this.#index();
     const isSameTable = before?.index === published.index;
@@ -155,7 +142,7 @@ export class Publisher {
       "changed-at": (isSameTable && before["changed-at"]) || changedAt.toISOString(),
       proxies: String(proxies),
       pepper: pepperVersion(identity.pepper),
-      history: JSON.stringify(historyAfter(before, published.hash)),
+      history: JSON.stringify(historyAfter(this.tables(), published.hash, pinned)),
     };
     if (isSame(before, data)) return;
     const known = configMaps.get(`${release.namespace}/${indexName(release.name)}`)?.metadata.resourceVersion;
@@ -199,20 +186,10 @@ export class Publisher {
 }
 
 /** The last tables, newest first, for going back to. */
-function historyAfter(before: IndexData | undefined, hash: string): readonly TableInHistory[] {
-  const former = readHistory(before);
-  const replaced = tableOf(before);
-  if (replaced === undefined || replaced.hash === hash) return former;
-  return [replaced, ...former.filter((one) => one.hash !== replaced.hash && one.hash !== hash)].slice(0, KEPT_TABLES);
-}
-
-function tableOf(index: IndexData | undefined): TableInHistory | undefined {
-  try {
-    const { hash, shards } = JSON.parse(index?.index ?? "") as { hash: string; shards: { name: string }[] };
-    return { hash, shards: shards.map(({ name }) => name) };
-  } catch {
-    return undefined;
-  }
+function historyAfter(stored: StoredTables, hash: string, pinned: ReadonlySet<string>): readonly TableInHistory[] {
+  const former = stored.list().filter((one) => one.hash !== hash);
+  const held = former.slice(KEPT_TABLES).filter((one) => pinned.has(one.hash));
+  return [...former.slice(0, KEPT_TABLES), ...held.slice(0, MOST_PINNED)];
 }
 
 function isSame(one: object | undefined, other: Readonly<Record<string, string>>): boolean {

@@ -20,10 +20,19 @@ export interface StoredCondition extends Condition {
   readonly lastTransitionTime: string;
 }
 
+/** Of a blue-green route. */
+export interface ActiveBackend {
+  readonly name: string;
+  readonly since: string;
+  /** The one before; absent: there was none. */
+  readonly previous?: string;
+}
+
 export interface Described extends KubeObject {
   readonly status?: Readonly<Record<string, unknown>> & {
     readonly observedGeneration?: number;
     readonly conditions?: readonly StoredCondition[];
+    readonly activeBackend?: ActiveBackend;
   };
 }
 
@@ -185,8 +194,10 @@ export class StatusWriter {
     const before = this.#current(object);
     if (holds(before, desired)) return;
     const { metadata } = object;
+    const activeBackend = activeSince(before, desired.activeBackend, now());
     const status = {
       ...desired.fields,
+      ...(activeBackend !== undefined && { activeBackend }),
       observedGeneration: desired.observedGeneration,
       conditions: stamped(before, desired, now()),
     };
@@ -217,9 +228,21 @@ function stamped(before: Described, { conditions, observedGeneration }: DesiredS
   return conditions.map((condition) => {
     const former = before.status?.conditions?.find(({ type }) => type === condition.type);
     const stays = former?.status === condition.status;
-    const lastTransitionTime = stays ? former.lastTransitionTime : now.toISOString().replace(/\.\d+Z$/, "Z");
+    const lastTransitionTime = stays ? former.lastTransitionTime : toSeconds(now);
     return { ...shortened(condition), observedGeneration, lastTransitionTime };
   });
+}
+
+/** Of what stays, the time when it began stays too. */
+function activeSince(before: Described, name: string | undefined, now: Date): ActiveBackend | undefined {
+  const former = before.status?.activeBackend;
+  if (name === undefined || former?.name === name) return name === undefined ? undefined : former;
+  return { name, since: toSeconds(now), ...(former !== undefined && { previous: former.name }) };
+}
+
+/** As Kubernetes writes times. */
+function toSeconds(time: Date): string {
+  return time.toISOString().replace(/\.\d+Z$/, "Z");
 }
 
 function shortened(condition: Condition): Condition {
@@ -227,8 +250,11 @@ function shortened(condition: Condition): Condition {
   return message.length <= MAX_MESSAGE ? condition : { ...condition, message: `${message.slice(0, MAX_MESSAGE - 1)}…` };
 }
 
-function holds({ status }: Described, { observedGeneration, conditions, fields }: DesiredStatus): boolean {
-  if (status?.observedGeneration !== observedGeneration) return false;
+function holds(
+  { status }: Described,
+  { observedGeneration, conditions, fields, activeBackend }: DesiredStatus,
+): boolean {
+  if (status?.observedGeneration !== observedGeneration || status.activeBackend?.name !== activeBackend) return false;
   const fieldsHold = Object.entries(fields).every(([name, value]) => isDeepStrictEqual(status[name], value));
   return (
     fieldsHold &&

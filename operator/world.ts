@@ -32,6 +32,7 @@ export interface WorldOptions {
 
 const PLURALS = ["aiproviders", "airoutes", "aiclients"] as const;
 const API = "/apis/tandem.dev/v1alpha1";
+const ANNOTATIONS = "tandem.dev/";
 
 export class World {
   readonly #objects: readonly Reflector<Described>[];
@@ -109,7 +110,7 @@ export class World {
       type === "modified" &&
       change.previous.metadata.uid === object.metadata.uid &&
       change.previous.metadata.generation === object.metadata.generation &&
-      isDeepStrictEqual(change.previous.metadata.annotations, object.metadata.annotations);
+      isDeepStrictEqual(askedFor(change.previous), askedFor(object));
     if (isSameSpec) onStatus(object);
     else onChange();
   }
@@ -121,6 +122,11 @@ export class World {
   #all(): readonly Reflector<KubeObject>[] {
     return [...this.#fixed(), ...this.secrets.reflectors()];
   }
+}
+
+/** Annotations that change what an object means, without another generation. */
+function askedFor({ metadata }: KubeObject): readonly (readonly [string, string])[] {
+  return Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith(ANNOTATIONS));
 }
 
 function ownReflector<T extends KubeObject>(

@@ -55,6 +55,10 @@ export interface AttemptRecord {
    * and was gone on with elsewhere.
    */
   usage?: Usage | undefined;
+  /** What that costs: as the exchange's own. */
+  cost?: number | undefined;
+  costKinds?: Cost["kinds"] | undefined;
+  unpriced?: true | undefined;
 }
 
 export interface Usage {

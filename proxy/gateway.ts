@@ -186,6 +186,7 @@ export class Gateway {
     const parts = this.#parts;
     parts.draining = true;
     parts.load.stop();
+    parts.shadows.drain();
     await Promise.all([drain(this.#listener, options), parts.realtime.drain(options.drainMs)]);
     parts.realtime.close();
     parts.shadows.close();

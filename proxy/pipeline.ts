@@ -182,10 +182,10 @@ export function finish(context: RequestContext): void {
 
 function record(context: RequestContext): void {
   const { exchange, services } = context;
+  if (exchange.hedge) noteTwicePaid(exchange);
   reckon(context);
   settle(context);
   learn(context);
-  if (exchange.hedge) noteTwicePaid(exchange);
   services.telemetry.record(exchange);
   const route = context.plan?.route;
   if (route?.rollout) measure(context, route, route.rollout);

@@ -1,4 +1,5 @@
 /** What does `/status` say? Plain JSON, no secrets: names, states and numbers as this proxy sees them. */
+import { describeWeights } from "../routing/describe-weights.ts";
 import type { Route } from "../routing/table.ts";
 import type { ConfigFaults } from "./config-faults.ts";
 import type { Services } from "./services.ts";
@@ -39,7 +40,7 @@ function describeRoute(route: Route): object {
     return { name, provider, priority, weight, failover };
   });
   const { key, generation, models, strategy } = route;
-  return { route: key, generation, models, strategy, backends };
+  return { route: key, generation, models, strategy, order: describeWeights(route.backends, strategy), backends };
 }
 
 /** What the operator wants to know of each proxy. */

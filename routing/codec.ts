@@ -50,6 +50,13 @@ export function encodeTable(table: RoutingTable): Published {
   return { index: canonicalJson({ schemaVersion: SCHEMA_VERSION, hash, shards: refs }), shards, hash };
 }
 
+/** The index of a table that was published: by its hash and the shards that it named, by name and text. */
+export function indexOf(hash: string, shards: Iterable<readonly [name: string, text: string]>): string {
+  const refs = Array.from(shards, ([name, text]): ShardRef => ({ name, sha256: sha256Hex(text) }));
+  refs.sort((a, b) => byCodeUnit(a.name, b.name));
+  return canonicalJson({ schemaVersion: SCHEMA_VERSION, hash, shards: refs });
+}
+
 const encodedBefore = new WeakMap<object, Item>();
 
 /** Once per object: the compiler hands out the same one again where nothing changed, and never changes one. */

@@ -10,6 +10,7 @@ import { claimModels } from "./compile/claims.ts";
 import { makeClients } from "./compile/clients.ts";
 import { type CompileInput, collect } from "./compile/collect.ts";
 import { judgePending } from "./compile/pending.ts";
+import { findPins } from "./compile/pins.ts";
 import { makeProviders } from "./compile/providers.ts";
 import { judgeResidency } from "./compile/residency.ts";
 import { makeRoutes } from "./compile/routes.ts";
@@ -31,6 +32,7 @@ export interface Compiled {
 const STEPS: readonly ((world: World) => void)[] = [
   validate, // what is not valid goes no further
   judgePending, // before anything is made: what must not serve is never made
+  findPins, // before names are claimed: a held route holds the names that it had
   makeProviders, // with their Secrets
   makeClients, // with their keys
   claimModels, // who holds which name; needs to know which routes are accepted

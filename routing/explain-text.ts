@@ -46,19 +46,32 @@ function residence({ residency, zones, route }: Explanation): string[] {
   return [`Residency ${residency}: data may be processed in ${zones?.join(", ")}`];
 }
 
-function tried({ tried: backends }: Explanation): string[] {
+function tried({ tried: backends, tokens }: Explanation): string[] {
   if (backends.length === 0) return [];
   const width = widest(backends);
-  return ["Would be tried, in this order:", ...backends.map((backend, i) => `  ${i + 1}. ${describe(backend, width)}`)];
+  // How long a commitment lasts only a running proxy knows.
+  const isPaid = ({ commitment, share }: ExplainedBackend) => commitment !== undefined && share > 0;
+  const untilUsed = tokens !== undefined && backends.some(isPaid);
+  return [
+    "Would be tried, in this order:",
+    ...backends.map((backend, i) => {
+      const first = !untilUsed
+        ? `first for ${percent(backend.share)}`
+        : isPaid(backend)
+          ? "first while paid"
+          : "then by price";
+      return `  ${i + 1}. ${describe(backend, width, first)}`;
+    }),
+  ];
 }
 
 function widest(backends: readonly { readonly backend: string }[]): number {
   return Math.max(...backends.map(({ backend }) => backend.length));
 }
 
-function describe(backend: ExplainedBackend, width: number): string {
+function describe(backend: ExplainedBackend, width: number, first: string): string {
   const only = backend.onlyFirst ? ", only when drawn first" : "";
-  const share = `first for ${percent(backend.share)}`.padEnd("first for 100.0 %".length);
+  const share = first.padEnd("first for 100.0 %".length);
   return `${backend.backend.padEnd(width)}  ${share}  ${target(backend)}${only}${places(backend)}`;
 }
 

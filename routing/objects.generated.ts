@@ -498,7 +498,7 @@ export interface AIRouteStatus {
   readonly observedGeneration?: number;
   /** The model names in force, joined. */
   readonly models?: string;
-  /** The weights in force, such as openai=90 azure=10. */
+  /** The order in force: shares such as openai 90%, azure 10%, or where a strategy decides its backends, such as by cost: committed, burst. */
   readonly weights?: string;
   /** How many proxies run this generation. */
   readonly proxies?: {
@@ -506,6 +506,15 @@ export interface AIRouteStatus {
     readonly serving?: number;
     /** Those of them that run a table with this generation. */
     readonly programmed?: number;
+  };
+  /** Strategy BlueGreen only, the side that takes all traffic. */
+  readonly activeBackend?: {
+    /** The backend. */
+    readonly name: string;
+    /** When it was switched to. */
+    readonly since: string;
+    /** The backend before. */
+    readonly previous?: string;
   };
   /** Where the rollout stands. Its memory. */
   readonly rollout?: {

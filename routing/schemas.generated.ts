@@ -2005,6 +2005,28 @@ export const SCHEMA_TEXTS = {
       }
      }
     },
+    "activeBackend": {
+     "type": "object",
+     "required": [
+      "name",
+      "since"
+     ],
+     "properties": {
+      "name": {
+       "type": "string",
+       "maxLength": 63
+      },
+      "since": {
+       "type": "string",
+       "format": "date-time",
+       "maxLength": 64
+      },
+      "previous": {
+       "type": "string",
+       "maxLength": 63
+      }
+     }
+    },
     "rollout": {
      "type": "object",
      "properties": {

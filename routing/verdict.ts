@@ -17,7 +17,7 @@ export interface Verdict {
   readonly namespace: string;
   readonly name: string;
   readonly generation: number;
-  /** Accepted and ResolvedRefs, in this order. */
+  /** Accepted, ResolvedRefs, and Pinned where it is asked for, in this order. */
   readonly conditions: readonly Condition[];
   /** What printer columns show beside conditions (`endpoint`, `models`, `weights`). */
   readonly columns: Readonly<Record<string, string>>;

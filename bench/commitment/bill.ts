@@ -51,27 +51,46 @@ export function billOf(sent: readonly Sent[], prices: Prices, commitment: Commit
   return inUsd({ commitment: paid, covered, above, burst, total: paid + above + burst });
 }
 
-/** Nobody can do better who knows every request beforehand: each window is filled to the brim, or with all there is. */
+/**
+ * Nobody can do better who knows every request beforehand, were it even allowed to send a part of one: each window is
+ * filled to the brim, first with what would save most, and the rest goes where it is cheaper.
+ */
 export function optimumOf(sent: readonly Sent[], prices: Prices, commitment: Commitment): number {
   const cover = coverOf(commitment);
-  const dearest = Number(prices.burst.input) >= Number(prices.committed.input) ? prices.committed : prices.burst;
-  const windows = valuesByWindow(sent, dearest, cover);
-  const above = sum(windows.map((value) => Math.max(0, value - cover.perWindow)));
-  const paid = Number(commitment.usdPerHour) * NANO_PER_USD * hoursOf(sent, cover);
-  return (paid + above) / NANO_PER_USD;
+  let total = Number(commitment.usdPerHour) * NANO_PER_USD * hoursOf(sent, cover);
+  for (const window of byWindow(sent, cover).values()) {
+    const costs = window.map((one) => {
+      const listed = listValueOf(one, prices.committed);
+      return { listed, beside: Math.min(listed, listValueOf(one, prices.burst)) };
+    });
+    costs.sort((a, b) => b.beside / b.listed - a.beside / a.listed);
+    let left = cover.perWindow;
+    for (const { listed, beside } of costs) {
+      const taken = Math.min(left, listed);
+      left -= taken;
+      total += beside * (1 - taken / listed);
+    }
+  }
+  return total / NANO_PER_USD;
 }
 
 export function listPriceOf(sent: readonly Sent[], price: Price): number {
   return sum(sent.map((one) => listValueOf(one, price))) / NANO_PER_USD;
 }
 
-function valuesByWindow(sent: readonly Sent[], price: Price, { window }: Cover): readonly number[] {
-  const values = new Map<number, number>();
+function valuesByWindow(sent: readonly Sent[], price: Price, cover: Cover): readonly number[] {
+  return Array.from(byWindow(sent, cover).values(), (window) => sum(window.map((one) => listValueOf(one, price))));
+}
+
+function byWindow(sent: readonly Sent[], { window }: Cover): ReadonlyMap<number, readonly Sent[]> {
+  const windows = new Map<number, Sent[]>();
   for (const one of sent) {
     const index = Math.floor(one.at / window);
-    values.set(index, (values.get(index) ?? 0) + listValueOf(one, price));
+    const known = windows.get(index);
+    if (known) known.push(one);
+    else windows.set(index, [one]);
   }
-  return [...values.values()];
+  return windows;
 }
 
 function listValueOf(one: Sent, price: Price): number {

@@ -1,12 +1,5 @@
 /** How does the bill depend on the commitment? An SVG that a browser shows as it is. */
-
-export interface Point {
-  /** US dollars an hour. */
-  readonly commitment: number;
-  readonly bill: number;
-  readonly optimum: number;
-  readonly list: number;
-}
+import type { Point } from "./study.ts";
 
 const WIDTH = 720;
 const HEIGHT = 440;
@@ -15,12 +8,12 @@ const TICKS = 6;
 const LINES = [
   { name: "all at list price", field: "list", style: 'stroke="#999" stroke-dasharray="6 4"' },
   { name: "offline optimum", field: "optimum", style: 'stroke="#2a9d5c" stroke-width="5" stroke-opacity="0.45"' },
-  { name: "Tandem", field: "bill", style: 'stroke="#1f4e9c" stroke-width="2"' },
+  { name: "Tandem", field: "total", style: 'stroke="#1f4e9c" stroke-width="2"' },
 ] as const;
 
 export function plot(points: readonly Point[], title: string): string {
-  const right = Math.max(...points.map(({ commitment }) => commitment));
-  const top = niceAbove(Math.max(...points.flatMap(({ bill, optimum, list }) => [bill, optimum, list])));
+  const right = Math.max(...points.map(({ usdPerHour }) => usdPerHour));
+  const top = niceAbove(Math.max(...points.flatMap(({ total, optimum, list }) => [total, optimum, list])));
   const x = (value: number) => MARGIN.left + (value / right) * (WIDTH - MARGIN.left - MARGIN.right);
   const y = (value: number) => HEIGHT - MARGIN.bottom - (value / top) * (HEIGHT - MARGIN.top - MARGIN.bottom);
   const parts: string[] = [];
@@ -32,7 +25,7 @@ export function plot(points: readonly Point[], title: string): string {
     parts.push(text(x(across), HEIGHT - MARGIN.bottom + 18, across.toFixed(0), "middle"));
   }
   for (const [i, { name, field, style }] of LINES.entries()) {
-    const path = points.map((point) => `${x(point.commitment).toFixed(1)},${y(point[field]).toFixed(1)}`).join(" ");
+    const path = points.map((point) => `${x(point.usdPerHour).toFixed(1)},${y(point[field]).toFixed(1)}`).join(" ");
     parts.push(`<polyline fill="none" ${style} points="${path}"/>`);
     const [at, row] = [MARGIN.left + 24, HEIGHT - MARGIN.bottom - 64 + i * 20];
     parts.push(
@@ -40,8 +33,8 @@ export function plot(points: readonly Point[], title: string): string {
       text(at + 40, row + 4, name, "start"),
     );
   }
-  for (const { commitment, bill } of points) {
-    parts.push(`<circle cx="${x(commitment).toFixed(1)}" cy="${y(bill).toFixed(1)}" r="3.5" fill="#1f4e9c"/>`);
+  for (const { usdPerHour, total } of points) {
+    parts.push(`<circle cx="${x(usdPerHour).toFixed(1)}" cy="${y(total).toFixed(1)}" r="3.5" fill="#1f4e9c"/>`);
   }
   parts.push(text(MARGIN.left, 24, title, "start"));
   parts.push(text((WIDTH + MARGIN.left) / 2, HEIGHT - 12, "commitment, US dollars an hour", "middle"));

@@ -28,10 +28,13 @@ const FRAME_TOKENS = 8;
 const FIRST_TOKEN = 400;
 const PER_TOKEN = 20;
 
+/** One for all: each would wait for the end of the process. */
+const SILENT = createLogger(new LogDestination("/dev/null"));
+
 export interface ReplayOptions {
   readonly manifests: readonly string[];
   readonly trace: readonly TraceRequest[];
-  /** How many proxies share the traffic, in turn. */
+  /** How many proxies share the traffic: each request goes to one of them by chance, the same in every run. */
   readonly proxies: number;
 }
 
@@ -51,8 +54,9 @@ export async function replay(options: ReplayOptions): Promise<Replayed> {
   const world = await gateways(options, clock, simulators);
   const agent = new Agent({ connections: null, pipelining: 1 });
   try {
+    const random = randomNumbers(1);
     const sent = await run(options.trace, clock, holds, (i, one) => {
-      const { url } = world.gateways[i % world.gateways.length] as Gateway;
+      const { url } = world.gateways[Math.floor(random() * world.gateways.length)] as Gateway;
       return ask(agent, url, world.key, i, one);
     });
     const lines = [simulators.openai, simulators.azure].flatMap((one) => one.bill().lines as readonly BillLine[]);
@@ -66,6 +70,17 @@ export async function replay(options: ReplayOptions): Promise<Replayed> {
     for (const gateway of world.gateways) await gateway.close({ drainMs: 0 });
     await simulators.close();
   }
+}
+
+/** Mulberry32: numbers in [0, 1), the same for the same seed. */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
 }
 
 interface BillLine {
@@ -181,7 +196,7 @@ async function gateways(
         [HOSTS.azure, azureUrl],
       ]),
       clock: () => clock.now,
-      log: createLogger(new LogDestination("/dev/null")),
+      log: SILENT,
       env: {},
     });
     gateway.shareAmong(proxies);

@@ -19,6 +19,12 @@ export function readTrace(file: string | undefined): readonly TraceRequest[] {
   return rows.map(toRequest).sort((a, b) => a.at - b.at);
 }
 
+/** Moved so that the first request begins a window: which part of a minute the recording began in is chance. */
+export function beginningAtWindow(requests: readonly TraceRequest[]): readonly TraceRequest[] {
+  const shift = (requests[0]?.at ?? 0) % 60_000;
+  return requests.map((one) => ({ ...one, at: one.at - shift }));
+}
+
 function toRequest(row: string): TraceRequest {
   const [time = "", input, output] = row.split(",");
   const request = {

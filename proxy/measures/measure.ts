@@ -14,6 +14,13 @@ import { askedIn, type Structure, structureOf, structureOfStream } from "./struc
 /** Whose answers have a structure that can be told. */
 const STRUCTURED = new Set(["chat/completions", "completions", "responses"]);
 
+/**
+ * Why a backend whose turn it was is not asked, when it has failed before. Counted as its error: otherwise one that fails
+ * always is hardly ever asked, and so never judged.
+ */
+const SHUT: ReadonlySet<string> = new Set(["circuit_open", "unhealthy"]);
+const PASSED_OVER: Attempted = { outcome: "server_error", took: 0 };
+
 export function measure(
   context: RequestContext,
   route: Route,
@@ -21,6 +28,10 @@ export function measure(
 ): void {
   const { exchange, operation, services } = context;
   if (operation?.handling !== "inference" || exchange.realtime) return;
+  for (const { backend, reason } of exchange.excluded ?? []) {
+    const isSide = backend === stable || backend === candidate;
+    if (isSide && SHUT.has(reason)) services.measures.note(route.key, backend, "live", PASSED_OVER);
+  }
   const last = exchange.attempts.at(-1);
   for (const record of exchange.attempts) {
     if (record.backend !== stable && record.backend !== candidate) continue;

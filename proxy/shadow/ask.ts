@@ -15,6 +15,7 @@ import { structureIn } from "../measures/measure.ts";
 import type { Attempted } from "../measures/measuring.ts";
 import type { Target } from "../snapshot.ts";
 import { streamProfileOf } from "../sse/profile.ts";
+import { refusedUsageOption } from "../stages/ask-usage.ts";
 import { newAttempt } from "../stages/attempt-record.ts";
 import { type Failure, UpstreamCall } from "../stages/call.ts";
 import { send } from "../stages/send.ts";
@@ -54,8 +55,20 @@ const KEEP_NOTHING: readonly FieldEdit[] = [{ field: "store", action: "set", val
 
 /** `target.places` must have a place for it. Never rejects. */
 export async function ask(context: RequestContext, options: AskOptions): Promise<Asked> {
-  const { target, pool, running } = options;
-  const copy = copyOf(context, options.suffix);
+  const { target } = options;
+  const first = await askOnce(context, options);
+  const { failure, mayRefuseUsage } = first;
+  if (!mayRefuseUsage || !failure || !refusedUsageOption(target, failure)) return first;
+  // It refused what only Tandem had asked for, and is not asked for that again.
+  target.places.takeAnyway();
+  return askOnce(context, options);
+}
+
+async function askOnce(
+  context: RequestContext,
+  { target, suffix, pool, running }: AskOptions,
+): Promise<Asked & { readonly mayRefuseUsage: boolean }> {
+  const copy = copyOf(context, suffix);
   const record = newAttempt(target);
   const operation = copy.operation as Operation;
   const call = new UpstreamCall(target, record, {
@@ -66,18 +79,18 @@ export async function ask(context: RequestContext, options: AskOptions): Promise
     pool,
     resource: false,
   });
-  running.add(call);
   const kept = new KeptAnswer(pool);
+  running.add(call);
   try {
     send(copy, target, call, record);
     const settled = await call.settled;
     const { cut, firstTokenAt } = settled.ok ? await collect(call, kept) : NOTHING_CAME;
+    const isWhole = settled.ok && cut === undefined;
     const failure = settled.ok ? undefined : settled.failure;
     if (failure?.error?.rule.fix !== undefined) {
       context.services.onConfigFault(target, failure, record.providerRequestID);
     }
     const usage = settled.ok ? call.usage() : undefined;
-    const isWhole = settled.ok && cut === undefined;
     const cost = usage && target.rates && costOf(target.rates, usage)?.total;
     const milliseconds = (record.endedAt ?? performance.now()) - record.startedAt;
     return {
@@ -90,6 +103,7 @@ export async function ask(context: RequestContext, options: AskOptions): Promise
       cost,
       milliseconds,
       providerRequestID: record.providerRequestID,
+      mayRefuseUsage: call.reading.withholdUsage === true,
       attempted: {
         outcome: isWhole ? "ok" : (failure?.outcome ?? "cut"),
         detail: failure?.detail,
@@ -102,18 +116,7 @@ export async function ask(context: RequestContext, options: AskOptions): Promise
     };
   } catch {
     call.abort("not sent");
-    return {
-      target,
-      status: 0,
-      failure: undefined,
-      isStream: false,
-      body: undefined,
-      usage: undefined,
-      cost: undefined,
-      milliseconds: 0,
-      providerRequestID: undefined,
-      attempted: { outcome: "aborted", took: 0 },
-    };
+    return { ...NOTHING, target };
   } finally {
     running.delete(call);
     kept.release();
@@ -127,6 +130,19 @@ interface Came {
 }
 
 const NOTHING_CAME: Came = { cut: undefined, firstTokenAt: undefined };
+
+const NOTHING = {
+  status: 0,
+  failure: undefined,
+  isStream: false,
+  body: undefined,
+  usage: undefined,
+  cost: undefined,
+  milliseconds: 0,
+  providerRequestID: undefined,
+  mayRefuseUsage: false,
+  attempted: { outcome: "aborted", took: 0 },
+} as const;
 
 /** Resolves at the end of the answer. */
 async function collect(call: UpstreamCall, kept: KeptAnswer): Promise<Came> {

@@ -51,7 +51,9 @@ function obstacle(
 /** When the request has ended and been recorded. */
 export function follow(context: RequestContext, sample: Sample, shadows: Shadows): void {
   const { response } = context;
-  const why = refusalOf(context, sample);
+  // From here on the body is kept for the copy alone.
+  const bytes = context.body?.scan.length ?? 0;
+  const why = refusalOf(context, sample) ?? (shadows.pool.take(bytes) ? undefined : "dropped_busy");
   if (why !== undefined) {
     sample.kept.release();
     shadows.noted(context.plan?.route.key ?? "", why);

@@ -55,6 +55,8 @@ export class Shadows {
   readonly #options: ShadowsOptions;
   readonly #routes = new Map<string, RouteState>();
   readonly #running = new Set<UpstreamCall>();
+  /** No new ones. */
+  #ending = false;
   #closed = false;
 
   constructor(options: ShadowsOptions) {
@@ -66,15 +68,16 @@ export class Shadows {
     this.#options.telemetry.shadowed(route, outcome);
   }
 
-  /** The caller has its answer. */
+  /** The caller has its answer. The body's bytes are taken of the pool. */
   begin(context: RequestContext, sample: Sample): void {
     const { plan, response, body } = context;
     const key = plan?.route.key ?? "";
     const bytes = body?.scan.length ?? 0;
     const state = this.#stateOf(key);
-    const why = response.writableFinished ? this.#refusal(state, context, sample, bytes) : "not_answered";
+    const why = response.writableFinished ? this.#refusal(state, context, sample) : "not_answered";
     if (why !== undefined) {
       sample.kept.release();
+      this.pool.give(bytes);
       if (why.startsWith("dropped")) state.days.at(this.#options.clock(), sample.shadow.backend).dropped++;
       this.noted(key, why);
       return;
@@ -89,17 +92,14 @@ export class Shadows {
       });
   }
 
-  /** Undefined: it may be sent, and its place at the provider and its bytes are taken. */
-  #refusal(state: RouteState, context: RequestContext, sample: Sample, bytes: number): ShadowOutcome | undefined {
+  /** Undefined: it may be sent, and its place at the provider is taken. */
+  #refusal(state: RouteState, context: RequestContext, sample: Sample): ShadowOutcome | undefined {
     const { shadow, target } = sample;
-    if (this.#closed || this.#options.isBusy() || state.inFlight >= shadow.maxInFlight) return "dropped_busy";
+    if (this.#ending || this.#options.isBusy() || state.inFlight >= shadow.maxInFlight) return "dropped_busy";
     const now = this.#options.clock();
     if (!mayBeAsked(target) || now < state.restUntil) return "dropped_unavailable";
     if (!this.#isAffordable(state, shadow, tokensIn(context.exchange.usage))) return "dropped_budget";
-    if (!this.pool.take(bytes)) return "dropped_busy";
-    if (target.places.take()) return undefined;
-    this.pool.give(bytes);
-    return "dropped_busy";
+    return target.places.take() ? undefined : "dropped_busy";
   }
 
   #isAffordable({ days, reserved }: RouteState, { dailyTokenBudget }: Shadow, tokens: number): boolean {
@@ -238,6 +238,11 @@ export class Shadows {
     });
   }
 
+  /** The gateway lets what is in flight end: copies begin no more. */
+  drain(): void {
+    this.#ending = true;
+  }
+
   /** Breaks off what is under way. */
   close(): void {
     this.#closed = true;
@@ -255,7 +260,7 @@ function mayBeAsked({ availability, authorization }: Target): boolean {
 function charge({ ledger }: Target, { usage, cost }: Asked, begun: number, now: number): void {
   if (!ledger) return;
   const took = ledger.unit === "Tokens" ? tokensIn(usage) : (cost ?? 0);
-  ledger.settle({ window: ledger.windowOf(begun), amount: 0 }, took, now);
+  ledger.note(took, begun, now);
 }
 
 function noteTimes(day: ShadowDay, { exchange }: RequestContext, copy: Asked): void {

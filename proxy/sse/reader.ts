@@ -57,6 +57,8 @@ export class EventReader {
   /** An event that says it is an error came; the stream is not whole whatever follows. */
   failure: StreamFailure | undefined;
   usage: Usage | undefined;
+  /** The event that told it, as it came. */
+  usageEvent: Buffer | undefined;
   /** What came as content. */
   readonly text = new KeptText();
   /** All content was text of the answer: what is kept of it is what the caller has. */
@@ -294,6 +296,7 @@ export class EventReader {
     if (scan.error) this.failure = failureOf(data.toString("utf8", start, end));
     if (scan.usageStart < 0) return undefined;
     this.usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd)) ?? this.usage;
+    this.usageEvent = data.subarray(start, end);
     return this.#withholdUsage && hasNoChoices(data.toString("utf8", start, end)) ? EMPTY : undefined;
   }
 
@@ -324,6 +327,7 @@ export class EventReader {
     if (kind.incomplete) this.#noteIncomplete(data.toString("utf8", start, end));
     if (scan.usageStart >= 0) {
       const usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd));
+      this.usageEvent = data.subarray(start, end);
       if (usage) this.usage = kind.adds ? sumOf(this.usage, usage) : usage;
     }
     return kind.ids ? this.#rewrite?.(data.subarray(start, end)) : undefined;

@@ -37,7 +37,8 @@ interface WireUsage {
 export function usageOf(json: Buffer): Usage | undefined {
   let wire: WireUsage;
   try {
-    wire = JSON.parse(json.toString("utf8")) as WireUsage;
+    // Read are numbers only, and no byte of a longer character looks like JSON: the cheapest decoding will do.
+    wire = JSON.parse(json.toString("latin1")) as WireUsage;
   } catch {
     return undefined;
   }
@@ -45,16 +46,17 @@ export function usageOf(json: Buffer): Usage | undefined {
   if (typeof input !== "number") return secondsOf(wire);
   const heard = wire.prompt_tokens_details ?? wire.input_tokens_details ?? wire.input_token_details;
   const said = wire.completion_tokens_details ?? wire.output_tokens_details;
-  return {
+  const usage: { -readonly [K in keyof Usage]: Usage[K] } = {
     input,
     cachedInput: countOf(heard?.cached_tokens),
     output: countOf(wire.completion_tokens ?? wire.output_tokens),
     reasoning: countOf(said?.reasoning_tokens),
-    ...(typeof heard?.audio_tokens === "number" ? { audioInput: heard.audio_tokens } : {}),
-    ...(typeof said?.audio_tokens === "number" ? { audioOutput: said.audio_tokens } : {}),
-    ...(typeof heard?.image_tokens === "number" ? { imageInput: heard.image_tokens } : {}),
-    ...(typeof said?.image_tokens === "number" ? { imageOutput: said.image_tokens } : {}),
   };
+  if (typeof heard?.audio_tokens === "number") usage.audioInput = heard.audio_tokens;
+  if (typeof said?.audio_tokens === "number") usage.audioOutput = said.audio_tokens;
+  if (typeof heard?.image_tokens === "number") usage.imageInput = heard.image_tokens;
+  if (typeof said?.image_tokens === "number") usage.imageOutput = said.image_tokens;
+  return usage;
 }
 
 function secondsOf({ seconds }: WireUsage): Usage | undefined {

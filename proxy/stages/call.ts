@@ -28,6 +28,7 @@ const FREE_BYTES = 64 * 1024;
 const IDLE_TICKS = 8;
 /** Milliseconds after which a caller whose answer found no room may come again. */
 const REFUSED_RETRY_AFTER = 1_000;
+const NOTHING_TOLD = Buffer.alloc(0);
 /** As much of an error's body is read. */
 const ERROR_BODY_BYTES = 256 * 1024;
 
@@ -214,6 +215,13 @@ export class UpstreamCall implements DispatchHandler {
   usage() {
     if (this.mode === "events") return this.events.usage;
     return plainUsage(this.complete ? this.held : this.#tail);
+  }
+
+  /** What the answer said where it told that: a stream's event, or a plain answer, the end of it when it is a large one. */
+  told(): Buffer {
+    if (this.mode === "events") return this.events.usageEvent ?? NOTHING_TOLD;
+    const chunks = this.complete ? this.held : this.#tail;
+    return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
   }
 
   #onEvents(chunk: Buffer): void {

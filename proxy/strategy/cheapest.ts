@@ -8,10 +8,10 @@ import type { Score } from "../../routing/choose.ts";
 import { throughputOf } from "../../routing/commitment.ts";
 import { amountOf, costScore } from "../../routing/expected-cost.ts";
 import type { RequestContext } from "../context.ts";
-import type { Exchange } from "../exchange.ts";
+import type { AttemptRecord } from "../exchange.ts";
 import type { Target } from "../snapshot.ts";
-import { type Asked, askedOf, expectedAt } from "./expect.ts";
-import type { Reservation } from "./ledger.ts";
+import { type Asked, askedOf, expectedAt, largerAt } from "./expect.ts";
+import { type Estimate, type Reservation, release, settle as settleReservation } from "./ledger.ts";
 
 /** What was set aside for a request, and where. */
 export interface SetAside {
@@ -29,15 +29,15 @@ export function cheapest(context: RequestContext): Cheapest {
   const asked = askedOf(context);
   const { strategies } = context.services;
   const now = context.plannedAt ?? 0;
-  const share = 1 / strategies.proxies;
-  const covered = (target: Target) => target.ledger?.covers(takenAt(target, asked), now, share);
+  const covered = (target: Target) => target.ledger?.covers(takenAt(target, asked), now, strategies.proxies);
   return {
     score: (target) => costScore(target.rates, expectedAt(target, asked), covered(target)),
     choose(first) {
       if (!first) return "cost";
+      for (const one of context.order) one.ledger?.wanted(finite(takenAt(one, asked).amount), now);
       const isCovered = covered(first) === true;
       const taken = takenAt(first, asked);
-      if (first.ledger && taken < Number.POSITIVE_INFINITY) {
+      if (first.ledger && taken.amount < Number.POSITIVE_INFINITY) {
         context.setAside = { target: first, reservation: first.ledger.reserve(taken, now) };
       }
       return isCovered ? "cost:commitment" : first.rates ? "cost" : "cost:unpriced";
@@ -45,25 +45,49 @@ export function cheapest(context: RequestContext): Cheapest {
   };
 }
 
-function takenAt(target: Target, asked: Asked): number {
-  return target.ledger ? amountOf(target.ledger.unit, target.rates, expectedAt(target, asked)) : 0;
+function finite(amount: number): number {
+  return amount < Number.POSITIVE_INFINITY ? amount : 0;
 }
 
-/** When the request has ended and its cost is known. */
-export function settle(context: RequestContext): void {
-  const { target, setAside, plannedAt, exchange, services } = context;
-  if (plannedAt === undefined) return;
-  const now = services.strategies.now();
-  if (setAside && setAside.target !== target) setAside.target.ledger?.settle(setAside.reservation, 0, now);
-  const { ledger } = target ?? {};
-  if (!ledger) return;
-  const reservation =
-    setAside?.target === target ? setAside?.reservation : { window: ledger.windowOf(plannedAt), amount: 0 };
-  if (reservation) ledger.settle(reservation, took(ledger.unit, exchange, reservation.amount), now);
+const NOTHING: Estimate = { amount: 0, doubt: 0 };
+
+function takenAt(target: Target, asked: Asked): Estimate {
+  const { ledger, rates } = target;
+  if (!ledger) return NOTHING;
+  const amount = amountOf(ledger.unit, rates, expectedAt(target, asked));
+  return { amount, doubt: Math.max(0, amountOf(ledger.unit, rates, largerAt(target, asked)) - amount) };
 }
+
+/** When the request has ended and what it cost is known. */
+export function settle(context: RequestContext): void {
+  const { target, setAside, plannedAt, exchange } = context;
+  if (plannedAt === undefined) return;
+  if (target) count(context, target, exchange);
+  for (const attempt of exchange.attempts) if (attempt.usage) countAttempt(context, attempt);
+  // It was sent there first, and nothing came of it.
+  if (setAside && setAside.reservation.took === undefined) release(setAside.reservation);
+}
+
+function countAttempt(context: RequestContext, attempt: AttemptRecord): void {
+  const target = context.order.find(({ backend }) => backend.name === attempt.backend);
+  if (target) count(context, target, attempt);
+}
+
+/** What was used at a backend, into its ledger: in place of what was set aside there, or beside it. */
+function count({ setAside, plannedAt, services }: RequestContext, target: Target, paid: Paid): void {
+  const { ledger } = target;
+  if (!ledger) return;
+  const isSetAside = setAside?.target === target && setAside.reservation.took === undefined;
+  const took = tookOf(ledger.unit, paid, isSetAside ? setAside.reservation.amount : 0);
+  if (isSetAside) settleReservation(setAside.reservation, took);
+  else ledger.note(took, plannedAt ?? 0, services.strategies.now());
+}
+
+/** An exchange, or one of its attempts. */
+type Paid = Pick<AttemptRecord, "usage" | "cost" | "unpriced">;
 
 /** In the ledger's unit. Where nobody told what was used, it is what was expected. */
-function took(unit: "NanoUsd" | "Tokens", exchange: Exchange, expected: number): number {
-  const known = unit === "Tokens" ? exchange.usage && throughputOf(exchange.usage) : exchange.cost;
-  return known ?? (exchange.unpriced ? expected : 0);
+function tookOf(unit: "NanoUsd" | "Tokens", { usage, cost, unpriced }: Paid, expected: number): number {
+  const known = unit === "Tokens" ? usage && throughputOf(usage) : cost;
+  return known ?? (unpriced ? expected : 0);
 }

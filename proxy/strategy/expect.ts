@@ -8,6 +8,7 @@ import { scalarOf } from "../body/splice.ts";
 import type { RequestContext } from "../context.ts";
 import type { Target } from "../snapshot.ts";
 import { textBytes } from "../usage/text-bytes.ts";
+import type { Guess } from "./learned.ts";
 
 /** A smaller body has no picture worth telling apart. */
 const SEARCHED_BYTES = 32 * 1024;
@@ -29,9 +30,18 @@ export function askedOf(context: RequestContext): Asked {
 }
 
 export function expectedAt(target: Target, { operation, bytes, choices, bound }: Asked): Expected {
-  const { input, cachedInput, output } = target.learned?.guess(bytes) ?? { input: 0, cachedInput: 0, output: 0 };
+  const { input, cachedInput, output } = target.learned?.guess(bytes) ?? NOTHING;
   return { operation, input, cachedInput, output: Math.min(output, bound) * choices, choices };
 }
+
+/** One that uses as much more than expected as is usual, and no more than it may. */
+export function largerAt(target: Target, { operation, bytes, choices, bound }: Asked): Expected {
+  const guess = target.learned?.guess(bytes) ?? NOTHING;
+  const output = Math.min(guess.output + guess.outputSpread, bound) * choices;
+  return { operation, input: guess.input + guess.inputSpread, cachedInput: guess.cachedInput, output, choices };
+}
+
+const NOTHING: Guess = { input: 0, cachedInput: 0, output: 0, inputSpread: 0, outputSpread: 0 };
 
 /** Off the request's path: its usage is known. */
 export function learn(context: RequestContext): void {

@@ -100,6 +100,11 @@ export class Counts {
     }
   }
 
+  /** A copy was answered, and its cost is not known. */
+  unpricedCopy(provider: string, model: string): void {
+    increment(this.unpriced, keyOf(provider, this.#bounded(model)));
+  }
+
   latencies(): BackendLatency[] {
     const now = performance.now();
     const latencies: BackendLatency[] = [];
@@ -118,12 +123,19 @@ export class Counts {
     this.estimated.output += usage.output;
   }
 
+  /** An attempt that was broken off: paid beside the answer. */
+  #recordPaid(exchange: Exchange, attempt: AttemptRecord, usage: Usage): void {
+    const cell = this.#cellOf(exchange, attempt);
+    const client = exchange.client ?? ANONYMOUS;
+    this.#recordUsage(cell, client, usage);
+    if (attempt.costKinds !== undefined) addCost(cell, client, attempt.costKinds);
+    if (attempt.unpriced) increment(this.unpriced, keyOf(cell.place.provider, cell.place.model));
+  }
+
   #recordAttempts(exchange: Exchange): void {
     let before: AttemptRecord | undefined;
     for (const attempt of exchange.attempts) {
-      if (attempt.usage) {
-        this.#recordUsage(this.#cellOf(exchange, attempt), exchange.client ?? ANONYMOUS, attempt.usage);
-      }
+      if (attempt.usage) this.#recordPaid(exchange, attempt, attempt.usage);
       increment(this.attempts, keyOf(attempt.provider, this.#modelOf(attempt), attempt.outcome ?? "aborted"));
       if (before !== undefined && before.backend !== attempt.backend && before.outcome !== "superseded") {
         increment(
@@ -227,13 +239,16 @@ function addUsage(cell: Cell, client: string, usage: Usage): void {
 }
 
 function addCost(cell: Cell, client: string, kinds: Cost["kinds"]): void {
-  const name = cell.costs.has(client) || cell.costs.size < MAX_CLIENTS_PER_CELL ? client : OTHER;
-  let sums = cell.costs.get(name);
+  const payer = cell.costs.has(client) || cell.costs.size < MAX_CLIENTS_PER_CELL ? client : OTHER;
+  let sums = cell.costs.get(payer);
   if (sums === undefined) {
     sums = {};
-    cell.costs.set(name, sums);
+    cell.costs.set(payer, sums);
   }
-  for (const [kind, cost] of Object.entries(kinds)) sums[kind as CostKind] = (sums[kind as CostKind] ?? 0) + cost;
+  for (const name in kinds) {
+    const kind = name as CostKind;
+    sums[kind] = (sums[kind] ?? 0) + (kinds[kind] ?? 0);
+  }
 }
 
 function increment<K>(map: Map<K, number>, key: K): void {

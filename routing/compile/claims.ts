@@ -2,9 +2,10 @@
  * Which route holds which model names, and in which form does it stand?
  *
  * Within one namespace a name has one holder, the older route. A route whose spec is not accepted keeps its last
- * accepted form; one that has none, or that must not serve, still holds its names without backends, so that its
+ * accepted form; one that is held at a former table has the form it had there; one that has none, or that must not serve, still holds its names without backends, so that its
  * callers do not fall to another tenant's route.
  */
+import { shortHash } from "../history.ts";
 import type { Route } from "../table.ts";
 import { mayUseProvider } from "./sharing.ts";
 import { byAge, type Finding, mayServe, type RouteDraft, type World, writtenSpec } from "./world.ts";
@@ -14,7 +15,8 @@ const MAX_MODELS = 64;
 export function claimModels(world: World): void {
   const holders = new Map<string, RouteDraft>();
   for (const draft of [...world.routes.values()].sort(byAge)) {
-    Object.assign(draft, settle(world, draft, holders));
+    const settled = settle(world, draft, holders);
+    Object.assign(draft, heldForm(draft, settled, holders) ?? settled);
     for (const model of draft.claims) holders.set(`${draft.namespace}/${model}`, draft);
   }
 }
@@ -23,6 +25,19 @@ type Holders = ReadonlyMap<string, RouteDraft>;
 type Settled = Pick<RouteDraft, "form" | "claims">;
 
 const NOTHING: Settled = { form: "None", claims: [] };
+
+/** As in the table that the route is held at. What may not serve is not served in a former form either. */
+function heldForm(draft: RouteDraft, { form }: Settled, holders: Holders): Settled | undefined {
+  if (draft.pin === undefined || (form !== "Spec" && form !== "Last")) return undefined;
+  const names = free(draft, draft.pin.route.models, holders);
+  if (names.length > 0) {
+    draft.pin = { ...draft.pin, protection: form };
+    return { form: "Pinned", claims: names };
+  }
+  const message = `all models that the route had in table ${shortHash(draft.pin.table.hash)} belong to other routes now`;
+  draft.pinProblem = { reason: "ModelsTaken", message };
+  return undefined;
+}
 
 /** A conflict is told on the draft. */
 function settle(world: World, draft: RouteDraft, holders: Holders): Settled {

@@ -5,6 +5,7 @@
  * objects of one kind and name are both refused: which of them was meant is anybody's guess.
  */
 import { byCodeUnit, canonicalJson } from "../canonical.ts";
+import type { FormerTable } from "../history.ts";
 import type { RolloutPosition } from "../rollout/memory.ts";
 import type { SecretFacts } from "../secrets.ts";
 import type { ObjectKey, RoutingTable } from "../table.ts";
@@ -18,6 +19,8 @@ const DEFAULT_NAMESPACE = "default";
 export interface CompileInput {
   readonly objects: readonly unknown[];
   readonly secrets: readonly SecretFacts[];
+  /** Tables that routes may be held at, the newest first. Absent: none. */
+  readonly history?: readonly FormerTable[] | undefined;
   /** Serve objects whose protecting fields have no effect yet. */
   readonly dev: boolean;
   /** How far each rollout has come, by its route. Absent: it begins. */
@@ -31,6 +34,7 @@ export function collect(input: CompileInput, lastTable: RoutingTable | undefined
   return {
     dev: input.dev,
     rollouts: input.rollouts ?? new Map(),
+    history: input.history ?? [],
     secrets: new Map(input.secrets.map((secret) => [`${secret.namespace}/${secret.name}`, secret])),
     lastRoutes: new Map((lastTable?.routes ?? []).map((route) => [route.key, route])),
     providers: byKey(drafts.filter((draft) => draft.kind === "AIProvider")),

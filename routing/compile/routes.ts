@@ -2,7 +2,9 @@
  * What does each route become: its backends, their weights, and what happens when one fails?
  */
 import { ANY_MODEL, offered } from "../choose.ts";
+import { describeWeights } from "../describe-weights.ts";
 import { milliseconds } from "../duration.ts";
+import { shortHash } from "../history.ts";
 import { findPrice } from "../prices.ts";
 import type { Backend, Compliance, Failover, Provider, Route, StickyKey } from "../table.ts";
 import * as defaults from "./defaults.ts";
@@ -10,20 +12,39 @@ import { placed, positionIn } from "./rollout.ts";
 import { toShadow } from "./shadow.ts";
 import { mayUseProvider, toSharing } from "./sharing.ts";
 import type { BackendSpec, ComplianceSpec, RouteSpec, StickyPlaceSpec } from "./spec.ts";
-import { describeWeights, partOf } from "./weights.ts";
+import { partOf } from "./weights.ts";
 import { type Finding, type RouteDraft, type World, writtenSpec } from "./world.ts";
 
 export function makeRoutes(world: World): void {
   for (const draft of world.routes.values()) {
     const written = draft.spec && routeOf(draft, draft.spec);
-    const route = draft.form === "Last" ? lastForm(world, draft) : written && atItsStep(world, draft, written);
+    const route = formOf(world, draft, written);
     const backends = route === undefined ? [] : permitted(world, draft, route);
-    const isWhole = draft.form === "Spec" || draft.form === "Last";
+    const isWhole = draft.form === "Spec" || draft.form === "Last" || draft.form === "Pinned";
     if (isWhole && route !== undefined) draft.made = backends === route.backends ? route : { ...route, backends };
     else if (draft.form === "NamesOnly") draft.made = namesOnly(draft);
     describe(world, draft);
     noteUnpriced(world, draft);
   }
+}
+
+function formOf(world: World, draft: RouteDraft, written: Route | undefined): Route | undefined {
+  if (draft.form === "Last") return lastForm(world, draft);
+  if (draft.form !== "Pinned" || draft.pin === undefined) return written && atItsStep(world, draft, written);
+  const now = draft.pin.protection === "Last" ? lastForm(world, draft) : written;
+  return now && heldRoute(draft, draft.pin.route, now);
+}
+
+/** How it routed then. What protects is never taken from the past: who may use it, and where data may go. */
+function heldRoute(draft: RouteDraft, then: Route, { allowedClients, compliance }: Route): Route {
+  const { compliance: _former, created: _created, ...routing } = then;
+  return {
+    ...routing,
+    ...identity(draft),
+    models: draft.claims,
+    allowedClients,
+    ...(compliance !== undefined && { compliance }),
+  };
 }
 
 const madeBefore = new WeakMap<RouteSpec, Route>();
@@ -50,9 +71,17 @@ function atItsStep(world: World, draft: RouteDraft, route: Route): Route {
 
 function describe(world: World, draft: RouteDraft): void {
   const isInForce = (backend: Backend) => world.providers.get(backend.provider)?.made !== undefined;
-  const models = draft.form === "Last" ? draft.claims : (draft.spec?.models ?? draft.claims);
+  const models = draft.form === "Last" || draft.form === "Pinned" ? draft.claims : (draft.spec?.models ?? draft.claims);
   draft.columns.models = models.join(", ");
-  draft.columns.weights = describeWeights((draft.made?.backends ?? []).filter(isInForce));
+  const { backends = [], strategy = "Weighted" } = draft.made ?? {};
+  draft.columns.weights = describeWeights(backends.filter(isInForce), strategy);
+  const active = draft.made && activeBackend(draft.made);
+  if (active !== undefined) draft.columns.activeBackend = active;
+}
+
+/** The side of a blue-green route that takes all traffic. */
+function activeBackend({ strategy, backends }: Route): string | undefined {
+  return strategy === "BlueGreen" ? backends.find(({ weight }) => weight > 0)?.name : undefined;
 }
 
 /** A backend that strategy Cost cannot compare: its owner may not know. */
@@ -163,7 +192,7 @@ function toFailover(spec: RouteSpec["failover"]): Failover {
 function permitted(world: World, draft: RouteDraft, route: Route): readonly Backend[] {
   const backends = route.backends.filter((backend, i) => {
     const isPermitted = mayUseProvider(world, route.namespace, backend.provider);
-    const problem = problemOf(world, route, backend, i);
+    const problem = problemOf(world, draft, route, backend, i);
     // Out of a last accepted form it is gone for good: the next compile would not tell of it any more.
     const isTold = isPermitted || draft.form !== "Last";
     if (problem !== undefined && isTold) draft.unresolved.push(problem);
@@ -172,8 +201,11 @@ function permitted(world: World, draft: RouteDraft, route: Route): readonly Back
   return backends.length === route.backends.length ? route.backends : backends;
 }
 
-function problemOf(world: World, route: Route, backend: Backend, i: number): Finding | undefined {
-  const field = `spec.backends[${i}]`;
+function problemOf(world: World, draft: RouteDraft, route: Route, backend: Backend, i: number): Finding | undefined {
+  const field =
+    draft.form === "Pinned"
+      ? `table ${shortHash(draft.pin?.table.hash ?? "")}: backend ${backend.name}`
+      : `spec.backends[${i}]`;
   const provider = world.providers.get(backend.provider);
   const isOwn = backend.provider.startsWith(`${route.namespace}/`);
   // What another namespace has and does not share is not told apart from what it does not have.

@@ -2,6 +2,7 @@
  * How are the compiler's findings told to the owner of an object?
  */
 import type { Condition, Verdict } from "../verdict.ts";
+import { pinnedCondition } from "./pins.ts";
 import type { AnyDraft, Finding } from "./world.ts";
 
 /** Beyond this many findings the rest is only counted. */
@@ -13,9 +14,14 @@ export function verdictOf(draft: AnyDraft): Verdict {
     namespace: draft.namespace,
     name: draft.name,
     generation: draft.generation,
-    conditions: [accepted(draft), resolvedRefs(draft)],
+    conditions: [accepted(draft), resolvedRefs(draft), ...pinned(draft)],
     columns: draft.columns,
   };
+}
+
+function pinned(draft: AnyDraft): readonly Condition[] {
+  const condition = "form" in draft ? pinnedCondition(draft) : undefined;
+  return condition === undefined ? [] : [condition];
 }
 
 function accepted(draft: AnyDraft): Condition {

@@ -48,17 +48,3 @@ function priorityOf(spec: RouteSpec, name: string | undefined): number {
   const backend = spec.backends.find((candidate) => candidate.name === name);
   return backend === undefined ? BACKEND_PRIORITY : priority(backend);
 }
-
-/** `openai 90%, azure 10%; then backup 100%`: the shares inside each tier, for a column. */
-export function describeWeights(backends: readonly Backend[]): string {
-  const priorities = [...new Set(backends.map((backend) => backend.priority))].sort((a, b) => a - b);
-  return priorities
-    .map((priority) => describeTier(backends.filter((backend) => backend.priority === priority)))
-    .join("; then ");
-}
-
-function describeTier(tier: readonly Backend[]): string {
-  const total = tier.reduce((sum, backend) => sum + backend.weight, 0);
-  const share = (backend: Backend) => (total === 0 ? 0 : Math.round((1000 * backend.weight) / total) / 10);
-  return tier.map((backend) => `${backend.name} ${share(backend)}%`).join(", ");
-}

@@ -4,6 +4,7 @@
  * One draft per object. The steps fill it in, in the order of `STEPS`; it lives for one compile only.
  */
 import { byCodeUnit } from "../canonical.ts";
+import type { FormerTable } from "../history.ts";
 import type { RolloutPosition } from "../rollout/memory.ts";
 import type { SecretFacts } from "../secrets.ts";
 import type { Client, ObjectKey, Provider, Route } from "../table.ts";
@@ -49,13 +50,26 @@ export interface Draft<Spec, Made> extends Identity {
 export type ProviderDraft = Draft<ProviderSpec, Provider>;
 export type ClientDraft = Draft<ClientSpec, Client>;
 
-/** Where the form of a route comes from: its spec, its last accepted form, or only its names. */
-export type RouteForm = "Spec" | "Last" | "NamesOnly" | "None";
+/** Where the form of a route comes from: its spec, its last accepted form, the table that it is held at, or only its names. */
+export type RouteForm = "Spec" | "Last" | "Pinned" | "NamesOnly" | "None";
+
+/** What a route is held at. */
+export interface Pin {
+  readonly table: FormerTable;
+  /** Its form there. */
+  readonly route: Route;
+  /** Whose protection counts: what the spec says now, or the last accepted form of a broken one. */
+  readonly protection?: "Spec" | "Last";
+}
 
 export interface RouteDraft extends Draft<RouteSpec, Route> {
   form: RouteForm;
   /** Model names that it holds in its namespace. */
   claims: readonly string[];
+  /** The table that it shall be held at; absent: none. */
+  pin?: Pin | undefined;
+  /** Why it is not held, although it shall be. */
+  pinProblem?: Finding | undefined;
 }
 
 export type AnyDraft = ProviderDraft | RouteDraft | ClientDraft;
@@ -63,6 +77,8 @@ export type AnyDraft = ProviderDraft | RouteDraft | ClientDraft;
 export interface World {
   readonly dev: boolean;
   readonly secrets: ReadonlyMap<ObjectKey, SecretFacts>;
+  /** Tables that routes may be held at, the newest first. */
+  readonly history: readonly FormerTable[];
   /** Routes of the last published table. */
   readonly lastRoutes: ReadonlyMap<ObjectKey, Route>;
   readonly rollouts: ReadonlyMap<ObjectKey, RolloutPosition>;

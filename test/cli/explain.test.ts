@@ -14,6 +14,14 @@ test("a canary: both backends with their shares", async () => {
   assert.match(stdout, /2\. azure +first for 10\.0 %.*deployment gpt-4o-prod/);
 });
 
+test("strategy Cost: no share is promised where a commitment decides how long it lasts", async () => {
+  const manifests = ["--manifests", QUICKSTART, join(EXAMPLES, "06-cost.yaml")];
+  const { code, stdout } = await tandem(["explain", ...manifests, "--model", "gpt-4o", "--client", "demo"]);
+  assert.equal(code, 0);
+  assert.match(stdout, /1\. committed +first while paid/);
+  assert.match(stdout, /2\. burst +then by price/);
+});
+
 test("a canary whose primary fails: the other takes all, and the primary is skipped with the reason", async () => {
   const { code, stdout } = await tandem([...ASK, "--unavailable", "openai"]);
   assert.equal(code, 0);

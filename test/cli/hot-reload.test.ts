@@ -53,6 +53,27 @@ test("written in place, replaced by a rename, removed: each within a second", as
   assert.equal((await ended).code, 0);
 });
 
+test("a route that is held at a former table by its annotation, until the annotation goes", async () => {
+  const folder = await quickstartCopy();
+  const file = join(await temporaryFolder(), "route.yaml");
+  await writeFile(file, routeTo("openai"));
+  const { url, adminUrl } = await runOver([folder, file]);
+  const { hash } = (await statusOf(adminUrl)).table as { hash: string };
+  await writeFile(file, routeTo("azure-sweden"));
+  await waitFor("the edit", WITHIN, answeredBy(url, "azure-sweden"));
+  const held = routeTo("azure-sweden").replace(
+    "namespace: ai}",
+    `namespace: ai, annotations: {tandem.dev/pinned-table: "${hash}"}}`,
+  );
+  await writeFile(file, held);
+  await waitFor("the hold", WITHIN, answeredBy(url, "openai"));
+  await writeFile(file, `${held}  failover: {maxAttempts: 2}\n`);
+  await waitFor("the edit is read", WITHIN, async () => (await statusOf(adminUrl)).table !== undefined);
+  assert.equal((await chat(url)).provider, "openai");
+  await writeFile(file, routeTo("azure-sweden"));
+  await waitFor("the release", WITHIN, answeredBy(url, "azure-sweden"));
+});
+
 test("a single file as PATH, replaced by a rename", async () => {
   const folder = await quickstartCopy();
   const file = join(await temporaryFolder(), "route.yaml");

@@ -14,6 +14,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DEFAULT_SETTINGS } from "../../proxy/settings.ts";
 import { encodeTable } from "../../routing/codec.ts";
 import { compile } from "../../routing/compile.ts";
+import { PINNED_TABLE } from "../../routing/history.ts";
 import { describeSecret, Redacted } from "../../routing/secrets.ts";
 import { KEY, OPENAI_KEY, object, startHarness } from "../proxy/harness.ts";
 
@@ -469,4 +470,30 @@ test("a table from before residency was known keeps everybody inside who says wh
   assert.ok(harness.gateway.apply({ published, credentials: new Map(credentials), pepper, idKeys }).ok);
   const statuses = await storm("an older table", [], 10, { "x-zone": "EU" });
   assert.deepEqual([...new Set(statuses)], [403]);
+});
+
+test("a route that is held at a table from before it had to keep data inside keeps it inside", async () => {
+  const compliance = { rules: [{ residency: "EU", allow: ["EU"] }] };
+  // Nobody belongs anywhere yet, the route goes abroad, and allows it.
+  const lax = { compliance: { rules: [{ residency: "EU", allow: ["EU", "US", "APAC"] }] } };
+  harness.apply(objectsOf({ backends: [to("openai"), to("virginia"), to("sweden", { priority: 2 })], route: lax }));
+  const { hash = "" } = harness.gateway;
+  await assert.rejects(storm("before the rules", ["EU"], 1), /was (told|asked)/);
+  harness.apply(objectsOf({ residency: "EU", backends: [to("sweden")], route: { compliance } }));
+  seen.length = 0;
+  const now = objectsOf({ residency: "EU", backends: [to("sweden")], route: { compliance } });
+  const held = now.map((one) => {
+    const { kind, metadata } = one as { kind: string; metadata: object };
+    return kind === "AIRoute" ? { ...one, metadata: { ...metadata, annotations: { [PINNED_TABLE]: hash } } } : one;
+  });
+  const verdicts = harness.apply(held);
+  const route = verdicts.find(({ kind }) => kind === "AIRoute");
+  assert.equal(route?.conditions.find(({ type }) => type === "Pinned")?.status, "True");
+  assert.match(route?.columns.weights ?? "", /virginia/);
+  assert.deepEqual([...new Set(await storm("held", ["EU"], 20))], [200]);
+  for (const [i, one] of ATTACKS.entries()) {
+    const word = `secret-held-${i}`;
+    await attack(one, word, {});
+    nothingLeft(["EU"], word, `attack ${i} on a held route`);
+  }
 });

@@ -136,6 +136,75 @@ test("what a request took replaces what it was expected to take", async () => {
   assert.ok(dear.indexOf("b") <= 3, dear);
 });
 
+for (const [asked, least, most] of [
+  [{}, 4, 8],
+  [{ max_tokens: 100 }, 10, 10],
+] as const) {
+  test(`answers that differ leave a margin, which is filled as they end: ${JSON.stringify(asked)}`, async () => {
+    const harness = await cost();
+    const lengths = [40, 160, 100];
+    let turn = 0;
+    const differing: Answer = (response, request) => used(lengths[turn++ % 3] as number)(response, request);
+    openai.answer = differing;
+    azure.answer = differing;
+    await ask(harness, 30);
+    now += 60_000;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const held: Answer = async (response, request) => {
+      await promise;
+      await used(60)(response, request);
+    };
+    openai.answer = held;
+    azure.answer = held;
+    const seen = () => openai.calls.length + azure.calls.length;
+    const before = { all: seen(), committed: azure.calls.length };
+    const answers = Array.from({ length: 20 }, () => one(harness, asked));
+    while (seen() < before.all + 20) await sleep(5);
+    // Ten are expected to fit. Each may be half as long again, unless it may not.
+    const atOnce = azure.calls.length - before.committed;
+    assert.ok(atOnce >= least && atOnce <= most, `${atOnce} at once`);
+    resolve();
+    await Promise.all(answers);
+    assert.match(await ask(harness, 3), /^c/);
+  });
+}
+
+test("short answers that end first do not make room for long ones", async () => {
+  const harness = await cost();
+  const lengths = [10, 190];
+  let turn = 0;
+  const differing: Answer = (response, request) => used(lengths[turn++ % 2] as number)(response, request);
+  openai.answer = differing;
+  azure.answer = differing;
+  await ask(harness, 200);
+  now += 60_000;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  azure.answer = async (response, request) => {
+    await promise;
+    await used(190)(response, request);
+  };
+  const before = azure.calls.length;
+  const long = one(harness);
+  while (azure.calls.length === before) await sleep(5);
+  azure.answer = used(10);
+  openai.answer = used(10);
+  // Believed as they end, these would leave room for more than thirty.
+  const short = await ask(harness, 12);
+  assert.ok(short.includes("b"), short);
+  resolve();
+  await long;
+  assert.match(await ask(harness, 1), /c/);
+});
+
+test("what a hedge's loser is taken to cost counts where it was asked", async () => {
+  const failover = { hedgeAfter: "100ms" };
+  const harness = await cost({ route: { failover } });
+  azure.answer = () => undefined;
+  assert.equal(await one(harness), "burst hedged");
+  const { commitments } = (await harness.status()) as { commitments: readonly { used: number }[] };
+  assert.equal(commitments[0]?.used, 100_000_000);
+});
+
 test("what failed there is given back", async () => {
   const harness = await cost();
   azure.answer = errorAnswer(500, "server_error");
@@ -190,7 +259,11 @@ test("a new table keeps what is used; /status tells it", async () => {
   const harness = await cost();
   await ask(harness, 4);
   harness.apply(manifests({ route: { sticky: { by: [{ header: "x-session-id" }] } } }));
-  const { commitments } = (await harness.status()) as { commitments: readonly object[] };
+  const { commitments, routes } = (await harness.status()) as {
+    commitments: readonly object[];
+    routes: readonly { order: string }[];
+  };
+  assert.equal(routes[0]?.order, "by cost: burst, committed");
   const cover = { unit: "NanoUsd", perWindow: 1_000_000_000, window: 60_000 };
   assert.deepEqual(commitments, [{ provider: "ai/azure-sweden", model: "gpt-4o", ...cover, used: 400_000_000 }]);
   assert.equal(await ask(harness, 8), "ccccccbb");

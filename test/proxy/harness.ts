@@ -5,6 +5,7 @@ import { DEFAULT_SETTINGS } from "../../proxy/settings.ts";
 import { createLogger, LogDestination } from "../../proxy/telemetry/log.ts";
 import { encodeTable } from "../../routing/codec.ts";
 import { compile } from "../../routing/compile.ts";
+import type { FormerTable } from "../../routing/history.ts";
 import type { RolloutPosition } from "../../routing/rollout/memory.ts";
 import { describeSecret, Redacted } from "../../routing/secrets.ts";
 import type { Verdict } from "../../routing/verdict.ts";
@@ -104,22 +105,28 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
   });
   after(() => gateway.close({ drainMs: 0 }));
   let lastTable: Parameters<typeof compile>[1];
+  const history: FormerTable[] = [];
   const harness: Harness = {
     gateway,
     url: gateway.url,
     apply(list, secrets = { openai: OPENAI_KEY, azure: AZURE_KEY, client: KEY }, rollouts = new Map()) {
       const values = Object.fromEntries(Object.entries(secrets).map(([name, value]) => [name, new Redacted(value)]));
       const { facts, credentials } = describeSecret({ namespace: "ai", name: "keys", values }, pepper);
-      const compiled = compile({ objects: list, secrets: [facts], dev: false, rollouts }, lastTable);
-      lastTable = compiled.table;
+      const { table, verdicts } = compile(
+        { objects: list, history, secrets: [facts], dev: false, rollouts },
+        lastTable,
+      );
+      lastTable = table;
+      const published = encodeTable(table);
+      history.unshift({ hash: published.hash, route: (key) => table.routes.find((route) => route.key === key) });
       const applied = gateway.apply({
-        published: encodeTable(compiled.table),
+        published,
         credentials: new Map(credentials),
         pepper,
         idKeys: [new Redacted("harness-id-key")],
       });
       if (!applied.ok) throw new Error(applied.error.message);
-      return compiled.verdicts;
+      return verdicts;
     },
     post: (path, body, headers = {}) =>
       fetch(gateway.url + path, {

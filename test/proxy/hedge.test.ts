@@ -78,7 +78,14 @@ async function sum(name: string, labels: Record<string, string>): Promise<number
 interface Line {
   readonly request_id: string;
   readonly hedge?: string;
-  readonly attempts: { backend: string; outcome: string; input_tokens?: number; output_tokens?: number }[];
+  readonly attempts: {
+    backend: string;
+    outcome: string;
+    input_tokens?: number;
+    output_tokens?: number;
+    cost_usd?: number;
+  }[];
+  readonly cost_usd?: number;
 }
 
 async function lineOf(response: Response): Promise<Line> {
@@ -258,6 +265,28 @@ test("what makes a thing is never asked for twice", async () => {
   await harness.post("/v1/vector_stores", { name: "x" }, { "x-tandem-route": "chat" });
   assert.equal(openai.calls.length, 1);
   assert.equal(azure.calls.length, 0);
+});
+
+test("both are paid, each at the price of its own backend", async () => {
+  const price = (output: string) => ({ input: "0", output });
+  hedging(
+    {},
+    {
+      openai: { models: [{ name: "gpt-4o", price: price("1000") }] },
+      azure: { models: [{ name: "gpt-4o", deployment: "gpt-4o-prod", price: price("3000") }] },
+    },
+  );
+  const cost = (backend: string) => sum("tandem_cost_usd_total", { backend });
+  const before = { openai: await cost("openai"), azure: await cost("azure") };
+  const { attempts, cost_usd } = await lineOf(await harness.chat());
+  const tokens = USAGE.completion_tokens;
+  assert.deepEqual(
+    [attempts.map((attempt) => attempt.cost_usd), cost_usd],
+    [[tokens / 1000, undefined], (tokens * 3) / 1000],
+  );
+  const near = (value: number) => Math.round(value * 1e9);
+  assert.equal(near((await cost("openai")) - before.openai), tokens * 1e6);
+  assert.equal(near((await cost("azure")) - before.azure), tokens * 3e6);
 });
 
 test("the tokens of both are counted, each where it was paid, and those for nothing by themselves", async () => {

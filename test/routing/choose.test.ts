@@ -194,6 +194,21 @@ test("shares converge to the weights, by key and at random", () => {
   );
 });
 
+test("a canary of 10 gets 10 percent of 20,000 conversations, one of 25 gets those and others, within a point", () => {
+  const shareAt = (weight: number) => {
+    const [r, all] = routeOver([backend("stable", { weight: 100 - weight }), backend("canary", { weight })]);
+    const rng = seeded(7);
+    const keys = Array.from({ length: 20_000 }, () => rng().toString(36));
+    return keys.filter((key) => order(r, all, key, anyDraw)[0]?.backend.name === "canary");
+  };
+  const [none, ten, more, all] = [shareAt(0), shareAt(10), shareAt(25), shareAt(100)];
+  assert.deepEqual([none.length, all.length], [0, 20_000]);
+  assert.ok(Math.abs(ten.length / 200 - 10) < 1, `${ten.length / 200} %`);
+  assert.ok(Math.abs(more.length / 200 - 25) < 1, `${more.length / 200} %`);
+  const stayed = new Set(more);
+  assert.ok(ten.every((key) => stayed.has(key)));
+});
+
 test("a raised weight only draws keys to its backend, a lowered one only lets its own go", () => {
   fc.assert(
     fc.property(weightedBackends, fc.nat(15), fc.integer({ min: 0, max: 100 }), (backends, at, weight) => {
