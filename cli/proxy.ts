@@ -10,7 +10,7 @@ import { clientFor } from "./cluster.ts";
 import { type Command, CommandError, type Given } from "./command.ts";
 import { readSeconds } from "./durations.ts";
 import { KUBECONFIG_OPTION, RELEASE_OPTIONS } from "./release-options.ts";
-import { readSettings } from "./settings-file.ts";
+import { readSettings, withLocation } from "./settings-file.ts";
 import { untilSignal } from "./signals.ts";
 
 const STANDARD_OUTPUT = 1;
@@ -24,6 +24,7 @@ export const proxy: Command = {
     { name: "listen", value: "ADDRESS", default: "0.0.0.0:8080", help: "where the OpenAI API is served" },
     { name: "admin", value: "ADDRESS", default: "0.0.0.0:9090", help: "where /status, /metrics and probes are served" },
     { name: "settings", value: "FILE", help: "settings of the gateway (limits, egress, location), YAML or JSON" },
+    { name: "location", value: "NAME", help: "where this proxy runs, when the settings do not say it" },
     { name: "state", value: "DIR", help: "where the last good table is kept, for a start without the API server" },
     { name: "companion", value: "DIR", help: "where the companion Secret is mounted, for the same" },
     { name: "dev", help: "allow --connect-to" },
@@ -60,7 +61,7 @@ async function runProxy(given: Given): Promise<number> {
   const gateway = await startGateway({
     listen: readAddress("listen", given.text("listen") ?? ""),
     admin: readAddress("admin", given.text("admin") ?? ""),
-    settings: await readSettings(given.text("settings"), dev),
+    settings: withLocation(await readSettings(given.text("settings"), dev), given.text("location")),
     connectTo: readConnectTo(given.list("connect-to"), dev),
     adminToken: () => adminToken,
     source: () => source?.status() ?? {},

@@ -7,7 +7,7 @@ import type { Command, Given } from "./command.ts";
 import { MANIFESTS_OPTION } from "./compiled.ts";
 import { readSeconds } from "./durations.ts";
 import { runGateway } from "./run-gateway.ts";
-import { readSettings } from "./settings-file.ts";
+import { readSettings, withLocation } from "./settings-file.ts";
 import { untilSignal } from "./signals.ts";
 import { tell } from "./tell.ts";
 
@@ -19,6 +19,7 @@ export const run: Command = {
   options: [
     { ...MANIFESTS_OPTION, required: true },
     { name: "settings", value: "FILE", help: "settings of the gateway (limits, egress, location), YAML or JSON" },
+    { name: "location", value: "NAME", help: "where this proxy runs, when the settings do not say it" },
     { name: "listen", value: "ADDRESS", default: "127.0.0.1:8080", help: "where the OpenAI API is served" },
     {
       name: "admin",
@@ -54,7 +55,7 @@ async function runUntilSignal(given: Given): Promise<number> {
   const drainMs = readSeconds("drain", given.text("drain") ?? "");
   const gateway = await runGateway({
     manifests: given.list("manifests"),
-    settings: await readSettings(given.text("settings"), dev),
+    settings: withLocation(await readSettings(given.text("settings"), dev), given.text("location")),
     listen: given.text("listen") ?? "",
     admin: given.text("admin") ?? "",
     state: given.text("state") ?? join(homedir(), ".local", "state", "tandem"),

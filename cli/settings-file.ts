@@ -16,3 +16,13 @@ export async function readSettings(file: string | undefined, dev: boolean): Prom
     throw new UsageError(`${where}${(error as Error).message}`);
   }
 }
+
+const LONGEST_LOCATION = 63;
+
+/** What the settings say of the place counts before the flag. Throws UsageError. */
+export function withLocation(settings: GatewaySettings, location: string | undefined): GatewaySettings {
+  if (location !== undefined && location.length > LONGEST_LOCATION) {
+    throw new UsageError(`--location: longer than ${LONGEST_LOCATION} characters; name the place in fewer`);
+  }
+  return location === undefined || settings.location !== "" ? settings : { ...settings, location };
+}

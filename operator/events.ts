@@ -107,6 +107,8 @@ function trafficNotes(before: Described["status"], after: Described["status"]): 
     const note = `All traffic goes to ${to.name} now; before it went to ${from.name}.`;
     return [{ type: "Normal", reason: "ActiveBackendSwitched", action: "Publish", note }];
   }
+  // A rollout tells its own story.
+  if (after?.rollout !== undefined) return [];
   const [former, now] = [before?.weights, after?.weights];
   if (typeof former !== "string" || typeof now !== "string" || former === "" || former === now) return [];
   const note = `Weights in force: ${now || "none"}; before: ${former}.`;

@@ -12,10 +12,11 @@ import type { EphemeralKey } from "./realtime/ephemeral.ts";
 import type { Services } from "./services.ts";
 import type { Sample } from "./shadow/sample.ts";
 import type { Plan, Snapshot, Target } from "./snapshot.ts";
-import type { Walk } from "./stages/attempt.ts";
 import type { UpstreamCall } from "./stages/call.ts";
 import type { Identified } from "./stages/identify.ts";
+import type { Walk } from "./stages/walk.ts";
 import type { SetAside } from "./strategy/cheapest.ts";
+import type { Timed } from "./strategy/fastest.ts";
 
 export interface RequestContext {
   readonly request: IncomingMessage;
@@ -71,6 +72,8 @@ export interface RequestContext {
   fieldEdits?: readonly FieldEdit[];
 
   // attempt
+  /** Attempts at backends whose latency is measured. */
+  timed?: Timed[] | undefined;
   walk: Walk | undefined;
   target: Target | undefined;
   /** The gateway's key or token that was sent last, which must not come back. */

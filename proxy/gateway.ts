@@ -33,6 +33,7 @@ import type { GatewaySettings } from "./settings.ts";
 import { Shadows } from "./shadow/shadows.ts";
 import { inSlices } from "./sliced.ts";
 import { type Secrets, Snapshot } from "./snapshot.ts";
+import { HedgeBudgets } from "./stages/hedge-budget.ts";
 import { statusOf, summaryOf } from "./status.ts";
 import { Strategies } from "./strategy/strategies.ts";
 import type { LogDestination, Logger } from "./telemetry/log.ts";
@@ -140,10 +141,12 @@ export class Gateway {
 
   /** The swap itself: one assignment, and what is kept of providers goes over to the new table. */
   enforce({ hash, index }: Prepared, companions: Companions): void {
-    const { upstreams, telemetry, strategies, measures, shadows } = this.#parts;
+    const { upstreams, telemetry, strategies, hedges, realtime, measures, shadows } = this.#parts;
     const { credentials, pepper, idKeys, ...times } = companions;
     this.#parts.snapshot = new Snapshot(index, hash, { credentials, pepper, idKeys }, upstreams, strategies);
     strategies.sweep(index.table);
+    realtime.sessions.review(this.#parts.snapshot);
+    hedges.keep(index.table.routes.map(({ key }) => key));
     measures.sweep(index.table);
     shadows.sweep(index.table);
     upstreams.adopt(Object.values(index.table.providers), credentials);
@@ -209,6 +212,7 @@ interface Parts {
   readonly realtime: Realtime;
   readonly strategies: Strategies;
   readonly measures: Measuring;
+  readonly hedges: HedgeBudgets;
   readonly shadows: Shadows;
   readonly load: Load;
   readonly callers: { readonly callers: Callers | undefined; close(): void };
@@ -256,19 +260,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 async function assemble(options: GatewayOptions): Promise<Parts> {
-  const callers = await openCallers(options.settings.callers, (message) =>
+  const ways = { egress: options.settings.egress, connectTo: options.connectTo, env: options.env };
+  const callers = await openCallers(options.settings.callers, ways, (message) =>
     options.log.error({ message }, "the last good database of countries stays in force"),
   );
   const tracing = await startTracing(options.env, options.log);
   // The two know of each other: states are read at scrape, transitions are told as they happen.
   const upstreams: Upstreams = new Upstreams({
-    egress: options.settings.egress,
-    connectTo: options.connectTo,
-    env: options.env,
+    ...ways,
     onTransition: (transition) => telemetry.onTransition(transition),
     onTokenFailure: (failed) => logFailedFetch(telemetry.log, failed),
     probe: (provider, credentials) => probeOf(provider, upstreams.authorizationOf(provider, credentials)),
   });
+  const clock = options.clock ?? wallClock;
+  const strategies = new Strategies({ clock });
   const telemetry = new Telemetry({
     log: options.log,
     accessLog: options.accessLog,
@@ -277,6 +282,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
       ...upstreams.availability.metricSources(),
       calls: () => upstreams.places.samples(),
       load: () => load,
+      latencies: () => strategies.latencies.named(performance.now()),
     },
   });
   const load = new Load({ ...LOAD_LIMITS, ...options.load }, (pressure, { inFlight, limit }) => {
@@ -284,8 +290,6 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     else telemetry.log.info({ in_flight: inFlight, limit }, "no longer overloaded");
   });
   load.start();
-  const clock = options.clock ?? wallClock;
-  const strategies = new Strategies({ clock });
   const measures = new Measuring();
   const shadows = new Shadows({
     telemetry,
@@ -300,15 +304,11 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     telemetry,
     usage: new UsageEstimator(),
     faults: new ConfigFaults(telemetry.log),
-    realtime: new Realtime({
-      egress: options.settings.egress,
-      connectTo: options.connectTo,
-      env: options.env,
-      limits: options.realtime,
-    }),
+    realtime: new Realtime({ ...ways, limits: options.realtime }),
     strategies,
     measures,
     shadows,
+    hedges: new HedgeBudgets(),
     load,
     callers,
     snapshot: undefined,
@@ -320,6 +320,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
   const { settings } = options;
   return {
     instance: randomUUID(),
+    location: settings.location,
     limits: settings.limits,
     replayPool: new ReplayPool(settings.limits.replayBytes),
     availability: parts.upstreams.availability,
@@ -334,6 +335,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     finder: new Finder(),
     strategies: parts.strategies,
     measures: parts.measures,
+    hedges: parts.hedges,
     shadows: parts.shadows,
     realtime: parts.realtime,
     callers: parts.callers.callers,

@@ -13,7 +13,7 @@ import type { RequestContext } from "./context.ts";
 import type { Handling } from "./dialects/operations.ts";
 import { GatewayError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
-import { measure } from "./measures/measure.ts";
+import { measureSides } from "./measures/measure.ts";
 import { callRealtime } from "./realtime/http.ts";
 import { newRequestID } from "./request-id.ts";
 import type { Services } from "./services.ts";
@@ -37,6 +37,7 @@ import { relay } from "./stages/relay.ts";
 import { withhold } from "./stages/withhold.ts";
 import { settle } from "./strategy/cheapest.ts";
 import { learn } from "./strategy/expect.ts";
+import { measure } from "./strategy/fastest.ts";
 
 type Stage = (context: RequestContext) => Promise<void> | void;
 
@@ -186,8 +187,9 @@ function record(context: RequestContext): void {
   reckon(context);
   settle(context);
   learn(context);
+  if (context.timed) measure(context, context.timed);
   services.telemetry.record(exchange);
   const route = context.plan?.route;
-  if (route?.rollout) measure(context, route, route.rollout);
+  if (route?.rollout) measureSides(context, route, route.rollout);
   if (context.sample) follow(context, context.sample, services.shadows);
 }

@@ -10,6 +10,7 @@ import type { GatewaySettings } from "./settings.ts";
 import type { Shadows } from "./shadow/shadows.ts";
 import type { Target } from "./snapshot.ts";
 import type { Failure } from "./stages/call.ts";
+import type { HedgeBudgets } from "./stages/hedge-budget.ts";
 import type { Strategies } from "./strategy/strategies.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { Availability } from "./upstream/availability.ts";
@@ -18,6 +19,8 @@ import type { UsageEstimator } from "./usage/estimator.ts";
 export interface Services {
   /** Another one after each start: what the summary counts only grows while it is the same. */
   readonly instance: string;
+  /** Where this proxy runs; empty: nobody said. */
+  readonly location: string;
   readonly limits: GatewaySettings["limits"];
   readonly replayPool: ReplayPool;
   readonly availability: Availability;
@@ -27,6 +30,7 @@ export interface Services {
   readonly finder: Finder;
   readonly strategies: Strategies;
   readonly measures: Measuring;
+  readonly hedges: HedgeBudgets;
   readonly shadows: Shadows;
   readonly realtime: Realtime;
   /** Undefined: the settings say nothing of callers. */

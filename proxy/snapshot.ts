@@ -11,7 +11,7 @@ import { findRoute, modelsOfDeployment, type TableIndex } from "../routing/looku
 import { findPrice } from "../routing/prices.ts";
 import type { Credentials, Redacted } from "../routing/secrets.ts";
 import { hmacOf } from "../routing/secrets.ts";
-import type { Client, Provider, Route, RoutingTable, StickyKey } from "../routing/table.ts";
+import type { Client, ObjectKey, Provider, Route, RoutingTable, StickyKey } from "../routing/table.ts";
 import type { Authorization } from "./authorization/authorization.ts";
 import type { Call, Dialect } from "./dialects/dialect.ts";
 import { dialectOf } from "./dialects/dialects.ts";
@@ -20,6 +20,7 @@ import type { Operation } from "./dialects/operations.ts";
 import { Affinity, homeOf } from "./ids/affinity.ts";
 import { keyFrom, type Signer, signerOf } from "./realtime/sealing.ts";
 import { SHADOW_FIELDS } from "./shadow/eligible.ts";
+import type { Timing } from "./strategy/latencies.ts";
 import type { Learned } from "./strategy/learned.ts";
 import type { Ledger } from "./strategy/ledger.ts";
 import type { Strategies } from "./strategy/strategies.ts";
@@ -56,6 +57,8 @@ export interface Target extends Candidate {
   readonly learned: Learned | undefined;
   /** Of its commitment, under whichever strategy. */
   readonly ledger: Ledger | undefined;
+  /** How fast it answers; only where the route's strategy asks. */
+  readonly timing: Timing | undefined;
   /** By operation: the path of calls without a query of their own. */
   readonly paths: Map<Operation, string | undefined>;
   /** By operation: what happens to fields of its requests. */
@@ -112,6 +115,7 @@ export class Snapshot {
   readonly #plans = new Map<string, WholePlan>();
   readonly #resourcePlans = new Map<Route, WholePlan>();
   readonly #clients = new Map<string, Client>();
+  #clientNames: ReadonlySet<ObjectKey> | undefined;
   readonly #deployments = new Map<string, readonly string[]>();
   #homes: ReadonlyMap<string, Provider> | undefined;
   #bodyFields: ReadonlySet<string> | undefined;
@@ -148,6 +152,12 @@ export class Snapshot {
     return client;
   }
 
+  /** By its name: asked where no key is at hand. */
+  hasClient(key: ObjectKey): boolean {
+    this.#clientNames ??= new Set(this.table.clients.map((client) => client.key));
+    return this.#clientNames.has(key);
+  }
+
   /** The plan for a model asked from a namespace; undefined when no route holds the name. */
   planFor(namespace: string, model: string, caller: Caller): Plan | undefined {
     const name = `${namespace}\n${model}`;
@@ -178,7 +188,7 @@ export class Snapshot {
     found: readonly Candidate[],
     fix: FixOrder,
   ): WholePlan {
-    const targets = found.map((candidate) => this.#target(candidate, facts.route));
+    const targets = found.map((candidate) => this.#target(candidate, facts.route, facts.model));
     const hasCommitment = targets.some(({ ledger }) => ledger !== undefined);
     const plan = { ...facts, targets, hasCommitment, fixedOrder: fix(facts.route, targets) };
     return { plan, fix, narrowed: new Map() };
@@ -200,7 +210,13 @@ export class Snapshot {
     return models;
   }
 
-  #target(candidate: Candidate, route: Route): Target {
+  /** Where a call names no model nothing is measured: what it does takes as long as the thing is large. */
+  #timingOf({ backend, provider }: Candidate, { strategy, key }: Route, asked: string): Timing | undefined {
+    if (strategy !== "Latency" || asked === "") return undefined;
+    return this.#strategies.latencies.timingOf(key, asked, backend.name, provider.key);
+  }
+
+  #target(candidate: Candidate, route: Route, asked: string): Target {
     const { provider, model } = candidate;
     const dialect = dialectOf(provider);
     const url = new URL(provider.endpoint);
@@ -225,6 +241,7 @@ export class Snapshot {
       rates: found && ratesOf(found.price),
       learned: route.strategy === "Cost" ? this.#strategies.learnedOf(route.key, candidate.modelName) : undefined,
       ledger: commitment && this.#strategies.ledgerOf(provider.key, candidate.modelName, commitment),
+      timing: this.#timingOf(candidate, route, asked),
       paths: new Map(),
       fieldRules: new Map(),
     };

@@ -31,6 +31,8 @@ export function statusOf(snapshot: Snapshot | undefined, upstreams: Upstreams, s
     shadows: services.shadows.status(),
     commitments: services.strategies.commitments(),
     latencies: telemetry.latencies(),
+    location: services.location || null,
+    latencyEstimates: services.strategies.latencies.shown(performance.now()),
     transitions: telemetry.transitions(),
   };
 }

@@ -23,9 +23,6 @@ export const PENDING_FIELDS: readonly PendingField[] = [
   { kind: "AIClient", path: "limits", effect: "Protects", instead: "no limit is enforced" },
   { kind: "AIClient", path: "budget", effect: "Protects", instead: "no budget is enforced" },
 
-  { kind: "AIRoute", path: "strategy", effect: "Tunes", values: ["Latency"], instead: "it works as Weighted" },
-  { kind: "AIRoute", path: "latency", effect: "Tunes", instead: "latency does not order the backends" },
-  { kind: "AIClient", path: "location", effect: "Tunes", instead: "latency does not order the backends" },
   { kind: "AIProvider", path: "models[].limits", effect: "Tunes", instead: "the provider's own 429 is what counts" },
 ];
 

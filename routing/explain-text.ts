@@ -12,6 +12,9 @@ const FOUND_BY = {
   Any: 'claims it by "*"',
 } as const;
 
+const MEASURED =
+  "Latency: each proxy asks first who answers this caller's location fastest by its own measurements, which /status shows; without any, weights share as below";
+
 /** Plain text, lines end in `\n`. */
 export function explanationText(explanation: Explanation): string {
   return [
@@ -35,7 +38,9 @@ function head(explanation: Explanation): string[] {
     lines.push(`Route ${route} ${FOUND_BY[foundBy]}; strategy ${strategy}`);
   }
   lines.push(...residence(explanation));
-  if (stickyKey !== undefined) lines.push(`Sticky: this caller's key always gives the order below`);
+  if (strategy === "Latency") lines.push(MEASURED);
+  if (stickyKey !== undefined && strategy !== "Latency")
+    lines.push(`Sticky: this caller's key always gives the order below`);
   if (refusal !== undefined) lines.push(`Would be refused: ${refusal.code}, ${refusal.message}`);
   return lines;
 }

@@ -205,6 +205,7 @@ const route = object({
   }),
   allowedClients: sharing,
   "cost?": object({ unpriced: oneOf("Exclude") }),
+  "latency?": object({ "metric?": oneOf("Total"), explorePercent: integer, switchMarginPercent: integer }),
   "foreignIDs?": oneOf("Probe"),
   "compliance?": object({
     rules: list(
@@ -235,6 +236,7 @@ const client = object({
   "models?": list(text),
   "defaultRoute?": text,
   "residency?": zone,
+  "location?": text,
   "statefulListing?": oneOf("Allow"),
 });
 

@@ -197,6 +197,8 @@ export interface Route {
   readonly allowedClients: Sharing;
   /** Of strategy Cost. Absent: an unpriced backend comes last in its tier. */
   readonly cost?: { readonly unpriced: "Exclude" };
+  /** Of strategy Latency. Absent: `LATENCY_RULES`. */
+  readonly latency?: LatencyRules;
   /** Absent: ids that Tandem did not give out are not found. */
   readonly foreignIDs?: "Probe";
   /** Absent: a known residency means its own zone only, and callers of unknown residency are served. */
@@ -228,6 +230,18 @@ export interface Shadow {
   /** Absent: requests that offer tools are not copied. */
   readonly tools?: "Allow";
 }
+
+export interface LatencyRules {
+  /** What is compared. Absent: the time to the first token. */
+  readonly metric?: "Total";
+  /** Share of the requests that measure backends which are not among the fastest, 0–50. */
+  readonly explorePercent: number;
+  /** Backends that are slower than the fastest by no more than this are as good as it, 0–100. */
+  readonly switchMarginPercent: number;
+}
+
+/** Where a route says nothing. */
+export const LATENCY_RULES: LatencyRules = { explorePercent: 2, switchMarginPercent: 10 };
 
 export interface Compliance {
   /** At most one for each residency. */
@@ -286,6 +300,8 @@ export interface Client {
   readonly defaultRoute?: string;
   /** Where its data may be processed. Absent: what else is known of the caller decides. */
   readonly residency?: Zone;
+  /** Where it calls from, for strategy Latency. Absent: what else is known of the caller. */
+  readonly location?: string;
   /** Absent: lists of what is kept at providers are closed. */
   readonly statefulListing?: "Allow";
 }

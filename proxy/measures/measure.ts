@@ -21,7 +21,7 @@ const STRUCTURED = new Set(["chat/completions", "completions", "responses"]);
 const SHUT: ReadonlySet<string> = new Set(["circuit_open", "unhealthy"]);
 const PASSED_OVER: Attempted = { outcome: "server_error", took: 0 };
 
-export function measure(
+export function measureSides(
   context: RequestContext,
   route: Route,
   { stable, candidate }: NonNullable<Route["rollout"]>,

@@ -9,6 +9,7 @@ import type { RequestContext } from "../context.ts";
 import type { Headers } from "../headers.ts";
 import { StoredChatStream } from "../ids/chat-stream.ts";
 import { Continuation } from "../sse/continuation.ts";
+import { measureFirstToken } from "../strategy/fastest.ts";
 import { attempt } from "./attempt.ts";
 import { originOf } from "./attempt-record.ts";
 import type { Failure, Sink, UpstreamCall } from "./call.ts";
@@ -55,9 +56,16 @@ class Flow implements Sink {
     if (this.#continuation) return this.#goOn(this.#continuation, chunk);
     exchange.responseBytes += chunk.length;
     if (this.#events && exchange.firstTokenAt === undefined && this.#call.events.contentSeen) {
-      exchange.firstTokenAt = performance.now();
+      this.#noteFirstToken();
     }
     return this.#pass(this.#stored ? this.#stored.translate(chunk) : chunk);
+  }
+
+  #noteFirstToken(): void {
+    const { exchange, timed } = this.#context;
+    const at = performance.now();
+    exchange.firstTokenAt = at;
+    if (timed) measureFirstToken(this.#context, at);
   }
 
   /** False: the caller has not taken it yet. */
@@ -146,9 +154,7 @@ class Flow implements Sink {
       flowing = this.#pass(bytes) && flowing;
     }
     if (continuation.state === "different") this.#isAnother();
-    else if (exchange.firstTokenAt === undefined && this.#call.events.contentSeen) {
-      exchange.firstTokenAt = performance.now();
-    }
+    else if (exchange.firstTokenAt === undefined && this.#call.events.contentSeen) this.#noteFirstToken();
     return flowing;
   }
 

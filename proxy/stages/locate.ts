@@ -13,6 +13,7 @@ export function locate(context: RequestContext): Promise<void> | void {
 
 function set(context: RequestContext, found: Caller): void {
   const residency = context.client?.residency ?? found.residency;
-  context.caller = { ...found, residency };
+  const location = context.client?.location ?? found.location;
+  context.caller = { ...found, residency, location };
   context.exchange.residency = residency;
 }

@@ -7,6 +7,7 @@ import { GatewayError } from "../errors.ts";
 import { homeOf } from "../ids/affinity.ts";
 import type { Plan, Target } from "../snapshot.ts";
 import { cheapest } from "../strategy/cheapest.ts";
+import { fastest } from "../strategy/fastest.ts";
 import { modelNotFound, stickyKeyOf } from "./match.ts";
 
 /** Of a batch, in an error. */
@@ -34,6 +35,10 @@ export function plan(context: RequestContext): void {
     context.order = made.fixedOrder ?? order(made.route, made.targets, key, Math.random, score);
     const why = choose(context.order[0]);
     exchange.decision = made.fixedOrder ? "priority" : why;
+  } else if (made.route.strategy === "Latency" && !made.fixedOrder) {
+    const { score, why } = fastest(context, made, key);
+    context.order = order(made.route, made.targets, key, Math.random, score);
+    exchange.decision = why;
   } else {
     context.order = made.fixedOrder ?? order(made.route, made.targets, key, Math.random);
     exchange.decision = decisionOf(made, key);

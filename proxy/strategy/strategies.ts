@@ -5,6 +5,7 @@
  */
 import { coverOf } from "../../routing/commitment.ts";
 import type { Commitment, RoutingTable } from "../../routing/table.ts";
+import { Latencies } from "./latencies.ts";
 import { Learned } from "./learned.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
 
@@ -20,6 +21,7 @@ export class Strategies {
   /** So many proxies serve, this one included: each fills its share of a commitment. */
   proxies = 1;
   readonly now: () => number;
+  readonly latencies = new Latencies();
   readonly #ledgers = new Map<string, { readonly provider: string; readonly model: string; readonly ledger: Ledger }>();
   readonly #learned = new Map<string, Learned>();
   readonly #others = new Learned();
@@ -40,8 +42,10 @@ export class Strategies {
     return ledger;
   }
 
-  /** Of commitments that are in no table any more nothing is known. */
-  sweep({ providers }: RoutingTable): void {
+  /** Of commitments, and of backends of strategy Latency, that are in no table any more nothing is known. */
+  sweep(table: RoutingTable): void {
+    const { providers } = table;
+    this.latencies.sweep(table);
     for (const [name, { provider, model }] of this.#ledgers) {
       if (providers[provider]?.models[model]?.commitment === undefined) this.#ledgers.delete(name);
     }

@@ -26,7 +26,20 @@ export interface MetricSources {
   /** Requests in flight, and how many are let in. */
   load(): { readonly inFlight: number; readonly limit: number };
   droppedLogLines(): number;
+  /** What strategy Latency reckons with; milliseconds, null: callers of all locations. */
+  latencies(): Iterable<LatencyEstimate>;
 }
+
+export interface LatencyEstimate {
+  readonly route: string;
+  readonly backend: string;
+  readonly model: string;
+  readonly measure: "firstToken" | "stream" | "answer";
+  readonly location: string | null;
+  readonly estimate: number;
+}
+
+const MEASURE_LABELS = { firstToken: "first_token", stream: "stream", answer: "answer" } as const;
 
 const TOKEN_KINDS = {
   input: "input",
@@ -125,7 +138,7 @@ export class Metrics {
       ],
       [
         "tandem_hedges_total",
-        "Requests for which a second backend was asked beside a silent one: it answered first (won), the first did (lost), or neither (failed).",
+        "Requests for which a second backend was asked beside a silent one: it answered first (won), the first did (lost), or neither (failed); or none was, since the route had hedged a tenth of its requests (capped).",
         () => samplesOf(counts.hedges, ["route", "outcome"]),
       ],
       [
@@ -146,7 +159,7 @@ export class Metrics {
       [
         "tandem_tokens_estimated_total",
         "Tokens within tandem_tokens_total that Tandem counted, because the provider did not say.",
-        () => estimated(counts),
+        () => estimatedTokens(counts),
       ],
       [
         "tandem_cost_usd_total",
@@ -196,6 +209,11 @@ export class Metrics {
             value: Number(healthy),
             labels: { provider },
           })),
+      ],
+      [
+        "tandem_latency_estimate_seconds",
+        "What strategy Latency reckons with, by backend, what is measured and the callers' location (all: of all).",
+        () => Array.from(sources.latencies(), estimated),
       ],
       [
         "tandem_provider_calls_in_flight",
@@ -279,10 +297,15 @@ function costs(counts: Counts): Sample[] {
   return tally.samples();
 }
 
-function estimated(counts: Counts): Sample[] {
+function estimatedTokens(counts: Counts): Sample[] {
   return ESTIMATED_KINDS.map((kind) => ({ value: counts.estimated[kind], labels: { kind } }));
 }
 
 function samplesOf(map: ReadonlyMap<string, number>, names: readonly string[]): Sample[] {
   return [...map].map(([key, value]) => ({ value, labels: labelsOf(names, key) }));
+}
+
+function estimated({ route, backend, model, measure, location, estimate }: LatencyEstimate): Sample {
+  const labels = { route, backend, model, measure: MEASURE_LABELS[measure], location: location ?? "all" };
+  return { value: estimate / 1000, labels };
 }

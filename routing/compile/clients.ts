@@ -80,6 +80,7 @@ function makeClient(world: World, draft: ClientDraft, spec: ClientSpec, keys: re
     ...(spec.models !== undefined && { models: spec.models }),
     ...(defaultRoute !== undefined && { defaultRoute }),
     ...(spec.residency !== undefined && { residency: spec.residency }),
+    ...(spec.location !== undefined && { location: spec.location }),
     ...(spec.statefulListing === "Allow" && { statefulListing: "Allow" as const }),
   };
 }

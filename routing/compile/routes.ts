@@ -6,12 +6,12 @@ import { describeWeights } from "../describe-weights.ts";
 import { milliseconds } from "../duration.ts";
 import { shortHash } from "../history.ts";
 import { findPrice } from "../prices.ts";
-import type { Backend, Compliance, Failover, Provider, Route, StickyKey } from "../table.ts";
+import type { Backend, Compliance, Failover, LatencyRules, Provider, Route, StickyKey } from "../table.ts";
 import * as defaults from "./defaults.ts";
 import { placed, positionIn } from "./rollout.ts";
 import { toShadow } from "./shadow.ts";
 import { mayUseProvider, toSharing } from "./sharing.ts";
-import type { BackendSpec, ComplianceSpec, RouteSpec, StickyPlaceSpec } from "./spec.ts";
+import type { BackendSpec, ComplianceSpec, LatencySpec, RouteSpec, StickyPlaceSpec } from "./spec.ts";
 import { partOf } from "./weights.ts";
 import { type Finding, type RouteDraft, type World, writtenSpec } from "./world.ts";
 
@@ -114,11 +114,16 @@ function toRoute(draft: RouteDraft, spec: RouteSpec): Route {
     failover: toFailover(spec.failover),
     allowedClients: toSharing(spec.allowedClients),
     ...(spec.cost?.unpriced === "Exclude" && { cost: { unpriced: "Exclude" as const } }),
+    ...(spec.latency !== undefined && { latency: toLatencyRules(spec.latency) }),
     ...(spec.foreignIDs === "Probe" && { foreignIDs: "Probe" as const }),
     ...(spec.compliance !== undefined && { compliance: toCompliance(spec.compliance) }),
     ...(shadow && { shadow }),
     ...(spec.rollout && { rollout: { stable: spec.rollout.stable, candidate: spec.rollout.candidate } }),
   };
+}
+
+function toLatencyRules({ metric, explorePercent, switchMarginPercent }: LatencySpec): LatencyRules {
+  return { ...(metric === "Total" && { metric }), explorePercent, switchMarginPercent };
 }
 
 function toCompliance({ rules = [], unknownResidency }: ComplianceSpec): Compliance {

@@ -13,6 +13,7 @@ export type ModelSpec = NonNullable<ProviderSpec["models"]>[number];
 export type BackendSpec = RouteSpec["backends"][number];
 export type StickyPlaceSpec = NonNullable<RouteSpec["sticky"]>["by"][number];
 
+export type LatencySpec = NonNullable<RouteSpec["latency"]>;
 export type ComplianceSpec = NonNullable<RouteSpec["compliance"]>;
 
 export interface SecretKeyRef {

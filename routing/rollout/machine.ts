@@ -151,7 +151,7 @@ function stay(walk: Walk, step: Step): boolean {
     stopClock(draft, facts.now);
     const failed = lookAtWindow(walk, step);
     if (failed !== undefined) {
-      end(walk, "RolledBack", "RolledBack", failed);
+      end(walk, "RolledBack", "RolloutRolledBack", failed);
       return false;
     }
   } else {
@@ -177,7 +177,7 @@ function endWithoutVerdict(walk: Walk): boolean {
   tell(walk, "Warning", "AnalysisInconclusive", why);
   if (then === "Continue") return leave(walk);
   if (then === "Abort") {
-    end(walk, "RolledBack", "RolledBack", `${why} (analysis.onInconclusive: Abort)`);
+    end(walk, "RolledBack", "RolloutRolledBack", `${why} (analysis.onInconclusive: Abort)`);
     return false;
   }
   waitForPromotion(walk, `${why}. `);

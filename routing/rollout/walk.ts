@@ -28,7 +28,7 @@ export interface RolloutEvent {
     | "AnalysisFailed"
     | "AnalysisInconclusive"
     | "AnalysisPassed"
-    | "RolledBack"
+    | "RolloutRolledBack"
     | "RolloutAborted"
     | "RolloutPaused"
     | "RolloutPromoted"

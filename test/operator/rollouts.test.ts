@@ -160,7 +160,7 @@ describe("a rollout in a cluster", { skip, concurrency: true }, () => {
     assert.match(message, /2 windows failed, the last by ErrorPercent.*openai has all traffic/);
     assert.equal((await stage.until("AIRoute", "gpt-4o", "Progressing", "False")).reason, "RolledBack");
     assert.match((await stage.untilEvent("AnalysisFailed", "gpt-4o")).note, /ErrorPercent/);
-    assert.equal((await stage.untilEvent("RolledBack", "gpt-4o")).type, "Warning");
+    assert.equal((await stage.untilEvent("RolloutRolledBack", "gpt-4o")).type, "Warning");
     assert.equal(await weightsOf(stage), "openai 100%, other 0%");
   });
 

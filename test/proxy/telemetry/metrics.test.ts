@@ -8,6 +8,7 @@ import { checkHistogram, type Family, parsePrometheus } from "./prometheus-text.
 const SOURCES: MetricSources = {
   circuits: () => [{ provider: "openai", model: "gpt-4o", state: "open" }],
   load: () => ({ inFlight: 5, limit: 100 }),
+  latencies: () => [],
   calls: () => [{ provider: "openai", inFlight: 3, waiting: 1 }],
   providers: () => [{ provider: "openai", healthy: false }],
   droppedLogLines: () => 3,

@@ -15,7 +15,13 @@ after(() => rmSync(folder, { recursive: true }));
 function telemetry(accessLog?: LogDestination): { telemetry: Telemetry; lines: string[] } {
   const lines: string[] = [];
   const log = createLogger({ write: (line) => lines.push(line) });
-  const sources = { circuits: () => [], providers: () => [], calls: () => [], load: () => ({ inFlight: 0, limit: 1 }) };
+  const sources = {
+    latencies: () => [],
+    circuits: () => [],
+    providers: () => [],
+    calls: () => [],
+    load: () => ({ inFlight: 0, limit: 1 }),
+  };
   return { telemetry: new Telemetry({ log, accessLog, tracing: PASSING_ON, sources }), lines };
 }
 
