@@ -1,6 +1,8 @@
 /** What do the manifests of a command line make? */
+import { type KubeObject, keyOf } from "../kube/objects.ts";
 import { type Loaded, loadManifests, ManifestError } from "../manifests/load.ts";
 import { compile } from "../routing/compile.ts";
+import { positionOf, type RolloutPosition, readMemory } from "../routing/rollout/memory.ts";
 import { describeSecret, Redacted } from "../routing/secrets.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import type { Verdict } from "../routing/verdict.ts";
@@ -49,6 +51,18 @@ async function fromCluster(given: Given, kubeconfig: string): Promise<Compiled> 
   const { readCluster } = await import("./cluster.ts");
   const { objects, secrets, assumed, lastTable, history } = await readCluster(kubeconfig);
   const facts = [...secrets.map((secret) => describeSecret(secret, PEPPER).facts), ...assumed];
-  const { table, verdicts } = compile({ objects, history, secrets: facts, dev: given.isOn("dev") }, lastTable);
+  const input = { objects, history, secrets: facts, dev: given.isOn("dev"), rollouts: positionsOf(objects) };
+  const { table, verdicts } = compile(input, lastTable);
   return { table, verdicts, loaded: { objects, secrets, locate: () => undefined } };
+}
+
+/** Where the operator says that rollouts stand. */
+function positionsOf(objects: readonly KubeObject[]): ReadonlyMap<string, RolloutPosition> {
+  return new Map(
+    objects.flatMap((object) => {
+      const { status } = object as { readonly status?: { readonly rollout?: unknown } };
+      const memory = object.kind === "AIRoute" ? readMemory(status?.rollout) : undefined;
+      return memory === undefined ? [] : [[keyOf(object), positionOf(memory)] as const];
+    }),
+  );
 }

@@ -15,6 +15,8 @@ import { isAccepted } from "../routing/verdict.ts";
 import { listenProblem, readAddress } from "./addresses.ts";
 import { CommandError } from "./command.ts";
 import { readIDKeys } from "./id-keys.ts";
+import { KeptRollouts } from "./kept-rollouts.ts";
+import { LaptopRollouts } from "./laptop-rollouts.ts";
 import { LastTable } from "./last-table.ts";
 import { createPlainLogger } from "./plain-log.ts";
 import { linesOf, place, tell } from "./tell.ts";
@@ -56,23 +58,35 @@ export async function runGateway(options: RunOptions): Promise<RunningGateway> {
     tell(`warning: anybody who reaches ${options.listen} may spend the providers' money (--allow-anonymous)`);
   }
   const log = createPlainLogger(tell);
-  const gateway = await startGateway({ ...options, listen, admin, log }).catch((error: Error) => {
+  let rollouts: LaptopRollouts | undefined;
+  const started = { ...options, listen, admin, log, source: () => ({ rollouts: rollouts?.status() ?? {} }) };
+  const gateway = await startGateway(started).catch((error: Error) => {
     throw new CommandError(listenProblem(error));
   });
   const memory = new LastTable(options.state, options.manifests, (message) => tell(`warning: ${message}`));
   const idKeys = await readIDKeys(options.state, (message) => tell(`warning: ${message}`));
+  const warn = (message: string) => tell(`warning: ${message}`);
   const usage = new UsageFile({
     folder: options.state,
     manifests: options.manifests,
     budgets: gateway.budgets,
     clock: Date.now,
-    onProblem: (message) => tell(`warning: ${message}`),
+    onProblem: warn,
   });
+  let source: ManifestSource | undefined;
+  rollouts = new LaptopRollouts({
+    gateway,
+    kept: new KeptRollouts(options.state, options.manifests, warn),
+    onMove: () => source?.refresh(),
+    tell,
+  });
+  await rollouts.start();
   await usage.start().catch(async (error: Error) => {
     await gateway.close({ drainMs: 0 });
     throw new CommandError(error.message);
   });
-  const source = await startSource(options, gateway, { memory, usage }, idKeys).catch(async (error: unknown) => {
+  const kept = { memory, usage, rollouts };
+  source = await startSource(options, gateway, kept, idKeys).catch(async (error: unknown) => {
     await gateway.close({ drainMs: 0 });
     await usage.close();
     throw error instanceof ManifestError ? new CommandError(`${place(error)}${error.message}`) : error;
@@ -81,7 +95,8 @@ export async function runGateway(options: RunOptions): Promise<RunningGateway> {
     url: gateway.url,
     adminUrl: gateway.adminUrl,
     close: async ({ drainMs }) => {
-      await source.close();
+      await rollouts?.close();
+      await source?.close();
       await memory.close();
       await gateway.close({ drainMs });
       await usage.close();
@@ -89,10 +104,17 @@ export async function runGateway(options: RunOptions): Promise<RunningGateway> {
   };
 }
 
+/** What outlives a restart, and follows what is in force. */
+interface Kept {
+  readonly memory: LastTable;
+  readonly usage: UsageFile;
+  readonly rollouts: LaptopRollouts;
+}
+
 async function startSource(
   options: RunOptions,
   gateway: Gateway,
-  { memory, usage }: { readonly memory: LastTable; readonly usage: UsageFile },
+  { memory, usage, rollouts }: Kept,
   idKeys: readonly Redacted[],
 ): Promise<ManifestSource> {
   let told: ReadonlySet<string> = new Set();
@@ -102,6 +124,7 @@ async function startSource(
     dev: options.dev,
     pepper: new Redacted(randomBytes(PEPPER_BYTES).toString("base64")),
     lastTable: await memory.read(),
+    rollouts: () => rollouts.positions,
     history: () => memory.history(),
     onConfiguration(update) {
       if (!gateway.apply({ ...update, idKeys }).ok) return;
@@ -109,6 +132,8 @@ async function startSource(
       usage.follow(update.table.clients);
       if (options.showVerdicts) told = tellNews(update, told);
     },
+    // After it is in force: what a step waits for may be there already.
+    onObjects: (update) => rollouts.follow(update),
     // On the terminal through the gateway's log, and in /status.
     onProblem: ({ object, ...problem }) =>
       gateway.reportConfigError(problem, object === undefined ? undefined : "everything else is in force"),

@@ -26,6 +26,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "one tiny real request to each backend",
     load: async () => (await import("./check.ts")).check,
   },
+  rollout: {
+    summary: "where a rollout stands, on with it, or back to stable",
+    load: async () => (await import("./rollout.ts")).rollout,
+  },
   rollback: {
     summary: "puts the routes of a former table back in force, and holds them there",
     load: async () => (await import("./rollback.ts")).rollback,

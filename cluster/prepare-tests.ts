@@ -18,3 +18,5 @@ const found = await findBinaries(["helm", "helm4", ...(missing === undefined ? W
 if ("missing" in found) say(found.missing);
 const noRedis = await missingProgram("redis-server", say);
 if (noRedis !== undefined) say(`no tests of limits over several proxies: ${noRedis}`);
+const noPrometheus = await missingProgram("prometheus", say);
+if (noPrometheus !== undefined) say(`no tests of queries to Prometheus: ${noPrometheus}`);

@@ -7,8 +7,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { encodeTable, type Published } from "../routing/codec.ts";
 import type { FormerTable } from "../routing/history.ts";
+import type { RolloutPosition } from "../routing/rollout/memory.ts";
 import { type Credentials, describeSecret, type Redacted } from "../routing/secrets.ts";
-import type { RoutingTable } from "../routing/table.ts";
+import type { ObjectKey, RoutingTable } from "../routing/table.ts";
 import { isAccepted, type Verdict } from "../routing/verdict.ts";
 import { fieldNamedIn } from "./field-path.ts";
 import { type Loaded, loadManifests, type ParsedFiles } from "./load.ts";
@@ -38,10 +39,14 @@ export interface SourceOptions {
   readonly pepper: Redacted;
   /** In force before this one started: lends a route that is broken now its last accepted form. */
   readonly lastTable?: RoutingTable | undefined;
+  /** How far rollouts have come, asked with every compile. Absent: none begins. */
+  rollouts?(): ReadonlyMap<ObjectKey, RolloutPosition>;
   /** What routes may be held at, now. */
   readonly history?: () => readonly FormerTable[];
   /** Table, credentials or verdicts are other ones, or the files are usable again. */
   onConfiguration(update: Update): void;
+  /** The files were read, whether or not that made another table: what is only said of objects may be another. */
+  onObjects?(update: Update): void;
   /** After onConfiguration once for every rejected object; alone when the files cannot be used. */
   onProblem(problem: SourceProblem): void;
 }
@@ -76,6 +81,11 @@ export class ManifestSource {
       await this.close();
       throw error;
     }
+  }
+
+  /** Compiles once more what was read last: a rollout has moved. */
+  refresh(): void {
+    if (this.#last !== undefined && !this.#closed) this.#adopt(this.#last.loaded);
   }
 
   /** Nothing is told any more once it has been called. */
@@ -129,16 +139,23 @@ export class ManifestSource {
     const isNews = this.#lastProblem !== undefined || !this.#last || !isSame(update, this.#last);
     this.#last = update;
     this.#lastProblem = undefined;
+    if (isNews) this.#options.onConfiguration(update);
+    this.#options.onObjects?.(update);
     if (!isNews) return;
-    this.#options.onConfiguration(update);
     for (const problem of rejections(update)) this.#options.onProblem(problem);
   }
 
   #updateOf(loaded: Loaded): Update {
     const { pepper, dev } = this.#options;
     const described = loaded.secrets.map((secret) => describeSecret(secret, pepper));
-    const secrets = described.map(({ facts }) => facts);
-    const input = { objects: loaded.objects, history: this.#options.history?.(), secrets, dev };
+    const rollouts = this.#options.rollouts?.();
+    const input = {
+      objects: loaded.objects,
+      history: this.#options.history?.(),
+      secrets: described.map(({ facts }) => facts),
+      dev,
+      ...(rollouts && { rollouts }),
+    };
     const lastTable = this.#last?.table ?? this.#options.lastTable;
     const { table, verdicts, forms } = compileWithForms(input, lastTable, this.#forms);
     this.#forms = forms;

@@ -5,6 +5,8 @@
  */
 import type { Condition, Verdict } from "../routing/verdict.ts";
 import type { ProxyState } from "./fleet.ts";
+import { ROLLOUT_CONDITIONS, rolloutStatus } from "./rollout-status.ts";
+import type { RolloutState } from "./rollouts.ts";
 import type { ShadowStatus } from "./shadows.ts";
 import type { Tables } from "./tables.ts";
 
@@ -28,6 +30,8 @@ export interface FleetView {
   readonly limited: ReadonlySet<string>;
   /** Of a client's usage; undefined: nothing is counted of it. */
   usage(client: string): object | undefined;
+  /** By route. */
+  readonly rollouts: ReadonlyMap<string, RolloutState>;
 }
 
 /** Conditions that an object has at times: the others are always there, and somebody else may have added more. */
@@ -47,7 +51,10 @@ export function desiredStatus(verdict: Verdict, fleet: FleetView): DesiredStatus
 }
 
 /** All of what proxies say that this object's status is made of. */
-function basisOf({ kind, namespace, name }: Verdict, { proxies, tables, shadows, limited, usage }: FleetView): string {
+function basisOf(
+  { kind, namespace, name }: Verdict,
+  { proxies, tables, shadows, rollouts, limited, usage }: FleetView,
+): string {
   const key = `${namespace}/${name}`;
   if (kind === "AIClient") {
     const exactness = limited.has(key) ? (limitsExact(proxies)?.message ?? "") : "";
@@ -57,7 +64,9 @@ function basisOf({ kind, namespace, name }: Verdict, { proxies, tables, shadows,
     return JSON.stringify(proxies.map(({ report }) => report?.providers.find(({ provider }) => provider === key) ?? 0));
   }
   const shadow = shadows.get(key);
-  return `${shadow === undefined ? "" : JSON.stringify(shadow)}\n${programsOf(key, proxies, tables)}`;
+  const rollout = rollouts.get(key)?.memory;
+  const said = [shadow && JSON.stringify(shadow), rollout && `${rollout.hash} ${rollout.sequence}`];
+  return `${said.join("\n")}\n${programsOf(key, proxies, tables)}`;
 }
 
 function programsOf(key: string, proxies: readonly ProxyState[], tables: Tables): string {
@@ -73,9 +82,11 @@ function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
   const { generation } = verdict;
   const { activeBackend, ...columns } = verdict.columns;
   const extra = verdict.kind === "AIRoute" ? routeStatus(verdict, fleet) : undefined;
+  const rollout = verdict.kind === "AIRoute" ? rolloutStatus(rolloutOf(verdict, fleet)) : undefined;
   const conditions = [
     ...verdict.conditions,
     ...(extra?.conditions ?? []),
+    ...(rollout?.conditions ?? []),
     ...(verdict.kind === "AIProvider" ? [healthy(verdict, fleet)] : []),
   ];
   return {
@@ -86,6 +97,7 @@ function statusOf(verdict: Verdict, fleet: FleetView): DesiredStatus {
       ...extra?.fields,
       ...usageOf(verdict, fleet),
       ...(verdict.kind === "AIRoute" && { shadow: shadowOf(verdict, fleet) }),
+      ...(rollout && { rollout: rollout.field }),
     },
     activeBackend,
     isPassing: extra?.isPassing ?? false,
@@ -122,9 +134,14 @@ function usageOf({ kind, namespace, name }: Verdict, fleet: FleetView): object {
   return usage === undefined ? {} : { usage };
 }
 
+function rolloutOf({ namespace, name }: Verdict, { rollouts }: FleetView): RolloutState | undefined {
+  return rollouts.get(`${namespace}/${name}`);
+}
+
 /** What must hold of each condition for the whole to be ready. Healthy may be unknown: not everybody has checks. */
 function ready(conditions: readonly Condition[]): Condition {
-  const fault = conditions.find(({ type, status }) => (type === "Healthy" ? status === "False" : status !== "True"));
+  const judged = conditions.filter(({ type }) => !ROLLOUT_CONDITIONS.has(type));
+  const fault = judged.find(({ type, status }) => (type === "Healthy" ? status === "False" : status !== "True"));
   if (fault === undefined) return { type: "Ready", status: "True", reason: "Ready", message: "" };
   const status = fault.status === "Unknown" ? "Unknown" : "False";
   return { type: "Ready", status, reason: fault.reason, message: `See ${fault.type}.` };

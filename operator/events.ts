@@ -8,6 +8,7 @@ import { randomUUID } from "node:crypto";
 import type { KubeClient } from "../kube/client.ts";
 import type { Log } from "../kube/log.ts";
 import type { KubeObject } from "../kube/objects.ts";
+import { ROLLOUT_CONDITIONS } from "./rollout-status.ts";
 import type { Described, StoredCondition } from "./status-writer.ts";
 
 export interface EventNote {
@@ -106,6 +107,8 @@ function trafficNotes(before: Described["status"], after: Described["status"]): 
     const note = `All traffic goes to ${to.name} now; before it went to ${from.name}.`;
     return [{ type: "Normal", reason: "ActiveBackendSwitched", action: "Publish", note }];
   }
+  // A rollout tells its own story.
+  if (after?.rollout !== undefined) return [];
   const [former, now] = [before?.weights, after?.weights];
   if (typeof former !== "string" || typeof now !== "string" || former === "" || former === now) return [];
   const note = `Weights in force: ${now || "none"}; before: ${former}.`;
@@ -116,7 +119,7 @@ function conditionNotes(before: Described, after: Described): EventNote[] {
   const conditions = after.status?.conditions ?? [];
   const notes = conditions.flatMap((condition) => {
     const former = before.status?.conditions?.find(({ type }) => type === condition.type);
-    const note = condition.type === "Ready" ? undefined : noteOf(former, condition);
+    const note = UNTOLD.has(condition.type) ? undefined : noteOf(former, condition);
     return note === undefined ? [] : [note];
   });
   const wasHeld = before.status?.conditions?.some(({ type, status }) => type === "Pinned" && status === "True");
@@ -143,6 +146,9 @@ function noteOf(former: StoredCondition | undefined, now: StoredCondition): Even
   if (former?.status !== "False") return undefined;
   return { type: "Normal", reason: now.type, action, note: now.message || `${now.type} again.` };
 }
+
+/** Ready repeats another; a rollout tells its story itself. */
+const UNTOLD: ReadonlySet<string> = new Set(["Ready", ...ROLLOUT_CONDITIONS]);
 
 const ACTIONS: Readonly<Record<string, string>> = {
   Accepted: "Compile",

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import type { KubeObject } from "../kube/objects.ts";
+import { LAST_BUCKET } from "../routing/rollout/histogram.ts";
 import type { Redacted } from "../routing/secrets.ts";
 
 export interface Pod extends KubeObject {
@@ -21,6 +22,31 @@ export interface Pod extends KubeObject {
 }
 
 const text = z.string().max(4096);
+const amount = z.number().nonnegative();
+/** Buckets of a histogram are numbered from 0 (routing/rollout/histogram.ts). */
+const histogram = z
+  .record(z.string().regex(/^\d{1,3}$/), amount)
+  .refine((counts) => Object.keys(counts).every((bucket) => Number(bucket) <= LAST_BUCKET), "has a bucket too many");
+const measured = z.object({
+  route: text,
+  backend: text,
+  arm: z.enum(["live", "shadow"]),
+  requests: amount,
+  errors: amount,
+  rateLimited: amount,
+  refusals: amount,
+  truncated: amount,
+  schemaChecked: amount,
+  schemaFailed: amount,
+  priced: amount,
+  nanoUsd: amount,
+  nanoUsdSquared: amount,
+  outputTokens: amount,
+  generationMilliseconds: amount,
+  latency: histogram,
+  firstToken: histogram,
+  speed: histogram,
+});
 const count = z.number().int().nonnegative();
 const reportSchema = z.object({
   /** Another one after each start of the proxy. */
@@ -46,6 +72,8 @@ const reportSchema = z.object({
     )
     .max(1_000)
     .default([]),
+  /** Of both sides of rollouts; only grows while the instance is the same. */
+  measures: z.array(measured).max(1_000).default([]),
   circuits: z
     .array(
       z.object({
@@ -126,6 +154,7 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #members = new Map<string, Member>();
   #wanted: string | undefined;
+  #isWatched = false;
   #stopped = false;
 
   constructor(options: FleetOptions) {
@@ -177,6 +206,14 @@ export class Fleet {
     }
   }
 
+  /** Whether what they measure is waited for. */
+  watch(isWatched: boolean): void {
+    if (isWatched === this.#isWatched) return;
+    this.#isWatched = isWatched;
+    if (!isWatched) return;
+    for (const member of this.#members.values()) this.#askIn(member, FIRST_INTERVAL);
+  }
+
   stop(): void {
     this.#stopped = true;
     for (const { timer } of this.#members.values()) clearTimeout(timer);
@@ -194,12 +231,13 @@ export class Fleet {
     const now = performance.now();
     if (report !== undefined) member.answeredAt = now;
     if (report !== undefined || now - member.answeredAt > PATIENCE) {
-      const isNews = JSON.stringify(report) !== JSON.stringify(member.state.report);
+      const isNews = newsIn(report) !== newsIn(member.state.report);
       member.state = { ...member.state, report };
       if (isNews) this.#options.onChange();
     }
     const isSettled = report?.table?.hash === this.#wanted;
-    this.#askIn(member, isSettled ? QUIET_INTERVAL : member.interval);
+    const settled = this.#isWatched ? SPREADING_INTERVAL : QUIET_INTERVAL;
+    this.#askIn(member, isSettled ? settled : member.interval);
     member.interval = isSettled ? FIRST_INTERVAL : Math.min(member.interval * 2, SPREADING_INTERVAL);
   }
 
@@ -214,6 +252,11 @@ export class Fleet {
     const body = await boundedText(response);
     return response.ok ? reportSchema.parse(JSON.parse(body)) : undefined;
   }
+}
+
+/** What is measured changes with every request, and is looked at when a window ends. */
+function newsIn(report: Report | undefined): string {
+  return JSON.stringify({ ...report, measures: undefined });
 }
 
 export async function boundedText(response: Response, limit = MAX_ANSWER_BYTES): Promise<string> {

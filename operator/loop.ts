@@ -18,6 +18,7 @@ import { newIdentity, ROTATE_ID_KEY, withRotation } from "./identity.ts";
 import { KeptTables } from "./kept-tables.ts";
 import type { SecretObject } from "./named-secrets.ts";
 import type { InUse, Publication, Publisher } from "./publish.ts";
+import type { Rollouts, RolloutsView } from "./rollouts.ts";
 import type { ShadowSums } from "./shadows.ts";
 import type { Described, StatusWriter } from "./status-writer.ts";
 import type { Tables } from "./tables.ts";
@@ -29,6 +30,7 @@ export interface LoopParts {
   readonly statuses: StatusWriter;
   readonly fleet: Fleet;
   readonly shadows: ShadowSums;
+  readonly rollouts: Rollouts;
   readonly tables: Tables;
   /** Serve objects whose protecting fields have no effect yet. */
   readonly dev: boolean;
@@ -46,7 +48,10 @@ interface Compiled extends Omit<Publication, "proxies"> {
   readonly verdicts: readonly Verdict[];
   /** Keys of the clients that have limits. */
   readonly limited: ReadonlySet<string>;
+  readonly rollouts: Positions;
 }
+
+type Positions = RolloutsView["positions"];
 
 export class Loop {
   readonly #parts: LoopParts;
@@ -73,6 +78,7 @@ export class Loop {
   /** Another operator wrote meanwhile: what it published counts. */
   forget(): void {
     this.#parts.shadows.forget();
+    this.#parts.rollouts.forget();
     this.#identity = undefined;
     this.#lastTable = undefined;
     this.#compiled = undefined;
@@ -85,7 +91,10 @@ export class Loop {
     world.secrets.follow(objects);
     // A table made before a Secret was looked for would take its backends away.
     if (!world.secrets.isComplete) return;
-    const { table, verdicts, limited, ...made } = this.#compile(objects, now);
+    this.#recall();
+    const rollouts = await this.#parts.rollouts.look(objects, fleet.proxies(), tables, now.getTime());
+    fleet.watch(rollouts.isRunning);
+    const { table, verdicts, limited, rollouts: _, ...made } = this.#compile(objects, now, rollouts.positions);
 
     const publication: Publication = { ...made, proxies: fleet.proxies().length };
     await publisher.publish(publication);
@@ -98,7 +107,8 @@ export class Loop {
     const byKey = new Map(objects.map((object) => [`${object.kind} ${keyOf(object)}`, object]));
     const proxies = fleet.proxies();
     const shadows = this.#parts.shadows.look(objects, proxies, performance.now());
-    const view = { proxies, tables, limited, shadows, usage: this.#parts.usage };
+    const { usage } = this.#parts;
+    const view = { proxies, tables, limited, shadows, usage, rollouts: rollouts.states };
     statuses.want(
       verdicts.flatMap((verdict) => {
         const object: Described | undefined = byKey.get(`${verdict.kind} ${verdict.namespace}/${verdict.name}`);
@@ -110,17 +120,17 @@ export class Loop {
   }
 
   /** The same as before, when only proxies have something new to say. */
-  #compile(objects: readonly Described[], now: Date): Compiled {
-    if (this.#compiled !== undefined && this.#changedAt === undefined) return this.#compiled;
+  #compile(objects: readonly Described[], now: Date, rollouts: Positions): Compiled {
+    const isSame = this.#changedAt === undefined && this.#compiled?.rollouts === rollouts;
+    if (this.#compiled !== undefined && isSame) return this.#compiled;
     const changedAt = this.#changedAt ?? now;
     this.#changedAt = undefined;
-    this.#recall();
     const companion = this.#parts.companion();
     const asked = companion?.metadata?.annotations?.[ROTATE_ID_KEY];
     const identity = withRotation(this.identity ?? newIdentity(), asked);
     const secrets = this.#parts.world.secrets.describe(identity.pepper);
     const { history, pinned } = this.#kept.for(objects, this.#parts.publisher.tables());
-    const input = { objects, history, secrets: secrets.map(({ facts }) => facts), dev: this.#parts.dev };
+    const input = { objects, history, secrets: secrets.map(({ facts }) => facts), dev: this.#parts.dev, rollouts };
     const { table, verdicts } = compile(input, this.#lastTable);
     const values = new Map(secrets.flatMap((secret) => secret.credentials));
     const published = encodeTable(table);
@@ -133,6 +143,7 @@ export class Loop {
       identity,
       credentials: onlyNeeded(table, values),
       changedAt,
+      rollouts,
       pinned,
     };
     return this.#compiled;

@@ -1,6 +1,7 @@
 /** What does the operator count? Prometheus' text format, its own registry. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { NANO_PER_USD } from "../routing/budgets/money.ts";
+import type { RolloutState } from "./rollouts.ts";
 
 /** Label values. */
 const MOST_CLIENTS = 1_000;
@@ -14,6 +15,7 @@ export interface Sources {
   servingProxies(): number;
   /** Nano-dollars. */
   budgets(): readonly { readonly client: string; readonly spent: number; readonly limit: number }[];
+  rollouts(): ReadonlyMap<string, RolloutState>;
 }
 
 export class OperatorMetrics {
@@ -102,6 +104,7 @@ export class OperatorMetrics {
         for (const [reason, count] of Object.entries(sources.relists())) this.inc({ reason }, count);
       },
     });
+    this.#rollouts(sources);
     const total = (name: string, help: string, read: () => number) => {
       new Counter({
         name,
@@ -115,5 +118,37 @@ export class OperatorMetrics {
     };
     total("tandem_operator_missed_events_total", "Changes that only a relist found", sources.missedEvents);
     total("tandem_operator_events_dropped_total", "Events that could not be told", sources.droppedEvents);
+  }
+
+  #rollouts({ rollouts }: Sources): void {
+    const registers = [this.#registry];
+    new Gauge({
+      name: "tandem_rollout_weight",
+      help: "Share of the requests in percent, by the rollout's side",
+      labelNames: ["route", "backend"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [route, { spec, memory }] of rollouts()) {
+          this.set({ route, backend: spec.stable }, 100 - memory.weight);
+          this.set({ route, backend: spec.candidate }, memory.weight);
+        }
+      },
+    });
+    new Gauge({
+      name: "tandem_rollout_analysis_value",
+      help: "What the last window of a rollout measured, in the metric's own unit",
+      labelNames: ["route", "metric", "side"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [route, { memory }] of rollouts()) {
+          for (const { name, stable, candidate } of memory.metrics) {
+            if (stable !== undefined) this.set({ route, metric: name, side: "stable" }, Number(stable));
+            if (candidate !== undefined) this.set({ route, metric: name, side: "candidate" }, Number(candidate));
+          }
+        }
+      },
+    });
   }
 }

@@ -7,7 +7,7 @@ import type { KubeClient } from "../kube/client.ts";
 import type { Log } from "../kube/log.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { Reflector } from "../kube/reflector.ts";
-import { namedSecretKeys } from "../routing/named-secrets.ts";
+import { type NamedKey, namedSecretKeys } from "../routing/named-secrets.ts";
 import { describeSecret, Redacted, type SecretValues } from "../routing/secrets.ts";
 
 export interface SecretObject extends KubeObject {
@@ -61,6 +61,14 @@ export class NamedSecrets {
         this.#described.set(secret, described);
         return described;
       });
+  }
+
+  /** What stands there; undefined: nothing, or it is not named by any object. */
+  valueAt({ namespace, name, key }: NamedKey): Redacted | undefined {
+    const [secret] = this.#watched.get(`${namespace}/${name}`)?.list() ?? [];
+    const data = secret?.data;
+    const value = data !== undefined && Object.hasOwn(data, key) ? data[key] : undefined;
+    return value === undefined ? undefined : new Redacted(Buffer.from(value, "base64").toString("utf8").trim());
   }
 
   /** For metrics. */

@@ -21,8 +21,11 @@ import { ConfigurationFaults } from "./faults.ts";
 import { Fleet } from "./fleet.ts";
 import { Loop } from "./loop.ts";
 import { OperatorMetrics } from "./metrics.ts";
+import { Prometheus, queriesOf } from "./prometheus.ts";
 import { Publisher } from "./publish.ts";
 import { leaseName, ownLabels, type Release } from "./release.ts";
+import { RolloutStore } from "./rollout-store.ts";
+import { Rollouts } from "./rollouts.ts";
 import { ShadowSums } from "./shadows.ts";
 import { StatusWriter } from "./status-writer.ts";
 import { Tables } from "./tables.ts";
@@ -49,6 +52,9 @@ class NotLeading extends Error {
 
 /** Milliseconds: a pass that takes longer hangs. */
 const LONGEST_PASS = 300_000;
+/** Milliseconds between two looks at rollouts: timers take no more than 24 days. */
+const SHORTEST_SLEEP = 20;
+const LONGEST_SLEEP = 3_600_000;
 
 export class Operator {
   readonly #options: OperatorOptions;
@@ -57,6 +63,8 @@ export class Operator {
   readonly #fleet: Fleet;
   readonly #statuses: StatusWriter;
   readonly #shadows = new ShadowSums(() => this.#dirty.markLater());
+  readonly #rollouts: Rollouts;
+  readonly #prometheus = new Prometheus();
   readonly #events: Events;
   readonly #faults = new ConfigurationFaults();
   readonly #circuits = new CircuitChanges();
@@ -67,6 +75,7 @@ export class Operator {
   readonly #metrics: OperatorMetrics;
   readonly #admin;
   #passBegan: number | undefined;
+  #wake: NodeJS.Timeout | undefined;
 
   constructor(options: OperatorOptions) {
     const { client, release, log, identity } = options;
@@ -140,7 +149,20 @@ export class Operator {
       event: (about, note) => this.#events.tell(about, note),
       onNews: () => this.#dirty.markLater(),
     });
+    this.#rollouts = new Rollouts({
+      store: new RolloutStore({
+        client,
+        release,
+        mayWrite,
+        configMaps: this.#world.configMaps,
+        onWrite: (kind) => this.#metrics.wrote(kind),
+      }),
+      tell: (about, { type, reason, note }) => this.#events.tell(about, { type, reason, action: "Rollout", note }),
+      queried: (namespace, metrics) =>
+        this.#prometheus.values(queriesOf(namespace, metrics, (named) => this.#world.secrets.valueAt(named))),
+    });
     this.#loop = new Loop({
+      rollouts: this.#rollouts,
       world: this.#world,
       publisher,
       statuses: this.#statuses,
@@ -164,6 +186,7 @@ export class Operator {
       droppedEvents: () => this.#events.dropped,
       servingProxies: () => this.#fleet.proxies().length,
       budgets: () => this.#treasurer.budgets(),
+      rollouts: () => this.#rollouts.view.states,
     });
     this.#admin = createAdmin({
       unhealthy: () => this.#hangs(),
@@ -187,12 +210,14 @@ export class Operator {
 
   /** Lets the pass in progress end, then hands the leadership over. */
   async stop(): Promise<void> {
+    clearTimeout(this.#wake);
     await this.#dirty.stop();
     await this.#treasurer.close();
     this.#told.stop();
     this.#statuses.stop();
     this.#fleet.stop();
     this.#shadows.stop();
+    this.#prometheus.stop();
     await this.#leadership.release();
     await Promise.all([this.#events.stop(), this.#world.stop()]);
     this.#admin.close();
@@ -216,8 +241,17 @@ export class Operator {
       this.#circuits.tell(this.#fleet.proxies(), byKey, this.#events, Date.now());
     } finally {
       this.#passBegan = undefined;
+      this.#wakeAt(this.#rollouts.view.wakeAt);
     }
     this.#metrics.passed((performance.now() - began) / 1000);
+  }
+
+  /** A window or a step of a rollout ends then. */
+  #wakeAt(time: number | undefined): void {
+    clearTimeout(this.#wake);
+    if (time === undefined) return;
+    const delay = Math.min(Math.max(time - Date.now(), SHORTEST_SLEEP), LONGEST_SLEEP);
+    this.#wake = setTimeout(() => this.#dirty.mark(), delay);
   }
 
   #onFailure(error: unknown): void {

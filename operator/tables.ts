@@ -6,11 +6,15 @@
  */
 import type { Published } from "../routing/codec.ts";
 import { versionsNeeded } from "../routing/companion.ts";
-import type { CredentialVersion, RoutingTable } from "../routing/table.ts";
+import { positionIn } from "../routing/compile/rollout.ts";
+import type { RolloutPosition } from "../routing/rollout/memory.ts";
+import type { CredentialVersion, Rollout, Route, RoutingTable } from "../routing/table.ts";
 
 export interface TableFacts {
   /** By the routes' keys. */
   readonly generations: ReadonlyMap<string, number>;
+  /** Of those that have one, by the routes' keys. */
+  readonly rollouts: ReadonlyMap<string, RolloutPosition & Rollout>;
   readonly shards: readonly string[];
   readonly credentials: readonly CredentialVersion[];
 }
@@ -26,6 +30,7 @@ export class Tables {
     this.#facts.delete(hash);
     this.#facts.set(hash, {
       generations: new Map(table.routes.map(({ key, generation }) => [key, generation])),
+      rollouts: new Map(table.routes.flatMap(rolloutIn)),
       shards: Object.keys(shards),
       credentials: versionsNeeded(table),
     });
@@ -38,4 +43,9 @@ export class Tables {
   get(hash: string): TableFacts | undefined {
     return this.#facts.get(hash);
   }
+}
+
+function rolloutIn(route: Route): (readonly [string, RolloutPosition & Rollout])[] {
+  const position = positionIn(route);
+  return position === undefined || route.rollout === undefined ? [] : [[route.key, { ...position, ...route.rollout }]];
 }

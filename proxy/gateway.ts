@@ -25,6 +25,7 @@ import { RateLimits } from "./limits/rate-limits.ts";
 import type { SharedStateOptions } from "./limits/shared-state.ts";
 import { createListener } from "./listener.ts";
 import { LOAD_LIMITS, Load, type LoadLimits } from "./load.ts";
+import { type MeasuredBackend, Measuring } from "./measures/measuring.ts";
 import { createPassthrough } from "./passthrough.ts";
 import { serve } from "./pipeline.ts";
 import { probeOf } from "./probe.ts";
@@ -150,12 +151,13 @@ export class Gateway {
 
   /** The swap itself: one assignment, and what is kept of providers goes over to the new table. */
   enforce({ hash, index }: Prepared, companions: Companions): void {
-    const { upstreams, telemetry, strategies, hedges, realtime, shadows, rateLimits } = this.#parts;
+    const { upstreams, telemetry, strategies, hedges, realtime, measures, shadows, rateLimits } = this.#parts;
     const { credentials, pepper, idKeys, ...times } = companions;
     this.#parts.snapshot = new Snapshot(index, hash, { credentials, pepper, idKeys }, upstreams, strategies);
     strategies.sweep(index.table);
     realtime.sessions.review(this.#parts.snapshot);
     hedges.keep(index.table.routes.map(({ key }) => key));
+    measures.sweep(index.table);
     shadows.sweep(index.table);
     rateLimits.adopt(index.table.clients);
     upstreams.adopt(Object.values(index.table.providers), credentials);
@@ -166,6 +168,16 @@ export class Gateway {
   shareAmong(proxies: number): void {
     this.#parts.strategies.proxies = proxies;
     this.#parts.rateLimits.proxies = proxies;
+  }
+
+  /** What was measured of rollouts since the start. */
+  measures(): readonly MeasuredBackend[] {
+    return this.#parts.measures.rows();
+  }
+
+  /** What copies showed, by day. */
+  comparisons(): ReturnType<Shadows["days"]> {
+    return this.#parts.shadows.days();
   }
 
   /** The table in force was known to be the newest one then, or is now. On the clock of `performance.now()`. */
@@ -214,6 +226,7 @@ interface Parts {
   readonly faults: ConfigFaults;
   readonly realtime: Realtime;
   readonly strategies: Strategies;
+  readonly measures: Measuring;
   readonly hedges: HedgeBudgets;
   readonly shadows: Shadows;
   readonly rateLimits: RateLimits;
@@ -297,8 +310,10 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     else telemetry.log.info({ in_flight: inFlight, limit }, "no longer overloaded");
   });
   load.start();
+  const measures = new Measuring();
   const shadows = new Shadows({
     telemetry,
+    measures,
     clock,
     proxies: () => strategies.proxies,
     isBusy: () => load.isBusy,
@@ -321,6 +336,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     faults: new ConfigFaults(telemetry.log),
     realtime: new Realtime({ ...ways, limits: options.realtime }),
     strategies,
+    measures,
     shadows,
     hedges: new HedgeBudgets(),
     rateLimits,
@@ -350,6 +366,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     }),
     finder: new Finder(),
     strategies: parts.strategies,
+    measures: parts.measures,
     hedges: parts.hedges,
     shadows: parts.shadows,
     budgets: parts.budgets,

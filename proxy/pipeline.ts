@@ -15,6 +15,7 @@ import type { RequestContext } from "./context.ts";
 import type { Handling } from "./dialects/operations.ts";
 import { GatewayError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
+import { measureSides } from "./measures/measure.ts";
 import { callRealtime } from "./realtime/http.ts";
 import { newRequestID } from "./request-id.ts";
 import type { Services } from "./services.ts";
@@ -207,5 +208,7 @@ function record(context: RequestContext): void {
   if (context.taken) settleTokens(context, context.taken);
   charge(context);
   services.telemetry.record(exchange);
+  const route = context.plan?.route;
+  if (route?.rollout) measureSides(context, route, route.rollout);
   if (context.sample) follow(context, context.sample, services.shadows);
 }

@@ -5,6 +5,7 @@ import type { Callers } from "./callers/callers.ts";
 import type { Finder } from "./ids/finder.ts";
 import type { RateLimits } from "./limits/rate-limits.ts";
 import type { Load } from "./load.ts";
+import type { Measuring } from "./measures/measuring.ts";
 import type { Passthrough } from "./passthrough.ts";
 import type { Realtime } from "./realtime/realtime.ts";
 import type { GatewaySettings } from "./settings.ts";
@@ -30,6 +31,7 @@ export interface Services {
   readonly passthrough: Passthrough;
   readonly finder: Finder;
   readonly strategies: Strategies;
+  readonly measures: Measuring;
   readonly hedges: HedgeBudgets;
   readonly shadows: Shadows;
   readonly budgets: Budgets;

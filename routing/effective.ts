@@ -21,7 +21,6 @@ export interface PendingField {
 export const PENDING_FIELDS: readonly PendingField[] = [
   { kind: "AIRoute", path: "contentPolicy", effect: "Protects", instead: "no content is checked" },
 
-  { kind: "AIRoute", path: "rollout", effect: "Tunes", instead: "it stays at stable 100 %, candidate 0 %" },
   { kind: "AIProvider", path: "models[].limits", effect: "Tunes", instead: "the provider's own 429 is what counts" },
 ];
 

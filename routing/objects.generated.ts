@@ -395,12 +395,30 @@ export interface AIRouteSpec {
       readonly onInconclusive: "Abort" | "Continue" | "Pause";
       /** What is measured. All must hold. */
       readonly metrics: readonly {
-        /** What is measured on the candidate. */
-        readonly name: "CostPerRequest" | "ErrorPercent" | "P95FirstTokenMilliseconds" | "P95LatencyMilliseconds";
+        /** What is measured on the candidate: CostPerRequest (US dollars), ErrorPercent, P50LatencyMilliseconds, P95FirstTokenMilliseconds (of streams), P95LatencyMilliseconds, P99LatencyMilliseconds, RefusalPercent, SchemaFailurePercent (of answers that were to be JSON or tool calls), ShadowDisagreementPercent (of copies, noise taken off), TokensPerSecond (of streams, the median), TruncationPercent; or, with prometheus, a name of your own. */
+        readonly name: string;
         /** The highest value allowed, as a decimal string. */
         readonly max?: string;
+        /** The lowest value allowed, as a decimal string. */
+        readonly min?: string;
         /** How much higher than stable in the same window it may be. */
         readonly maxIncreasePercent?: number;
+        /** How much lower than stable in the same window it may be. */
+        readonly maxDecreasePercent?: number;
+        /** Asks a Prometheus server instead. The operator asks it at the end of each window. */
+        readonly prometheus?: {
+          /** Address of the server, before /api/v1/query. */
+          readonly url: string;
+          /** An instant query (PromQL) that gives one number. */
+          readonly query: string;
+          /** Where the bearer token stands, in the route's namespace. Left out, none is sent. */
+          readonly secretRef?: {
+            /** Name of the Secret. */
+            readonly name: string;
+            /** Its key. */
+            readonly key: string;
+          };
+        };
         /** Whether it is only told and never decides. Left out */
         readonly dryRun?: boolean;
       }[];
@@ -500,6 +518,8 @@ export interface AIRouteStatus {
   };
   /** Where the rollout stands. Its memory. */
   readonly rollout?: {
+    /** Grows with every change. The memory beside the table has it too; the higher one counts. */
+    readonly sequence?: number;
     /** Identifies stable, candidate and steps; another one restarts the rollout. */
     readonly hash?: string;
     /** The step, counted from 1, of how many: 3/7. */
@@ -514,9 +534,27 @@ export interface AIRouteStatus {
     readonly startedAt?: string;
     /** When the step began on every serving proxy. */
     readonly stepStartedAt?: string;
+    /** Held: the step is not entered, since the rollout is paused. Spreading: not every serving proxy runs it yet. Running. Waiting: for a promotion. Ended: see outcome. */
+    readonly phase?: "Ended" | "Held" | "Running" | "Spreading" | "Waiting";
+    /** How much of a timed step has passed. */
+    readonly runMilliseconds?: number;
+    /** Since when the time of a step that is not judged runs on. */
+    readonly runningSince?: string;
+    /** When state Pause was seen. */
+    readonly pausedSince?: string;
+    /** When the window in progress began. */
+    readonly windowSince?: string;
+    /** From when on requests count in it. Windows without a verdict are carried on. */
+    readonly evidenceSince?: string;
+    /** Windows that passed in this step. */
+    readonly passedWindows?: number;
+    /** Windows that passed since the last that failed. */
+    readonly passedInRow?: number;
+    /** What the annotation said when the step began to wait. It promotes nothing. */
+    readonly seenPromotion?: string;
     /** How it ended. Absent while it goes on. */
     readonly outcome?: "Aborted" | "Promoted" | "RolledBack";
-    /** Windows that failed. */
+    /** Windows that failed and count. Twenty that passed in a row clear them. */
     readonly failedWindows?: number;
     /** Windows without a verdict in this step. */
     readonly inconclusiveWindows?: number;
@@ -532,6 +570,10 @@ export interface AIRouteStatus {
       readonly candidate?: string;
       /** What it says. */
       readonly verdict?: "Failed" | "Inconclusive" | "Passed";
+      /** Whether it is only told. */
+      readonly dryRun?: boolean;
+      /** Why, with the numbers that decided. */
+      readonly message?: string;
     }[];
   };
   /** What the copies showed today (UTC). */

@@ -1593,6 +1593,12 @@ export const SCHEMA_TEXTS = {
          "minItems": 1,
          "maxItems": 16,
          "x-kubernetes-list-type": "atomic",
+         "x-kubernetes-validations": [
+          {
+           "rule": "self.all(a, self.exists_one(b, b.name == a.name))",
+           "message": "must not have two metrics of one name"
+          }
+         ],
          "items": {
           "type": "object",
           "required": [
@@ -1600,21 +1606,47 @@ export const SCHEMA_TEXTS = {
           ],
           "x-kubernetes-validations": [
            {
-            "rule": "has(self.max) || has(self.maxIncreasePercent)",
-            "message": "needs max or maxIncreasePercent"
+            "rule": "has(self.max) || has(self.min) || has(self.maxIncreasePercent) || has(self.maxDecreasePercent)",
+            "message": "needs max, min, maxIncreasePercent or maxDecreasePercent"
+           },
+           {
+            "rule": "has(self.prometheus) || self.name in ['CostPerRequest', 'ErrorPercent', 'P50LatencyMilliseconds', 'P95FirstTokenMilliseconds', 'P95LatencyMilliseconds', 'P99LatencyMilliseconds', 'RefusalPercent', 'SchemaFailurePercent', 'ShadowDisagreementPercent', 'TokensPerSecond', 'TruncationPercent']",
+            "fieldPath": ".name",
+            "message": "must be CostPerRequest, ErrorPercent, P50LatencyMilliseconds, P95FirstTokenMilliseconds, P95LatencyMilliseconds, P99LatencyMilliseconds, RefusalPercent, SchemaFailurePercent, ShadowDisagreementPercent, TokensPerSecond or TruncationPercent; a metric of another name needs prometheus"
+           },
+           {
+            "rule": "!has(self.prometheus) || !(self.name in ['CostPerRequest', 'ErrorPercent', 'P50LatencyMilliseconds', 'P95FirstTokenMilliseconds', 'P95LatencyMilliseconds', 'P99LatencyMilliseconds', 'RefusalPercent', 'SchemaFailurePercent', 'ShadowDisagreementPercent', 'TokensPerSecond', 'TruncationPercent'])",
+            "fieldPath": ".name",
+            "message": "is what the proxies measure themselves; give the query another name"
+           },
+           {
+            "rule": "!(has(self.prometheus) || self.name == 'ShadowDisagreementPercent') || !(has(self.maxIncreasePercent) || has(self.maxDecreasePercent))",
+            "message": "has no stable side to be compared with: use max or min"
            }
           ],
           "properties": {
            "name": {
             "type": "string",
-            "enum": [
-             "CostPerRequest",
-             "ErrorPercent",
-             "P95FirstTokenMilliseconds",
-             "P95LatencyMilliseconds"
+            "minLength": 1,
+            "maxLength": 63,
+            "x-kubernetes-validations": [
+             {
+              "rule": "self.matches('^[A-Z][A-Za-z0-9]*$')",
+              "message": "must begin with a capital and hold only letters and digits"
+             }
             ]
            },
            "max": {
+            "type": "string",
+            "maxLength": 19,
+            "x-kubernetes-validations": [
+             {
+              "rule": "self.matches('^(0|[1-9][0-9]{0,8})([.][0-9]{1,9})?$')",
+              "message": "must be a decimal number, such as \"1.5\""
+             }
+            ]
+           },
+           "min": {
             "type": "string",
             "maxLength": 19,
             "x-kubernetes-validations": [
@@ -1628,6 +1660,56 @@ export const SCHEMA_TEXTS = {
             "type": "integer",
             "minimum": 0,
             "maximum": 10000
+           },
+           "maxDecreasePercent": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 100
+           },
+           "prometheus": {
+            "type": "object",
+            "required": [
+             "url",
+             "query"
+            ],
+            "properties": {
+             "url": {
+              "type": "string",
+              "minLength": 1,
+              "maxLength": 2048,
+              "x-kubernetes-validations": [
+               {
+                "rule": "self.matches('^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?$')",
+                "message": "must be an http or https address, such as http://prometheus.monitoring:9090"
+               }
+              ]
+             },
+             "query": {
+              "type": "string",
+              "minLength": 1,
+              "maxLength": 4096
+             },
+             "secretRef": {
+              "type": "object",
+              "required": [
+               "name",
+               "key"
+              ],
+              "x-kubernetes-map-type": "atomic",
+              "properties": {
+               "name": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 253
+               },
+               "key": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 253
+               }
+              }
+             }
+            }
            },
            "dryRun": {
             "type": "boolean",
@@ -1948,6 +2030,10 @@ export const SCHEMA_TEXTS = {
     "rollout": {
      "type": "object",
      "properties": {
+      "sequence": {
+       "type": "integer",
+       "minimum": 0
+      },
       "hash": {
        "type": "string",
        "maxLength": 128
@@ -1979,6 +2065,52 @@ export const SCHEMA_TEXTS = {
       "stepStartedAt": {
        "type": "string",
        "format": "date-time",
+       "maxLength": 64
+      },
+      "phase": {
+       "type": "string",
+       "enum": [
+        "Ended",
+        "Held",
+        "Running",
+        "Spreading",
+        "Waiting"
+       ]
+      },
+      "runMilliseconds": {
+       "type": "integer",
+       "minimum": 0
+      },
+      "runningSince": {
+       "type": "string",
+       "format": "date-time",
+       "maxLength": 64
+      },
+      "pausedSince": {
+       "type": "string",
+       "format": "date-time",
+       "maxLength": 64
+      },
+      "windowSince": {
+       "type": "string",
+       "format": "date-time",
+       "maxLength": 64
+      },
+      "evidenceSince": {
+       "type": "string",
+       "format": "date-time",
+       "maxLength": 64
+      },
+      "passedWindows": {
+       "type": "integer",
+       "minimum": 0
+      },
+      "passedInRow": {
+       "type": "integer",
+       "minimum": 0
+      },
+      "seenPromotion": {
+       "type": "string",
        "maxLength": 64
       },
       "outcome": {
@@ -2030,6 +2162,13 @@ export const SCHEMA_TEXTS = {
            "Inconclusive",
            "Passed"
           ]
+         },
+         "dryRun": {
+          "type": "boolean"
+         },
+         "message": {
+          "type": "string",
+          "maxLength": 1024
          }
         }
        }

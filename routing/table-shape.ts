@@ -225,6 +225,7 @@ const route = object({
     "dailyTokenBudget?": integer,
     "tools?": oneOf("Allow"),
   }),
+  "rollout?": object({ stable: text, candidate: text }),
 });
 
 const client = object({

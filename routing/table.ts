@@ -205,6 +205,14 @@ export interface Route {
   readonly compliance?: Compliance;
   /** Absent: nothing is copied. */
   readonly shadow?: Shadow;
+  /** Absent: there is none. How far it has come is folded into the weights and the shadow. */
+  readonly rollout?: Rollout;
+}
+
+/** Names of two of the route's backends, which are measured to be compared. */
+export interface Rollout {
+  readonly stable: string;
+  readonly candidate: string;
 }
 
 /** Some requests are sent to another backend as well, after their caller was answered. */

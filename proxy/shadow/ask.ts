@@ -11,6 +11,8 @@ import type { FieldEdit } from "../body/splice.ts";
 import type { RequestContext } from "../context.ts";
 import type { Operation } from "../dialects/operations.ts";
 import type { Exchange, Usage } from "../exchange.ts";
+import { structureIn } from "../measures/measure.ts";
+import type { Attempted } from "../measures/measuring.ts";
 import type { Target } from "../snapshot.ts";
 import { streamProfileOf } from "../sse/profile.ts";
 import { refusedUsageOption } from "../stages/ask-usage.ts";
@@ -35,6 +37,8 @@ export interface Asked {
   /** From sending it to its end. */
   readonly milliseconds: number;
   readonly providerRequestID: string | undefined;
+  /** For a rollout's analysis. */
+  readonly attempted: Attempted;
 }
 
 export interface AskOptions {
@@ -80,12 +84,15 @@ async function askOnce(
   try {
     send(copy, target, call, record);
     const settled = await call.settled;
-    const isWhole = settled.ok && (await collect(call, kept));
+    const { cut, firstTokenAt } = settled.ok ? await collect(call, kept) : NOTHING_CAME;
+    const isWhole = settled.ok && cut === undefined;
     const failure = settled.ok ? undefined : settled.failure;
     if (failure?.error?.rule.fix !== undefined) {
       context.services.onConfigFault(target, failure, record.providerRequestID);
     }
     const usage = settled.ok ? call.usage() : undefined;
+    const cost = usage && target.rates && costOf(target.rates, usage)?.total;
+    const milliseconds = (record.endedAt ?? performance.now()) - record.startedAt;
     return {
       target,
       status: isWhole ? call.status : (failure?.status ?? 0),
@@ -93,10 +100,19 @@ async function askOnce(
       isStream: call.mode === "events",
       body: isWhole ? kept.body : undefined,
       usage,
-      cost: usage && target.rates && costOf(target.rates, usage)?.total,
-      milliseconds: (record.endedAt ?? performance.now()) - record.startedAt,
+      cost,
+      milliseconds,
       providerRequestID: record.providerRequestID,
       mayRefuseUsage: call.reading.withholdUsage === true,
+      attempted: {
+        outcome: isWhole ? "ok" : (failure?.outcome ?? "cut"),
+        detail: failure?.detail,
+        took: milliseconds,
+        firstToken: firstTokenAt === undefined ? undefined : firstTokenAt - record.startedAt,
+        outputTokens: usage?.output,
+        cost,
+        structure: isWhole && context.plan?.route.rollout ? structureIn(context, call, [kept.body]) : undefined,
+      },
     };
   } catch {
     call.abort("not sent");
@@ -106,6 +122,14 @@ async function askOnce(
     kept.release();
   }
 }
+
+interface Came {
+  /** One clause: it broke off. */
+  readonly cut: string | undefined;
+  readonly firstTokenAt: number | undefined;
+}
+
+const NOTHING_CAME: Came = { cut: undefined, firstTokenAt: undefined };
 
 const NOTHING = {
   status: 0,
@@ -117,22 +141,25 @@ const NOTHING = {
   milliseconds: 0,
   providerRequestID: undefined,
   mayRefuseUsage: false,
+  attempted: { outcome: "aborted", took: 0 },
 } as const;
 
-/** Resolves at the end of the answer: whether it is whole. */
-async function collect(call: UpstreamCall, kept: KeptAnswer): Promise<boolean> {
+/** Resolves at the end of the answer. */
+async function collect(call: UpstreamCall, kept: KeptAnswer): Promise<Came> {
   if (call.complete) {
     for (const chunk of call.held) kept.add(chunk);
-    return true;
+    return NOTHING_CAME;
   }
+  let firstTokenAt: number | undefined;
   return new Promise((resolve) => {
     call.pipe({
       write(chunk) {
         kept.add(chunk);
+        if (call.mode === "events" && call.events.contentSeen) firstTokenAt ??= performance.now();
         return true;
       },
-      whole: () => resolve(true),
-      cut: () => resolve(false),
+      whole: () => resolve({ cut: undefined, firstTokenAt }),
+      cut: (detail) => resolve({ cut: detail, firstTokenAt }),
     });
   });
 }

@@ -8,6 +8,7 @@ import type { RoutingTable, Shadow } from "../../routing/table.ts";
 import { ReplayPool } from "../body/replay-pool.ts";
 import type { RequestContext } from "../context.ts";
 import type { Usage } from "../exchange.ts";
+import type { Measuring } from "../measures/measuring.ts";
 import type { Target } from "../snapshot.ts";
 import type { UpstreamCall } from "../stages/call.ts";
 import type { CopyRecord, ShadowOutcome } from "../telemetry/shadow-counts.ts";
@@ -28,6 +29,8 @@ const RATE_LIMITED = 429;
 
 export interface ShadowsOptions {
   readonly telemetry: Telemetry;
+  /** Of rollouts, whose candidate is judged by its copies too. */
+  readonly measures: Measuring;
   /** Unix milliseconds. */
   readonly clock: () => number;
   /** So many proxies share a budget. */
@@ -113,6 +116,10 @@ export class Shadows {
     const asking = this.#ask(context, target, state, "-shadow");
     const again = this.#askAgain(context, shadow, state);
     const copy = await asking;
+    const route = context.plan?.route;
+    if (!this.#closed && route?.rollout?.candidate === shadow.backend) {
+      this.#options.measures.note(route.key, shadow.backend, "shadow", copy.attempted);
+    }
     const day = state.days.at(this.#options.clock(), shadow.backend);
     day.copied++;
     day.tokens += tokensIn(copy.usage ?? context.exchange.usage);

@@ -32,8 +32,12 @@ const LF = 0x0a;
 const CR = 0x0d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
+const LETTER_C = 0x63;
+const LETTER_F = 0x66;
+const LETTER_L = 0x6c;
 const LETTER_N = 0x6e;
 const LETTER_S = 0x73;
+const LETTER_T = 0x74;
 
 /** Where keys are looked at: 1 the chunk, 3 a choice, 4 its delta, 5 a function call, 7 the function of a tool call. */
 const DEPTH_CHUNK = 1;
@@ -55,8 +59,10 @@ const CONTENT = 5;
 const TYPE = 6;
 const DELTA = 7;
 const PADDING = 8;
-/** The value is content, but not the answer's text: a refusal, reasoning, a tool call, sound. */
+/** The value is content, but not the answer's text: reasoning, a tool call, sound. */
 const OTHER_CONTENT = 9;
+/** Likewise. */
+const REFUSAL = 10;
 
 const word = (text: string) => Buffer.from(text);
 const W_ERROR = word("error");
@@ -84,6 +90,13 @@ const MOST_SLOTS = 12;
 export class JsonScan {
   /** Choices that came to their end: `finish_reason` was a string. */
   finishes = 0;
+  /** One of them was `length`, or `content_filter`. */
+  truncated = false;
+  filtered = false;
+  /** One of them was `tool_calls` or `function_call`. */
+  calledTools = false;
+  /** A chat's `refusal` said something. */
+  refused = false;
 
   // Of the last value alone.
   /** Some content of a chat, not a keep-alive and not a role alone. */
@@ -275,17 +288,18 @@ export class JsonScan {
   /** The key's value begins at `at`. */
   #note(key: number, data: Buffer, at: number, depth: number): void {
     const byte = data[at] as number;
-    if (key === CONTENT || key === OTHER_CONTENT) {
+    if (key === CONTENT || key >= OTHER_CONTENT) {
       const filled = isFilled(data, at);
       // Also an empty text: the next event may be like this one but for its texts.
-      if (key === OTHER_CONTENT && (filled || byte === QUOTE)) this.otherContentSeen = true;
+      if (key !== CONTENT && (filled || byte === QUOTE)) this.otherContentSeen = true;
       if (!filled) return;
+      if (key === REFUSAL) this.refused = true;
       this.contentSeen = true;
       if (byte === QUOTE) return;
       this.containerSeen = true;
       this.otherContentSeen = true;
     } else if (key === FINISH_REASON) {
-      if (byte === QUOTE && stands(data, this.#keyStart, W_FINISH_REASON)) this.finishes++;
+      if (byte === QUOTE && stands(data, this.#keyStart, W_FINISH_REASON)) this.#finish(data[at + 1]);
     } else if (key === ERROR) this.error = byte !== LETTER_N;
     else if (key === NUMBER) this.#noteNumber(data, at);
     else if (key === USAGE && byte === OPEN_BRACE) {
@@ -293,6 +307,14 @@ export class JsonScan {
       this.usageEnd = -1;
       this.#usageDepth = depth;
     }
+  }
+
+  /** OpenAI's reasons begin with letters of their own: stop, length, tool_calls, content_filter, function_call. */
+  #finish(letter: number | undefined): void {
+    this.finishes++;
+    if (letter === LETTER_L) this.truncated = true;
+    else if (letter === LETTER_C) this.filtered = true;
+    else if (letter === LETTER_T || letter === LETTER_F) this.calledTools = true;
   }
 
   #noteNumber(data: Buffer, at: number): void {
@@ -306,6 +328,7 @@ export class JsonScan {
     switch (key) {
       case CONTENT:
       case OTHER_CONTENT:
+      case REFUSAL:
         this.#text?.add(data, start, end);
         this.#slot(start, end, SLOT_TEXT);
         break;
@@ -350,7 +373,7 @@ function deltaKey(data: Buffer, start: number, size: number): number {
   switch (size) {
     case W_CONTENT.length:
       if (stands(data, start, W_CONTENT)) return CONTENT;
-      return stands(data, start, W_REFUSAL) ? OTHER_CONTENT : NOTHING;
+      return stands(data, start, W_REFUSAL) ? REFUSAL : NOTHING;
     case W_AUDIO.length:
       return stands(data, start, W_AUDIO) ? OTHER_CONTENT : NOTHING;
     case W_TOOL_CALLS.length:

@@ -19,7 +19,7 @@ import {
   typedInterruption,
 } from "./stream-error.ts";
 import { EventTemplate } from "./template.ts";
-import { isDelta, isSound, kindOf } from "./typed-event.ts";
+import { contentOf, incompleteBecause, isDelta, kindOf } from "./typed-event.ts";
 import { sumOf, usageOf } from "./usage.ts";
 
 /** Largest single event: an image in base64 fits. A larger one breaks the stream. */
@@ -64,6 +64,12 @@ export class EventReader {
   /** All content was text of the answer: what is kept of it is what the caller has. */
   onlyText = true;
 
+  /** Of a response. */
+  #truncated = false;
+  #refused = false;
+  #calledTools = false;
+  #onlyTextDeltas = true;
+
   readonly #scan: JsonScan;
   readonly #template = new EventTemplate(this.text);
   /** The typed event just read is a piece of an answer, and that piece is text. */
@@ -103,6 +109,27 @@ export class EventReader {
   /** The last event of some answer has come: one that is made anew cannot go on from here. */
   get ending(): boolean {
     return this.#endings + this.#scan.finishes > 0;
+  }
+
+  /** An answer reached the length that it may have. */
+  get truncated(): boolean {
+    return this.#truncated || this.#scan.truncated;
+  }
+
+  /** The model would not answer, or a filter kept it from answering. */
+  get refused(): boolean {
+    return this.#refused || this.#scan.refused || this.#scan.filtered;
+  }
+
+  /** It ended by calling tools: what came as text are their arguments, or stands before them. */
+  get calledTools(): boolean {
+    return this.#calledTools || this.#scan.calledTools;
+  }
+
+  /** What came as content is the text of one kind: the answer's, or the arguments of tools. */
+  get unmixed(): boolean {
+    if (!this.#typed) return this.onlyText || this.#scan.calledTools;
+    return this.#onlyTextDeltas || this.#calledTools;
   }
 
   /** What a whole stream still lacks: chat's clients may wait for `[DONE]`. */
@@ -250,6 +277,12 @@ export class EventReader {
     return this.#typed ? this.#readTyped(data, start, end, name) : this.#readChat(data, start, end);
   }
 
+  #noteIncomplete(json: string): void {
+    const reason = incompleteBecause(json);
+    if (reason === "content_filter") this.#refused = true;
+    else this.#truncated = true;
+  }
+
   /** The event just read said nothing but its text, its number and its padding. `finishes`: before it. */
   #onlyText(finishes: number): boolean {
     const scan = this.#scan;
@@ -278,7 +311,11 @@ export class EventReader {
     this.#isDelta = isDelta(typeIn, typeStart, typeEnd);
     if (this.#isDelta) {
       this.contentSeen = true;
-      this.#keepsText = !isSound(typeIn, typeStart, typeEnd);
+      const content = contentOf(typeIn, typeStart, typeEnd);
+      this.#keepsText = content !== "sound";
+      if (content === "refusal") this.#refused = true;
+      else if (content === "arguments") this.#calledTools = true;
+      else if (content === "other") this.#onlyTextDeltas = false;
       if (scan.deltaStart >= 0 && this.#keepsText) this.text.add(data, scan.deltaStart, scan.deltaEnd);
       return undefined;
     }
@@ -287,6 +324,7 @@ export class EventReader {
     if (kind.content) this.contentSeen = true;
     if (kind.terminal) this.#endings++;
     if (kind.failure) this.failure = failureOf(data.toString("utf8", start, end));
+    if (kind.incomplete) this.#noteIncomplete(data.toString("utf8", start, end));
     if (scan.usageStart >= 0) {
       const usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd));
       this.usageEvent = data.subarray(start, end);

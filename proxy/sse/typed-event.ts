@@ -13,6 +13,8 @@ export interface EventKind {
   readonly content?: true;
   /** An error, passed on as it came. */
   readonly failure?: true;
+  /** The answer ended early, and says why. */
+  readonly incomplete?: true;
   /** Carries the whole response, an item, a part or an annotation, and so ids of things at the provider. */
   readonly ids?: true;
   /** Each event has a usage of its own. */
@@ -26,7 +28,7 @@ const KINDS: ReadonlyMap<string, EventKind> = new Map<string, EventKind>([
   ["response.queued", { ids: true }],
   ["response.in_progress", { ids: true }],
   ["response.completed", { ids: true, terminal: true }],
-  ["response.incomplete", { ids: true, terminal: true }],
+  ["response.incomplete", { ids: true, terminal: true, incomplete: true }],
   ["response.failed", { ids: true, failure: true }],
   ["response.output_item.added", { ids: true }],
   ["response.output_item.done", { ids: true }],
@@ -53,15 +55,34 @@ const NO_KIND: EventKind = {};
 /** Azure's older names end in `_delta` (`response.mcp_call.arguments_delta`). */
 const DELTA = Buffer.from("delta");
 const AUDIO_DELTA = Buffer.from("audio.delta");
+const REFUSAL_DELTA = Buffer.from("refusal.delta");
+const TEXT_DELTA = Buffer.from("output_text.delta");
+const ARGUMENTS_DELTA = Buffer.from("function_call_arguments.delta");
 
 /** Most events are these: told by their last letters, without a string made. */
 export function isDelta(data: Buffer, start: number, end: number): boolean {
   return end - start > DELTA.length && stands(data, end - DELTA.length, DELTA);
 }
 
-/** Its delta is sound, not text. */
-export function isSound(data: Buffer, start: number, end: number): boolean {
-  return end - start >= AUDIO_DELTA.length && stands(data, end - AUDIO_DELTA.length, AUDIO_DELTA);
+/** What a delta is of. */
+export type DeltaContent = "text" | "arguments" | "refusal" | "sound" | "other";
+
+export function contentOf(data: Buffer, start: number, end: number): DeltaContent {
+  if (endsWith(data, start, end, TEXT_DELTA)) return "text";
+  if (endsWith(data, start, end, ARGUMENTS_DELTA)) return "arguments";
+  if (endsWith(data, start, end, AUDIO_DELTA)) return "sound";
+  return endsWith(data, start, end, REFUSAL_DELTA) ? "refusal" : "other";
+}
+
+function endsWith(data: Buffer, start: number, end: number, word: Buffer): boolean {
+  return end - start >= word.length && stands(data, end - word.length, word);
+}
+
+/** `max_output_tokens` or `content_filter`. Undefined when the event does not say. */
+export function incompleteBecause(json: string): string | undefined {
+  const event = JSON.parse(json) as { response?: { incomplete_details?: { reason?: unknown } | null } | null } | null;
+  const reason = event?.response?.incomplete_details?.reason;
+  return typeof reason === "string" ? reason : undefined;
 }
 
 export function kindOf(type: string): EventKind {

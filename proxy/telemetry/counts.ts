@@ -110,6 +110,11 @@ export class Counts {
     increment(this.limits, this.limits.has(key) || this.limits.size < MAX_LIMITS ? key : keyOf(OTHER, result));
   }
 
+  /** A copy was answered, and its cost is not known. */
+  unpricedCopy(provider: string, model: string): void {
+    increment(this.unpriced, keyOf(provider, this.#bounded(model)));
+  }
+
   latencies(): BackendLatency[] {
     const now = performance.now();
     const latencies: BackendLatency[] = [];

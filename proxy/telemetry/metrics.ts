@@ -9,7 +9,7 @@ import type { Exchange } from "../exchange.ts";
 import { ConfigMetrics } from "./config-metrics.ts";
 import { type BackendLatency, type Cell, Counts, labelsOf, type TokenCount } from "./counts.ts";
 import { counter, gauge, histogram, type Sample, Tally } from "./exposition.ts";
-import { ShadowCounts } from "./shadow-counts.ts";
+import { type CopyRecord, isUnpriced, ShadowCounts } from "./shadow-counts.ts";
 
 /** prom-client's default of 10 ms would wake an idle proxy 100 times a second. */
 const EVENT_LOOP_SAMPLE_MS = 50;
@@ -89,6 +89,11 @@ export class Metrics {
 
   record(exchange: Exchange): void {
     this.#counts.record(exchange);
+  }
+
+  recordCopy(copy: CopyRecord): void {
+    this.shadows.record(copy);
+    if (isUnpriced(copy)) this.#counts.unpricedCopy(copy.provider, copy.model);
   }
 
   /** These names of models may be label values from now on. */

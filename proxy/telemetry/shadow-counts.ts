@@ -44,6 +44,11 @@ export interface CopyRecord {
   readonly aspects: readonly string[] | undefined;
 }
 
+/** It was answered, and what that costs is not known: never free. */
+export function isUnpriced({ status, cost }: CopyRecord): boolean {
+  return status >= 200 && status < 300 && cost === undefined;
+}
+
 /** A guard against label explosion, as for requests. */
 const MOST_SERIES = 2_000;
 const OTHER = "other";

@@ -1,6 +1,6 @@
 /** What does the access log say of a copy? One line of its own, with the id of the request that was copied. */
 import { escapeControls } from "./log.ts";
-import type { CopyRecord } from "./shadow-counts.ts";
+import { type CopyRecord, isUnpriced } from "./shadow-counts.ts";
 
 const NANO_PER_USD = 1_000_000_000;
 /** Characters kept of what a caller can choose. */
@@ -24,6 +24,7 @@ export function shadowLine(copy: CopyRecord): string {
     input_tokens: copy.usage?.input,
     output_tokens: copy.usage?.output,
     cost_usd: copy.cost === undefined ? undefined : copy.cost / NANO_PER_USD,
+    unpriced: isUnpriced(copy) || undefined,
     differs: copy.aspects,
   };
   return `${escapeControls(JSON.stringify(line))}\n`;

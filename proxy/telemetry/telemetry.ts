@@ -98,7 +98,7 @@ export class Telemetry {
 
   /** Once for each backend that was asked for nobody. */
   copied(copy: CopyRecord): void {
-    this.#metrics.shadows.record(copy);
+    this.#metrics.recordCopy(copy);
     this.#accessLog?.write(shadowLine(copy));
   }
 

@@ -6,8 +6,9 @@
  */
 import { byCodeUnit, canonicalJson } from "../canonical.ts";
 import type { FormerTable } from "../history.ts";
+import type { RolloutPosition } from "../rollout/memory.ts";
 import type { SecretFacts } from "../secrets.ts";
-import type { RoutingTable } from "../table.ts";
+import type { ObjectKey, RoutingTable } from "../table.ts";
 import type { Kind } from "../verdict.ts";
 import type { Draft, Identity, World } from "./world.ts";
 
@@ -22,6 +23,8 @@ export interface CompileInput {
   readonly history?: readonly FormerTable[] | undefined;
   /** Serve objects whose protecting fields have no effect yet. */
   readonly dev: boolean;
+  /** How far each rollout has come, by its route. Absent: it begins. */
+  readonly rollouts?: ReadonlyMap<ObjectKey, RolloutPosition>;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -30,6 +33,7 @@ export function collect(input: CompileInput, lastTable: RoutingTable | undefined
   const drafts = draftsOf(input.objects);
   return {
     dev: input.dev,
+    rollouts: input.rollouts ?? new Map(),
     history: input.history ?? [],
     secrets: new Map(input.secrets.map((secret) => [`${secret.namespace}/${secret.name}`, secret])),
     lastRoutes: new Map((lastTable?.routes ?? []).map((route) => [route.key, route])),

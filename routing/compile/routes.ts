@@ -8,6 +8,7 @@ import { shortHash } from "../history.ts";
 import { findPrice } from "../prices.ts";
 import type { Backend, Compliance, Failover, LatencyRules, Provider, Route, StickyKey } from "../table.ts";
 import * as defaults from "./defaults.ts";
+import { placed, positionIn } from "./rollout.ts";
 import { toShadow } from "./shadow.ts";
 import { mayUseProvider, toSharing } from "./sharing.ts";
 import type { BackendSpec, ComplianceSpec, LatencySpec, RouteSpec, StickyPlaceSpec } from "./spec.ts";
@@ -29,7 +30,7 @@ export function makeRoutes(world: World): void {
 
 function formOf(world: World, draft: RouteDraft, written: Route | undefined): Route | undefined {
   if (draft.form === "Last") return lastForm(world, draft);
-  if (draft.form !== "Pinned" || draft.pin === undefined) return written;
+  if (draft.form !== "Pinned" || draft.pin === undefined) return written && atItsStep(world, draft, written);
   const now = draft.pin.protection === "Last" ? lastForm(world, draft) : written;
   return now && heldRoute(draft, draft.pin.route, now);
 }
@@ -59,7 +60,13 @@ function routeOf(draft: RouteDraft, spec: RouteSpec): Route {
 
 function lastForm(world: World, draft: RouteDraft): Route | undefined {
   const last = world.lastRoutes.get(draft.key);
-  return last && { ...last, models: draft.claims };
+  const position = world.rollouts.get(draft.key) ?? (last && positionIn(last));
+  return last && { ...placed(last, position, undefined), models: draft.claims };
+}
+
+/** Its rollout may have moved. */
+function atItsStep(world: World, draft: RouteDraft, route: Route): Route {
+  return placed(route, world.rollouts.get(draft.key), draft.spec?.rollout?.shadow);
 }
 
 function describe(world: World, draft: RouteDraft): void {
@@ -111,6 +118,7 @@ function toRoute(draft: RouteDraft, spec: RouteSpec): Route {
     ...(spec.foreignIDs === "Probe" && { foreignIDs: "Probe" as const }),
     ...(spec.compliance !== undefined && { compliance: toCompliance(spec.compliance) }),
     ...(shadow && { shadow }),
+    ...(spec.rollout && { rollout: { stable: spec.rollout.stable, candidate: spec.rollout.candidate } }),
   };
 }
 

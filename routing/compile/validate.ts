@@ -19,6 +19,12 @@ export function validate(world: World): void {
   }
 }
 
+/** With defaults; undefined where it is not valid. The same object for the same one. */
+export function validSpec(object: object): unknown {
+  const { object: valid, problems } = validateOnce(object);
+  return problems.length === 0 ? valid?.spec : undefined;
+}
+
 /** Once per object: objects are never changed in place, and an informer's cache hands out the same ones again. */
 function validateOnce(object: object): Validated {
   const before = validatedBefore.get(object);

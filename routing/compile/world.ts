@@ -5,6 +5,7 @@
  */
 import { byCodeUnit } from "../canonical.ts";
 import type { FormerTable } from "../history.ts";
+import type { RolloutPosition } from "../rollout/memory.ts";
 import type { SecretFacts } from "../secrets.ts";
 import type { Client, ObjectKey, Provider, Route } from "../table.ts";
 import type { Kind } from "../verdict.ts";
@@ -80,6 +81,7 @@ export interface World {
   readonly history: readonly FormerTable[];
   /** Routes of the last published table. */
   readonly lastRoutes: ReadonlyMap<ObjectKey, Route>;
+  readonly rollouts: ReadonlyMap<ObjectKey, RolloutPosition>;
   /** Each in the order of its keys. */
   readonly providers: ReadonlyMap<ObjectKey, ProviderDraft>;
   readonly routes: ReadonlyMap<ObjectKey, RouteDraft>;

@@ -3,7 +3,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { QUICKSTART, tandem } from "./tandem.ts";
 
-const COMMANDS = ["demo", "run", "simulate", "compile", "explain", "check", "rollback", "convert", "proxy", "operator"];
+const COMMANDS = [
+  "demo",
+  "run",
+  "simulate",
+  "compile",
+  "explain",
+  "check",
+  "rollout",
+  "rollback",
+  "convert",
+  "proxy",
+  "operator",
+];
 
 test("tandem --help lists every command, and no other", async () => {
   const { code, stdout } = await tandem(["--help"]);

@@ -46,7 +46,7 @@ const azure = (more: Fields) => make("AIProvider", { ...AZURE, ...more });
 const azureModel = (more: Fields) => azure({ models: [{ name: "gpt-4o", ...more }] });
 const route = (more: Fields) => make("AIRoute", { ...ROUTE, ...more });
 const rollout = (more: Fields) => route({ rollout: { ...ROLLOUT, ...more } });
-const analysis = (metric: Fields) => rollout({ analysis: { metrics: [metric] } });
+const analysis = (...metrics: Fields[]) => rollout({ analysis: { metrics } });
 const client = (more: Fields) => make("AIClient", { keys: [KEY], ...more });
 
 const without = (fields: Fields, name: string): Fields =>
@@ -617,12 +617,32 @@ export const BAD_ROUTES: readonly BadObject[] = [
   bad(
     "a metric without limit",
     analysis({ name: "ErrorPercent" }),
-    "spec.rollout.analysis.metrics[0]: Invalid value: needs max or maxIncreasePercent",
+    "spec.rollout.analysis.metrics[0]: Invalid value: needs max, min, maxIncreasePercent or maxDecreasePercent",
   ),
   bad(
     "a metric nobody knows",
     analysis({ name: "Vibes", max: "1" }),
-    'spec.rollout.analysis.metrics[0].name: Unsupported value: "Vibes": supported values: "CostPerRequest", "ErrorPercent", "P95FirstTokenMilliseconds", "P95LatencyMilliseconds"',
+    "spec.rollout.analysis.metrics[0].name: Invalid value: must be CostPerRequest, ErrorPercent, P50LatencyMilliseconds, P95FirstTokenMilliseconds, P95LatencyMilliseconds, P99LatencyMilliseconds, RefusalPercent, SchemaFailurePercent, ShadowDisagreementPercent, TokensPerSecond or TruncationPercent; a metric of another name needs prometheus",
+  ),
+  bad(
+    "a query under the name of a measure",
+    analysis({ name: "ErrorPercent", max: "1", prometheus: { url: "http://prometheus:9090", query: "up" } }),
+    "spec.rollout.analysis.metrics[0].name: Invalid value: is what the proxies measure themselves; give the query another name",
+  ),
+  bad(
+    "a query compared with stable",
+    analysis({ name: "Tickets", maxIncreasePercent: 5, prometheus: { url: "http://prometheus:9090", query: "up" } }),
+    "spec.rollout.analysis.metrics[0]: Invalid value: has no stable side to be compared with: use max or min",
+  ),
+  bad(
+    "a query at an address with a password",
+    analysis({ name: "Tickets", max: "5", prometheus: { url: "http://me:secret@prometheus:9090", query: "up" } }),
+    'spec.rollout.analysis.metrics[0].prometheus.url: Invalid value: "http://me:secret@prometheus:9090": must be an http or https address, such as http://prometheus.monitoring:9090',
+  ),
+  bad(
+    "two metrics of one name",
+    analysis({ name: "ErrorPercent", max: "1" }, { name: "ErrorPercent", maxIncreasePercent: 5 }),
+    "spec.rollout.analysis.metrics: Invalid value: must not have two metrics of one name",
   ),
   bad(
     "a metric's limit in percent",

@@ -185,4 +185,13 @@ describe("the bounds of copies", () => {
     const { commitments } = (await one.harness.status()) as { commitments: { used: number }[] };
     assert.ok((commitments[0]?.used ?? 0) > 0);
   });
+
+  test("a copy without a price is unpriced, never free", async () => {
+    const models = [{ name: "gpt-4o", deployment: "chat-prod", baseModel: "a-model-of-ours" }];
+    const unpriced = 'tandem_unpriced_requests_total{provider="azure",model="gpt-4o"}';
+    const one = await world({ azure: { models }, route: { models: ["gpt-4o"] } });
+    await ask(one);
+    await one.settled(1);
+    assert.equal(await one.count(unpriced), 1);
+  });
 });

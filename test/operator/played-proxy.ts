@@ -40,6 +40,7 @@ export class PlayedProxy {
   instance = "";
   shadows: readonly object[] = [];
   sharedState: { readonly connected: boolean } | null = null;
+  measures: readonly object[] = [];
   isSilent = false;
   /** How often it was asked. */
   asked = 0;
@@ -134,6 +135,7 @@ export class PlayedProxy {
       instance: this.instance,
       shadows: this.shadows,
       sharedState: this.sharedState,
+      measures: this.measures,
     };
   }
 }

@@ -6,6 +6,7 @@ import { createLogger, LogDestination } from "../../proxy/telemetry/log.ts";
 import { encodeTable } from "../../routing/codec.ts";
 import { compile } from "../../routing/compile.ts";
 import type { FormerTable } from "../../routing/history.ts";
+import type { RolloutPosition } from "../../routing/rollout/memory.ts";
 import { describeSecret, Redacted } from "../../routing/secrets.ts";
 import type { Verdict } from "../../routing/verdict.ts";
 
@@ -71,7 +72,11 @@ export interface Harness {
   readonly gateway: Gateway;
   readonly url: string;
   /** Compiles and applies; the verdicts say what came of it. */
-  apply(objects: readonly object[], secrets?: Record<string, string>): readonly Verdict[];
+  apply(
+    objects: readonly object[],
+    secrets?: Record<string, string>,
+    rollouts?: ReadonlyMap<string, RolloutPosition>,
+  ): readonly Verdict[];
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
   chat(body?: object, headers?: Record<string, string>): Promise<Response>;
   status(): Promise<Record<string, unknown>>;
@@ -104,10 +109,13 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
   const harness: Harness = {
     gateway,
     url: gateway.url,
-    apply(list, secrets = { openai: OPENAI_KEY, azure: AZURE_KEY, client: KEY }) {
+    apply(list, secrets = { openai: OPENAI_KEY, azure: AZURE_KEY, client: KEY }, rollouts = new Map()) {
       const values = Object.fromEntries(Object.entries(secrets).map(([name, value]) => [name, new Redacted(value)]));
       const { facts, credentials } = describeSecret({ namespace: "ai", name: "keys", values }, pepper);
-      const { table, verdicts } = compile({ objects: list, history, secrets: [facts], dev: false }, lastTable);
+      const { table, verdicts } = compile(
+        { objects: list, history, secrets: [facts], dev: false, rollouts },
+        lastTable,
+      );
       lastTable = table;
       const published = encodeTable(table);
       history.unshift({ hash: published.hash, route: (key) => table.routes.find((route) => route.key === key) });
