@@ -216,7 +216,8 @@ test("failures of every kind leave the place", async () => {
     await response.text();
     await until(0, 0);
   }
-  assert.equal(openai.calls.length, failures.length);
+  // The request that met a kept connection as it was closed went out once more.
+  assert.equal(openai.calls.length, failures.length + 1);
 });
 
 test("a retry on the same provider takes a place like any other", async () => {
