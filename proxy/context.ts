@@ -12,9 +12,9 @@ import type { EphemeralKey } from "./realtime/ephemeral.ts";
 import type { Services } from "./services.ts";
 import type { Sample } from "./shadow/sample.ts";
 import type { Plan, Snapshot, Target } from "./snapshot.ts";
-import type { Walk } from "./stages/attempt.ts";
 import type { UpstreamCall } from "./stages/call.ts";
 import type { Identified } from "./stages/identify.ts";
+import type { Walk } from "./stages/walk.ts";
 import type { SetAside } from "./strategy/cheapest.ts";
 
 export interface RequestContext {

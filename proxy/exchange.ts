@@ -153,8 +153,8 @@ export interface Exchange {
   costKinds?: Cost["kinds"] | undefined;
   /** Something was paid for, and what it costs, or a part of it, is not known. */
   unpriced?: true | undefined;
-  /** How a second attempt beside a silent one ended: it answered, the first did, or neither. Absent: there was none. */
-  hedge?: "won" | "lost" | "failed" | undefined;
+  /** How a second attempt beside a silent one ended: it answered, the first did, or neither; or the route had hedged enough. Absent: there was none. */
+  hedge?: "won" | "lost" | "failed" | "capped" | undefined;
   /** Of a realtime session, when it has ended. */
   realtime?: RealtimeRecord | undefined;
   /** W3C trace context of the server span, when tracing is on. */

@@ -32,6 +32,7 @@ import type { GatewaySettings } from "./settings.ts";
 import { Shadows } from "./shadow/shadows.ts";
 import { inSlices } from "./sliced.ts";
 import { type Secrets, Snapshot } from "./snapshot.ts";
+import { HedgeBudgets } from "./stages/hedge-budget.ts";
 import { statusOf, summaryOf } from "./status.ts";
 import { Strategies } from "./strategy/strategies.ts";
 import type { LogDestination, Logger } from "./telemetry/log.ts";
@@ -139,11 +140,13 @@ export class Gateway {
 
   /** The swap itself: one assignment, and what is kept of providers goes over to the new table. */
   enforce({ hash, index }: Prepared, companions: Companions): void {
-    const { upstreams, telemetry, strategies, shadows } = this.#parts;
+    const { upstreams, telemetry, strategies, shadows, hedges, realtime } = this.#parts;
     const { credentials, pepper, idKeys, ...times } = companions;
     this.#parts.snapshot = new Snapshot(index, hash, { credentials, pepper, idKeys }, upstreams, strategies);
     strategies.sweep(index.table);
     shadows.sweep(index.table);
+    realtime.sessions.review(this.#parts.snapshot);
+    hedges.keep(index.table.routes.map(({ key }) => key));
     upstreams.adopt(Object.values(index.table.providers), credentials);
     telemetry.onReload({ ok: true, hash, modelNames: index.modelNames, ...times });
   }
@@ -197,6 +200,7 @@ interface Parts {
   readonly realtime: Realtime;
   readonly strategies: Strategies;
   readonly shadows: Shadows;
+  readonly hedges: HedgeBudgets;
   readonly load: Load;
   readonly callers: { readonly callers: Callers | undefined; close(): void };
   snapshot: Snapshot | undefined;
@@ -243,15 +247,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 async function assemble(options: GatewayOptions): Promise<Parts> {
-  const callers = await openCallers(options.settings.callers, (message) =>
+  const ways = { egress: options.settings.egress, connectTo: options.connectTo, env: options.env };
+  const callers = await openCallers(options.settings.callers, ways, (message) =>
     options.log.error({ message }, "the last good database of countries stays in force"),
   );
   const tracing = await startTracing(options.env, options.log);
   // The two know of each other: states are read at scrape, transitions are told as they happen.
   const upstreams: Upstreams = new Upstreams({
-    egress: options.settings.egress,
-    connectTo: options.connectTo,
-    env: options.env,
+    ...ways,
     onTransition: (transition) => telemetry.onTransition(transition),
     onTokenFailure: (failed) => logFailedFetch(telemetry.log, failed),
     probe: (provider, credentials) => probeOf(provider, upstreams.authorizationOf(provider, credentials)),
@@ -285,14 +288,10 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
     telemetry,
     usage: new UsageEstimator(),
     faults: new ConfigFaults(telemetry.log),
-    realtime: new Realtime({
-      egress: options.settings.egress,
-      connectTo: options.connectTo,
-      env: options.env,
-      limits: options.realtime,
-    }),
+    realtime: new Realtime({ ...ways, limits: options.realtime }),
     strategies,
     shadows,
+    hedges: new HedgeBudgets(),
     load,
     callers,
     snapshot: undefined,
@@ -318,6 +317,7 @@ function servicesOf(options: GatewayOptions, parts: Parts): Services {
     finder: new Finder(),
     strategies: parts.strategies,
     shadows: parts.shadows,
+    hedges: parts.hedges,
     realtime: parts.realtime,
     callers: parts.callers.callers,
     allowAnonymous: options.allowAnonymous,

@@ -30,6 +30,8 @@ export interface PassthroughCall {
   readonly attempt: AttemptRecord;
   /** Largest request body in bytes. */
   readonly limit: number;
+  /** Milliseconds for which a caller may take nothing of what waits for it. */
+  readonly readerPatience: number;
   /** What to make of the answer's bytes, by how they begin; undefined, or nothing made: they pass as they are. */
   readonly translate?: ((beginning: Buffer) => Transform | undefined) | undefined;
   /** Adds Tandem's own headers to those of the answer. */

@@ -164,7 +164,14 @@ export class PipedCall {
       exchange.responseBytes += chunk.length;
       this.#timer?.refresh();
     });
-    answer.on("end", () => this.#end("ok", undefined));
+    // A caller who takes nothing for a while is taken to be gone: Node breaks a connection whose time is over.
+    const { readerPatience } = this.#call;
+    answer.on("pause", () => this.#response.socket?.setTimeout(readerPatience));
+    this.#response.on("drain", () => this.#response.socket?.setTimeout(0));
+    answer.on("end", () => {
+      if (this.#response.writableLength > 0) this.#response.socket?.setTimeout(readerPatience);
+      this.#end("ok", undefined);
+    });
     if (translator) answer.pipe(translator).pipe(this.#response);
     else answer.pipe(this.#response);
   }

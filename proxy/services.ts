@@ -9,6 +9,7 @@ import type { GatewaySettings } from "./settings.ts";
 import type { Shadows } from "./shadow/shadows.ts";
 import type { Target } from "./snapshot.ts";
 import type { Failure } from "./stages/call.ts";
+import type { HedgeBudgets } from "./stages/hedge-budget.ts";
 import type { Strategies } from "./strategy/strategies.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { Availability } from "./upstream/availability.ts";
@@ -26,6 +27,7 @@ export interface Services {
   readonly finder: Finder;
   readonly strategies: Strategies;
   readonly shadows: Shadows;
+  readonly hedges: HedgeBudgets;
   readonly realtime: Realtime;
   /** Undefined: the settings say nothing of callers. */
   readonly callers: Callers | undefined;

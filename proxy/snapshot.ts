@@ -11,7 +11,7 @@ import { findRoute, modelsOfDeployment, type TableIndex } from "../routing/looku
 import { findPrice } from "../routing/prices.ts";
 import type { Credentials, Redacted } from "../routing/secrets.ts";
 import { hmacOf } from "../routing/secrets.ts";
-import type { Client, Provider, Route, RoutingTable, StickyKey } from "../routing/table.ts";
+import type { Client, ObjectKey, Provider, Route, RoutingTable, StickyKey } from "../routing/table.ts";
 import type { Authorization } from "./authorization/authorization.ts";
 import type { Call, Dialect } from "./dialects/dialect.ts";
 import { dialectOf } from "./dialects/dialects.ts";
@@ -112,6 +112,7 @@ export class Snapshot {
   readonly #plans = new Map<string, WholePlan>();
   readonly #resourcePlans = new Map<Route, WholePlan>();
   readonly #clients = new Map<string, Client>();
+  #clientNames: ReadonlySet<ObjectKey> | undefined;
   readonly #deployments = new Map<string, readonly string[]>();
   #homes: ReadonlyMap<string, Provider> | undefined;
   #bodyFields: ReadonlySet<string> | undefined;
@@ -146,6 +147,12 @@ export class Snapshot {
     const client = this.index.clients.get(hmacOf(this.#pepper, key));
     if (client && this.#clients.size < KEPT_KEYS) this.#clients.set(key, client);
     return client;
+  }
+
+  /** By its name: asked where no key is at hand. */
+  hasClient(key: ObjectKey): boolean {
+    this.#clientNames ??= new Set(this.table.clients.map((client) => client.key));
+    return this.#clientNames.has(key);
   }
 
   /** The plan for a model asked from a namespace; undefined when no route holds the name. */

@@ -327,7 +327,7 @@ export interface AIRouteSpec {
       /** The longest wait. Default: `4s`. */
       readonly max: string;
     };
-    /** A second attempt is begun at the next backend when the first has sent nothing by then; the first answer counts and both are paid. Unset by default, which means never. */
+    /** A second attempt is begun at the next backend when the first has sent nothing by then, for at most a tenth of the route's requests; the first answer counts and both are paid. Unset by default, which means never. */
     readonly hedgeAfter?: string;
     /** What is done when a stream breaks after it began: None ends it with an error event; Splice asks the next backend and goes on where its answer begins with exactly what the caller already has. Default: `None`. */
     readonly streamRecovery: "None" | "Splice";

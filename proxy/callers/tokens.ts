@@ -5,9 +5,10 @@
  * in. A token that does not hold is no statement at all, so its request is refused: it was sent to say where data may go.
  */
 import { hash } from "node:crypto";
-import { createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from "jose";
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey, jwtVerify } from "jose";
 import { GatewayError } from "../errors.ts";
 import type { TokenSettings } from "../settings.ts";
+import type { KeysLine } from "./keys-line.ts";
 
 /** Public keys only: what verifies must not be able to sign. */
 const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
@@ -29,9 +30,9 @@ export class Tokens {
   /** By the token's hash. */
   readonly #known = new Map<string, Known>();
 
-  constructor(settings: TokenSettings) {
+  constructor(settings: TokenSettings, line: KeysLine) {
     this.#settings = settings;
-    this.#keys = createRemoteJWKSet(new URL(settings.jwksURL));
+    this.#keys = createRemoteJWKSet(new URL(settings.jwksURL), { [customFetch]: line.fetch });
   }
 
   /** The claim's text; undefined: the token does not say. Throws or rejects with a GatewayError. */

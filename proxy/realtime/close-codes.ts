@@ -7,6 +7,8 @@ export const GOING_AWAY = 1001;
 export const NO_STATUS = 1005;
 /** Not closed but broken: never sent, only told. */
 export const ABNORMAL = 1006;
+/** Whoever asked may not, or not any more. */
+export const NOT_ALLOWED = 1008;
 export const TOO_BIG = 1009;
 export const FAILED = 1011;
 export const SERVICE_RESTART = 1012;

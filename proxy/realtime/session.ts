@@ -8,13 +8,14 @@
 import { randomUUID } from "node:crypto";
 import type { WebSocket } from "ws";
 import type { RealtimeRecord } from "../exchange.ts";
-import { ABNORMAL, closeLike, FAILED, GOING_AWAY, SERVICE_RESTART, TOO_BIG } from "./close-codes.ts";
+import { ABNORMAL, closeLike, FAILED, GOING_AWAY, NOT_ALLOWED, SERVICE_RESTART, TOO_BIG } from "./close-codes.ts";
 import { errorEvent, type Judge, toProvider } from "./frames.ts";
 import type { RealtimeLimits } from "./limits.ts";
 import { Pump } from "./pump.ts";
 import type { Naming } from "./session-models.ts";
 import type { Tally } from "./tally.ts";
 
+const REVOKED = "the key that opened this session is not one of this gateway's any more";
 const DRAINING = "service restart: the gateway is going away, connect again";
 
 export interface SessionOptions {
@@ -72,6 +73,11 @@ export class RealtimeSession {
       this.#endIfIdle();
     }, this.#options.limits.drainGrace);
     this.#timers.push(grace);
+  }
+
+  /** Its caller may not use the gateway any more. */
+  revoke(): void {
+    this.#close(NOT_ALLOWED, REVOKED);
   }
 
   /** Closes whatever is in progress. */

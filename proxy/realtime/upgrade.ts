@@ -26,6 +26,7 @@ import { accept } from "./accept.ts";
 import { type Ask, readAsk } from "./ask.ts";
 import { isContent, SERVICE_RESTART } from "./close-codes.ts";
 import { dial } from "./dial.ts";
+import type { Entitled } from "./open-sessions.ts";
 import { formHeaders, socketPath, speaks } from "./places.ts";
 import { headersTo } from "./provider-request.ts";
 import { routeByCall, routeByKey, routeByModel, zonesFor } from "./routes.ts";
@@ -183,13 +184,20 @@ async function serveSession(
   };
   const judge = context.caller.residency === undefined ? undefined : (json: Buffer) => leaving(context, json);
   const session = new RealtimeSession({ client, provider, naming, tally, limits: realtime.limits, judge });
-  realtime.sessions.add(session);
+  realtime.sessions.add(session, entitlementOf(context, ask.key));
   if (realtime.stopping.aborted) session.close();
   telemetry.streamOpened();
   const record = await session.ended;
   telemetry.streamClosed();
   exchange.usage = tally.usage;
   conclude(context, record);
+}
+
+/** By the key that opened it; an ephemeral key by its owner. */
+function entitlementOf({ client, ephemeral }: RequestContext, key: string | undefined): Entitled {
+  if (client === undefined) return () => true;
+  if (ephemeral || key === undefined) return (snapshot) => snapshot.hasClient(client.key);
+  return (snapshot) => snapshot.clientOf(key)?.key === client.key;
 }
 
 /** How the session's end looks in the records. */

@@ -29,6 +29,8 @@ const IDLE_TICKS = 8;
 /** Milliseconds after which a caller whose answer found no room may come again. */
 const REFUSED_RETRY_AFTER = 1_000;
 const NOTHING_TOLD = Buffer.alloc(0);
+/** Milliseconds within which a request learns that its connection was closed already: longer than any round trip. */
+const STALE_WITHIN = 2_000;
 /** As much of an error's body is read. */
 const ERROR_BODY_BYTES = 256 * 1024;
 
@@ -41,6 +43,8 @@ export interface Failure {
   readonly status: number | undefined;
   readonly headers: ResponseHeaders;
   readonly error: ProviderError | undefined;
+  /** It met a connection that the provider had closed after the answer before: nothing is wrong with either of them. */
+  readonly isStale?: boolean;
 }
 
 export type Settled = { readonly ok: true } | { readonly ok: false; readonly failure: Failure };
@@ -109,6 +113,8 @@ export class UpstreamCall implements DispatchHandler {
   #paused = false;
   #quietTicks = 0;
   #abortReason: string | undefined;
+  /** The request goes over a connection that others used before. */
+  #isReused = false;
   /** Taken for it at the provider; given back when it has ended, however it ends. */
   #place: Places | undefined;
   #requestTimer: NodeJS.Timeout;
@@ -164,6 +170,10 @@ export class UpstreamCall implements DispatchHandler {
     this.#controller?.abort(new Error(reason));
   }
 
+  onUsedConnection(): void {
+    this.#isReused = true;
+  }
+
   onRequestStart(controller: DispatchController): void {
     this.#controller = controller;
     if (this.#abortReason !== undefined) controller.abort(new Error(this.#abortReason));
@@ -208,7 +218,14 @@ export class UpstreamCall implements DispatchHandler {
     this.#leave();
     const failure = transportFailure(error, this.#controller !== undefined);
     if (this.#settle === undefined) this.#end(this.#abortReason ?? failure.detail);
-    else this.#fail(failure.outcome, failure.detail);
+    else if (failure.outcome === "reset" && this.#isStale) {
+      this.#fail("reset", `${failure.detail}: a kept connection was closed as the request went out`, undefined, true);
+    } else this.#fail(failure.outcome, failure.detail);
+  }
+
+  /** No byte of an answer came, at once, over a connection that had been idle. */
+  get #isStale(): boolean {
+    return this.#isReused && this.status === 0 && performance.now() - this.#record.startedAt < STALE_WITHIN;
   }
 
   /** Tokens of the answer, as far as the provider told. */
@@ -347,7 +364,7 @@ export class UpstreamCall implements DispatchHandler {
     this.#fail(error.rule.outcome, error.code ?? detail, error);
   }
 
-  #fail(outcome: Failure["outcome"], detail: string, error?: ProviderError): void {
+  #fail(outcome: Failure["outcome"], detail: string, error?: ProviderError, isStale = false): void {
     const settle = this.#settle;
     this.#settle = undefined;
     this.#leave();
@@ -358,7 +375,8 @@ export class UpstreamCall implements DispatchHandler {
       return;
     }
     const status = this.status === 0 ? undefined : this.status;
-    settle({ ok: false, failure: { outcome, detail, status, headers: this.headers, error } });
+    const failure = { outcome, detail, status, headers: this.headers, error, ...(isStale && { isStale }) };
+    settle({ ok: false, failure });
     this.#abortReason ??= detail;
     if (this.mode !== "error") this.#controller?.abort(new Error(detail));
   }

@@ -50,8 +50,14 @@ export function mayHaveHappened({ operation }: RequestContext, failure: Failure)
 /** Milliseconds after which a caller who found all places taken may come again: calls last seconds. */
 const PLACES_RETRY_AFTER = 1_000;
 
+/** Where nobody answers, somebody may be back in a moment: milliseconds, up to twice, so that not all come at once. */
+const OUTAGE_RETRY_AFTER = 1_000;
+
 /** There was an answer, but nothing that can be passed on. */
 const UNUSABLE = new Set<Failure["outcome"]>(["malformed", "server_error", "cut"]);
+
+/** In which a provider says itself when to come again. */
+const WAITING_HEADERS = ["retry-after", "retry-after-ms", "x-ms-retry-after-ms"];
 
 /** `wait`: milliseconds until the first rate limit has passed. */
 export function finalError(
@@ -65,11 +71,17 @@ export function finalError(
     const { instead, retry } = error.rule;
     if (instead) return insteadOf(instead, status, error.code);
     const later = retry === "later" ? wait : undefined;
-    const mayRetry = mayAsk(context, error, later) && !mayHaveHappened(context, last);
-    return new ProviderRefusal(error, headers, mayRetry ? undefined : false, later);
+    const isOnce = mayHaveHappened(context, last);
+    const mayRetry = mayAsk(context, error, later) && !isOnce;
+    const isOutage = last.outcome === "server_error" && !isOnce && !WAITING_HEADERS.some((name) => headers[name]);
+    return new ProviderRefusal(error, headers, mayRetry ? undefined : false, isOutage ? outageWait() : later);
   }
   // Tandem has tried several times already: the official SDKs would only multiply that.
-  const options = context.exchange.attempts.length > 1 || mayHaveHappened(context, last) ? { retry: false } : {};
+  const isOnce = mayHaveHappened(context, last);
+  const options = {
+    ...((context.exchange.attempts.length > 1 || isOnce) && { retry: false }),
+    ...(!isOnce && { retryAfter: outageWait() }),
+  };
   if (last.outcome === "timeout") {
     return new GatewayError("upstream_timeout", `No provider answered in time: ${last.detail}.`, options);
   }
@@ -77,6 +89,10 @@ export function finalError(
     return new GatewayError("upstream_invalid", `The provider's answer cannot be used: it ${last.detail}.`, options);
   }
   return new GatewayError("upstream_unreachable", "No provider could be reached. Ask again in a moment.", options);
+}
+
+function outageWait(): number {
+  return OUTAGE_RETRY_AFTER * (1 + Math.random());
 }
 
 /** Whether the client may ask again by itself. */

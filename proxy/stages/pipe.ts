@@ -47,6 +47,7 @@ export async function pipe(context: RequestContext): Promise<void> {
       exchange,
       attempt,
       limit: services.limits.requestBytes,
+      readerPatience: services.readerPatience,
       translate: (beginning) => (isBatchOutput(beginning) ? new BatchOutput(context) : undefined),
       answerHeaders: (headers) => ownHeaders(context, headers),
     });

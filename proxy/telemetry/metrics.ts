@@ -125,7 +125,7 @@ export class Metrics {
       ],
       [
         "tandem_hedges_total",
-        "Requests for which a second backend was asked beside a silent one: it answered first (won), the first did (lost), or neither (failed).",
+        "Requests for which a second backend was asked beside a silent one: it answered first (won), the first did (lost), or neither (failed); or none was, since the route had hedged a tenth of its requests (capped).",
         () => samplesOf(counts.hedges, ["route", "outcome"]),
       ],
       [

@@ -46,6 +46,8 @@ export class Circuit {
   #probeUntil = 0;
   readonly #window = new Window();
   #causes: Cause[] = [];
+  /** Requests that have nobody else to ask, in the order in which they came. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(settings: Breaker | undefined) {
     this.#settings = settings;
@@ -62,6 +64,28 @@ export class Circuit {
   /** The last failures since it was closed, oldest first. */
   get causes(): readonly Cause[] {
     return this.#causes;
+  }
+
+  /** A probe is under way, and its end is worth waiting for. */
+  isProbed(now: number): boolean {
+    return this.state === "half_open" && this.#probe !== 0 && now < this.#probeUntil;
+  }
+
+  /**
+   * Calls back when the probe has ended: everybody who waits when it closed the circuit, else one, who is the next probe.
+   * Returns what ends the waiting.
+   */
+  onProbeEnd(callback: () => void): () => void {
+    this.#waiting.add(callback);
+    return () => void this.#waiting.delete(callback);
+  }
+
+  #wake(many: boolean): void {
+    for (const callback of this.#waiting) {
+      this.#waiting.delete(callback);
+      callback();
+      if (!many) return;
+    }
   }
 
   /** Whether an attempt may begin now. */
@@ -116,7 +140,9 @@ export class Circuit {
 
   /** The attempt says nothing about failures. A probe's place is free again. */
   released(ticket: Ticket): void {
-    if (ticket === this.#probe) this.#probe = 0;
+    if (ticket === 0 || ticket !== this.#probe) return;
+    this.#probe = 0;
+    this.#wake(false);
   }
 
   #isTooMuch(now: number, settings: Breaker): boolean {
@@ -130,6 +156,7 @@ export class Circuit {
     this.openUntil = now + settings.recoveryTimeout;
     this.#since = latest + 1;
     this.#probe = 0;
+    this.#wake(false);
   }
 
   #close(since: Ticket): void {
@@ -140,6 +167,7 @@ export class Circuit {
     this.#probe = 0;
     this.#causes = [];
     this.#window.clear();
+    this.#wake(true);
   }
 }
 

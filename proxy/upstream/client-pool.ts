@@ -44,6 +44,8 @@ export interface Backbone extends Dispatcher {
 interface Seat {
   readonly client: Client;
   state: "idle" | "busy" | "gone";
+  /** Its connection was open after the last request. */
+  isOpen: boolean;
 }
 
 export class ClientPool implements Backbone {
@@ -64,6 +66,7 @@ export class ClientPool implements Backbone {
     const seat = this.#idle() ?? this.#open();
     if (!seat) return refuse(handler, this.#closed ? "its connections are closed" : "it has too many connections");
     seat.state = "busy";
+    if (seat.isOpen) handler.onUsedConnection?.();
     seat.client.dispatch(options, handler);
     // A request that undici refuses to send (an invalid header) is told to the handler at once and occupies nothing.
     if (seat.client.stats.size === 0) this.#free(seat);
@@ -78,7 +81,7 @@ export class ClientPool implements Backbone {
   #open(): Seat | undefined {
     if (this.#closed || this.#seats.size >= MAX_CONNECTIONS) return undefined;
     const client = new Client(this.#origin, { ...CLIENT_OPTIONS, connect: this.#connect });
-    const seat: Seat = { client, state: "idle" };
+    const seat: Seat = { client, state: "idle", isOpen: false };
     this.#seats.add(seat);
     client.on("drain", () => this.#free(seat));
     client.on("connectionError", () => this.#drop(seat));
@@ -90,6 +93,7 @@ export class ClientPool implements Backbone {
   #free(seat: Seat): void {
     if (seat.state !== "busy") return;
     seat.state = "idle";
+    seat.isOpen = seat.client.stats.connected;
     this.#stack.push(seat);
   }
 

@@ -23,7 +23,10 @@ export interface Dispatcher {
   dispatch(options: DispatchOptions, handler: DispatchHandler): boolean;
 }
 export type DispatchOptions = Undici.DispatchOptions;
-export type DispatchHandler = Undici.DispatchHandler;
+export interface DispatchHandler extends Undici.DispatchHandler {
+  /** Told first when the request goes over a connection that has been used: its provider may be closing it just now. */
+  onUsedConnection?(): void;
+}
 export type DispatchController = Undici.DispatchController;
 
 /** What connections are made to: a provider, or a token service. */

@@ -119,6 +119,12 @@ export class Handle {
     return this.#state.circuit.state === "closed" && this.circuit.state === "closed" ? USABLE : USABLE_AS_PROBE;
   }
 
+  /** The breaker that lets nobody else through before its probe has ended; undefined: none. */
+  get probed(): Circuit | undefined {
+    const now = this.#shared.now();
+    return [this.#state.circuit, this.circuit].find((circuit) => circuit.isProbed(now));
+  }
+
   /**
    * Starts an attempt. 0 when a breaker refuses: it is open, or its only probe is under way: go elsewhere. Any other
    * answer must be given back to exactly one of `succeeded`, `failed`, `rateLimited`, `released`, or a half-open

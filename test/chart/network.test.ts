@@ -87,6 +87,18 @@ const CASES: readonly { readonly name: string; readonly args: readonly string[];
     ],
   },
   {
+    name: "with an issuer's keys on a port of their own",
+    args: [
+      "--set-json",
+      'gateway.callers={"jwt":{"header":"x-token","issuer":"https://login.example","audience":"tandem","jwksURL":"https://login.example:8443/keys","residencyClaim":"zone"}}',
+    ],
+    rows: [
+      ["proxy", OUTSIDE, 8443, true],
+      ["proxy", OUTSIDE, 8444, false],
+      ["operator", OUTSIDE, 8443, false],
+    ],
+  },
+  {
     name: "switched off",
     args: ["--set", "networkPolicy.enabled=false"],
     rows: [[APPLICATION, "operator", 9090, true]],

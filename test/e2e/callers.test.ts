@@ -12,6 +12,7 @@ import { temporaryFolder } from "../cli/tandem.ts";
 import { countryDatabase } from "../fakes/country-database.ts";
 import { chatAnswer, FakeProvider } from "../fakes/provider.ts";
 import { errorOf, type Harness, objects, startHarness } from "../proxy/harness.ts";
+import { forwardProxy } from "../proxy/upstream/servers.ts";
 
 const openai = await new FakeProvider(chatAnswer("from anywhere")).start();
 const azure = await new FakeProvider(chatAnswer("from Sweden")).start();
@@ -117,6 +118,26 @@ test("a header from anybody else is not read", async () => {
   for (const residency of ["US", "GB", "Mars"]) {
     assert.equal(await outcome(harness, { "x-caller-residency": residency }), "azure-sweden", residency);
   }
+});
+
+test("the issuer's keys come through the forward proxy, and never from a cloud's own address", async () => {
+  const proxy = await forwardProxy((keys.address() as AddressInfo).port);
+  after(() => proxy.close());
+  const through = async (jwksURL: string, proxyURL: string) => {
+    const settings = {
+      ...DEFAULT_SETTINGS,
+      callers: { trustedProxies: [], cidrs: [], jwt: { ...jwt(), jwksURL } },
+      egress: { ...DEFAULT_SETTINGS.egress, proxyURL },
+    };
+    const harness = await startHarness({ openai: openai.url, azure: azure.url, settings });
+    return outcome(harness, { "x-forwarded-access-token": await token({ residency: "EU" }) });
+  };
+  const verified = await through("http://login.example/keys?tenant=one", `http://127.0.0.1:${proxy.port}`);
+  assert.notEqual(verified, "caller_unverified");
+  assert.deepEqual(proxy.seen, ["GET http://login.example/keys?tenant=one -"]);
+  const before = asked;
+  assert.equal(await through("http://169.254.169.254/latest/meta-data", ""), "caller_unverified");
+  assert.equal(asked, before);
 });
 
 test("what the client's object says is never overruled", async () => {

@@ -259,6 +259,29 @@ test("a session that the provider breaks or closes ends so for the caller", asyn
   reset();
 });
 
+test("a session ends when its key is taken away, or its client, and the others stay", async () => {
+  const other = "tdm-another-client-key";
+  const secrets = { openai: OPENAI_KEY, azure: AZURE_KEY, client: KEY, other };
+  const app = (keys: readonly string[]) =>
+    client({ keys: keys.map((key) => ({ name: key, secretRef: { name: "keys", key } })) });
+  const objects = (keys: readonly string[]) => [openai(), route(["openai"]), ...(keys.length > 0 ? [app(keys)] : [])];
+  const own = await gatewayOver(simulators, []);
+  own.apply(objects(["client", "other"]), secrets);
+  const url = `${own.url}/v1/realtime?model=${MODEL}`;
+  const [first, second] = await Promise.all(
+    [KEY, other].map((key) => Peer.open(url, { authorization: `Bearer ${key}` })),
+  );
+  await Promise.all([first?.until("session.created"), second?.until("session.created")]);
+  own.apply(objects(["other"]), secrets);
+  const revoked = await first?.closed;
+  assert.equal(revoked?.code, 1008);
+  assert.match(revoked?.reason ?? "", /key/);
+  second?.send({ type: "session.update", session: { type: "realtime", output_modalities: ["text"] } });
+  await second?.until("session.updated");
+  own.apply(objects([]), secrets);
+  assert.equal((await second?.closed)?.code, 1008);
+});
+
 test("when everybody refuses, the last provider's refusal is the answer", async () => {
   const harness = await gatewayOver(simulators, [openai(), azure("v1"), route(["openai", "azure"]), client()]);
   simulators.openai.fault({ match: {}, fault: "500" });

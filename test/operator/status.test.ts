@@ -176,6 +176,11 @@ describe("what the operator tells owners", { skip }, () => {
     for (const proxy of played) proxy.circuits = [opened, closed];
     assert.match((await told("CircuitClosed")).note, /asked again .*a request succeeded/);
     await told("CircuitOpened");
+    const detail = "TLS with api.openai.com failed (CERT_HAS_EXPIRED: certificate has expired)";
+    const whole = { ...change, model: null, state: "open", detail, causes: [{ detail, requestId: "req_3" }] };
+    for (const proxy of played) proxy.circuits = [opened, closed, whole];
+    const isWhole = ({ note }: { note?: string }) => /The whole provider .*CERT_HAS_EXPIRED.*req_3/.test(note ?? "");
+    await waitFor("the whole provider's is told", 10_000, async () => (await stage.events()).some(isWhole));
   });
 
   test("a foreign edit of a status is put right", async () => {

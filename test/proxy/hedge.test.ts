@@ -260,6 +260,28 @@ test("nobody is asked beside who may not be, cannot be at once, or is beyond the
   assert.equal(azure.calls.length, 0);
 });
 
+test("a route hedges ten requests at once and then one of ten, and the breaker learns from the others", async () => {
+  hedging({}, { openai: { circuitBreaker: { failureThreshold: 1000, minRequests: 10_000 } } });
+  openai.answer = delayed(3 * LATER, chatAnswer("from openai"));
+  const before = await sum("tandem_hedges_total", { outcome: "capped" });
+  const backends = async (requests: number) => {
+    const responses = await Promise.all(Array.from({ length: requests }, () => harness.chat()));
+    return responses.map((response) => response.headers.get("x-tandem-backend"));
+  };
+  const first = await backends(30);
+  // Ten were saved; those that come after a hedge earn the next.
+  const hedged = first.filter((name) => name === "azure").length;
+  assert.ok(hedged >= 10 && hedged <= 13, `${hedged}`);
+  assert.equal(azure.calls.length, hedged);
+  assert.equal(await sum("tandem_hedges_total", { outcome: "capped" }), before + 30 - hedged);
+  hedging({}, { openai: { circuitBreaker: { failureThreshold: 3 }, timeouts: { request: "1s" } } });
+  openai.answer = silent;
+  assert.deepEqual(new Set(await backends(30)), new Set(["azure"]));
+  openai.seen.length = 0;
+  assert.deepEqual(await backends(1), ["azure"]);
+  assert.equal(openai.calls.length, 0, "its breaker is open");
+});
+
 test("what makes a thing is never asked for twice", async () => {
   openai.answer = delayed(LATER, chatAnswer("made"));
   await harness.post("/v1/vector_stores", { name: "x" }, { "x-tandem-route": "chat" });

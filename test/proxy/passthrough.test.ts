@@ -76,6 +76,7 @@ async function gateway(
       exchange: one,
       attempt: record,
       limit: 1_000_000,
+      readerPatience: 60_000,
       answerHeaders: (headers) => ({ ...headers, "x-request-id": one.id }),
       ...call,
     })
@@ -436,6 +437,26 @@ test("a caller who reads slowly is waited for, and does not fill the memory", as
   await once(socket, "close");
   assert.ok(received > total, String(received));
   assert.equal((await gw.ended).outcome, "ok");
+});
+
+test("a caller who takes nothing for a while is taken to be gone, and the provider is rid of it", async () => {
+  const size = 60_000_000;
+  const bytes = Buffer.alloc(size);
+  const up = await upstream((_req, res) => void res.writeHead(200, { "content-length": size }).end(bytes));
+  const gw = await gateway(up.port, { readerPatience: 300 });
+  const socket = connect(gw.port, "127.0.0.1").on("error", () => undefined);
+  await once(socket, "connect");
+  socket.pause();
+  socket.write("GET /v1/files/file-1/content HTTP/1.1\r\nhost: gateway\r\n\r\n");
+  const { outcome } = await gw.ended;
+  assert.equal(outcome, "client_closed");
+  let got = 0;
+  socket.on("data", (chunk) => {
+    got += chunk.length;
+  });
+  socket.resume();
+  await once(socket, "close");
+  assert.ok(got < size, `${got} of ${size}`);
 });
 
 test("connections to the provider are kept", async () => {

@@ -57,8 +57,8 @@ export interface Certificates {
   readonly cert: string;
 }
 
-/** A CA made for this run and a certificate of it for `host`; undefined where there is no openssl. */
-export function certificatesFor(host: string): Certificates | undefined {
+/** A CA made for this run and a certificate of it for `host`; below 0 days it is over. Undefined where there is no openssl. */
+export function certificatesFor(host: string, days = 2): Certificates | undefined {
   const folder = mkdtempSync(join(tmpdir(), "tandem-ca-"));
   const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: folder, stdio: "pipe" });
   const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
@@ -66,7 +66,7 @@ export function certificatesFor(host: string): Certificates | undefined {
     openssl("req", "-x509", ...newKey, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=Test CA");
     openssl("req", ...newKey, "-keyout", "key.pem", "-out", "request.pem", "-subj", `/CN=${host}`);
     writeFileSync(join(folder, "names"), `subjectAltName=DNS:${host}\n`);
-    const sign = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names"];
+    const sign = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", String(days), "-extfile", "names"];
     openssl("x509", "-req", "-in", "request.pem", ...sign, "-out", "cert.pem");
     const read = (name: string) => readFileSync(join(folder, name), "utf8");
     return { ca: read("ca.pem"), key: read("key.pem"), cert: read("cert.pem") };
