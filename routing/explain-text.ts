@@ -37,7 +37,7 @@ function head(explanation: Explanation): string[] {
   if (route !== undefined && foundBy !== undefined) {
     lines.push(`Route ${route} ${FOUND_BY[foundBy]}; strategy ${strategy}`);
   }
-  lines.push(...residence(explanation), ...clientLimits(explanation));
+  lines.push(...residence(explanation), ...clientLimits(explanation), ...clientBudget(explanation));
   if (strategy === "Latency") lines.push(MEASURED);
   if (stickyKey !== undefined && strategy !== "Latency")
     lines.push(`Sticky: this caller's key always gives the order below`);
@@ -60,6 +60,17 @@ function clientLimits({ limits: most }: Explanation): string[] {
     maxConcurrent !== undefined && `${maxConcurrent} at the same time`,
   ];
   return [`Limits of the client, over all proxies: ${parts.filter(Boolean).join(", ")}`];
+}
+
+function clientBudget({ budget }: Explanation): string[] {
+  if (budget === undefined) return [];
+  const then =
+    budget.onExceeded === "Warn"
+      ? "requests are served when it is spent, and its owner is told"
+      : "requests are refused when it is spent";
+  return [
+    `Budget of the client: ${budget.usdPerMonth} USD a month; ${then} (what is spent stands in its status.usage)`,
+  ];
 }
 
 function tried({ tried: backends, tokens }: Explanation): string[] {

@@ -14,6 +14,7 @@ import { type FoundPrice, findPrice } from "./prices.ts";
 import { firstShares } from "./shares.ts";
 import type {
   Client,
+  ClientBudget,
   ClientLimits,
   Commitment,
   Concurrency,
@@ -85,6 +86,8 @@ export interface Explanation {
   readonly residency?: Zone;
   /** The client's own limits. Absent: none. */
   readonly limits?: ClientLimits;
+  /** The client's own. Absent: none. What is left of it only its status tells. */
+  readonly budget?: ClientBudget;
   /** Where the caller's data may be processed over the route. Absent: anywhere. */
   readonly zones?: readonly Zone[];
   /** What the caller would be told instead of an answer; `code` as in the error's body. */
@@ -117,6 +120,7 @@ export function explain(table: RoutingTable, request: HypotheticalRequest, hints
     ...(client !== undefined && { client: client.key }),
     ...(residency !== undefined && { residency }),
     ...(client?.limits !== undefined && { limits: client.limits }),
+    ...(client?.budget !== undefined && { budget: client.budget }),
   };
   if (request.client !== undefined && client === undefined) {
     return { ...who, ...NOTHING, refusal: unknownClient(request, hints) };

@@ -7,14 +7,13 @@ import type { Expected } from "../../routing/expected-cost.ts";
 import { scalarOf } from "../body/splice.ts";
 import type { RequestContext } from "../context.ts";
 import type { Target } from "../snapshot.ts";
+import { ANSWER_BOUNDS } from "../stages/need.ts";
 import { textBytes } from "../usage/text-bytes.ts";
 import type { Guess, Learned } from "./learned.ts";
 
 /** A smaller body has no picture worth telling apart. */
 const SEARCHED_BYTES = 32 * 1024;
 const LONGEST_NUMBER_BYTES = 16;
-/** How chats call the most tokens that an answer may have. */
-const BOUNDS = ["max_completion_tokens", "max_tokens"];
 
 export interface Asked {
   readonly operation: string;
@@ -65,7 +64,7 @@ function bytesOf({ body, exchange }: RequestContext): number {
 
 function boundOf({ body }: RequestContext): number {
   if (!body) return Number.POSITIVE_INFINITY;
-  for (const name of BOUNDS) {
+  for (const name of ANSWER_BOUNDS) {
     const value = scalarOf(body.scan, body.scan.fields.get(name), LONGEST_NUMBER_BYTES);
     if (typeof value === "number" && value > 0) return value;
   }
