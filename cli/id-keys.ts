@@ -5,14 +5,13 @@
  * to rotate, move `current` to `previous` and leave `current` out.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Redacted } from "../routing/secrets.ts";
+import { replaceFile } from "./state-file.ts";
 
 const KEY_BYTES = 32;
 const FILE = "id-keys.json";
-const ONLY_MINE = 0o600;
-const ONLY_MINE_FOLDER = 0o700;
 
 interface Kept {
   readonly current?: string;
@@ -26,8 +25,9 @@ export async function readIDKeys(folder: string, onProblem: (message: string) =>
   const current = textOf(kept.current) ?? randomBytes(KEY_BYTES).toString("base64url");
   const previous = textOf(kept.previous);
   if (current !== kept.current) {
-    await keep(folder, { current, ...(previous !== undefined && { previous }) }).catch((error: Error) =>
-      onProblem(`ids of files, responses and the like will not work after a restart: ${error.message}`),
+    await replaceFile(file, `${JSON.stringify({ current, ...(previous !== undefined && { previous }) })}\n`).catch(
+      (error: Error) =>
+        onProblem(`ids of files, responses and the like will not work after a restart: ${error.message}`),
     );
   }
   return [current, previous].filter((key) => key !== undefined).map((key) => new Redacted(key));
@@ -42,14 +42,6 @@ async function read(file: string, onProblem: (message: string) => void): Promise
     onProblem(`${file} cannot be read, so ids made before will not be found: ${(error as Error).message}`);
     return {};
   }
-}
-
-/** A file that is there is whole. */
-async function keep(folder: string, keys: Kept): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: ONLY_MINE_FOLDER });
-  const draft = join(folder, `${FILE}.${process.pid}`);
-  await writeFile(draft, `${JSON.stringify(keys)}\n`, { mode: ONLY_MINE, flush: true });
-  await rename(draft, join(folder, FILE));
 }
 
 function textOf(value: unknown): string | undefined {

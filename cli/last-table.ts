@@ -5,16 +5,11 @@
  * those of the tables before, so that one can be held at them. Neither providers nor clients: what they hold of keys was
  * hashed under a pepper that is gone.
  */
-import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { readFile } from "node:fs/promises";
 import { decodeTable, encodeTable, type Published, TableError } from "../routing/codec.ts";
 import { type FormerTable, findTable, pinnedTableOf } from "../routing/history.ts";
 import type { RoutingTable } from "../routing/table.ts";
-
-const ONLY_MINE = 0o600;
-const ONLY_MINE_FOLDER = 0o700;
-const NAME_DIGITS = 16;
+import { replaceFile, stateFile } from "./state-file.ts";
 
 /** Before the one in force, to go back to. */
 const KEPT_TABLES = 10;
@@ -37,9 +32,7 @@ export class LastTable {
 
   /** Other manifests have another memory in the same folder. */
   constructor(folder: string, manifests: readonly string[], onProblem: (message: string) => void) {
-    const paths = manifests.map((path) => resolve(path)).join("\n");
-    const name = createHash("sha256").update(paths).digest("hex").slice(0, NAME_DIGITS);
-    this.#file = join(folder, `last-table-${name}.json`);
+    this.#file = stateFile(folder, "last-table", manifests);
     this.#onProblem = onProblem;
   }
 
@@ -89,22 +82,9 @@ export class LastTable {
   async #write(): Promise<void> {
     while (!this.#isWritten) {
       this.#isWritten = true;
-      await this.#replace(JSON.stringify({ tables: this.#tables })).catch((error: Error) => {
+      await replaceFile(this.#file, JSON.stringify({ tables: this.#tables })).catch((error: Error) => {
         this.#onProblem(`the table in force is not remembered for the next start: ${error.message}`);
       });
-    }
-  }
-
-  /** A file that is there is whole. */
-  async #replace(text: string): Promise<void> {
-    const draft = `${this.#file}.${process.pid}`;
-    await mkdir(dirname(this.#file), { recursive: true, mode: ONLY_MINE_FOLDER });
-    try {
-      await writeFile(draft, text, { mode: ONLY_MINE, flush: true });
-      await rename(draft, this.#file);
-    } catch (error) {
-      await rm(draft, { force: true });
-      throw error;
     }
   }
 }

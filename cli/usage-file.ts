@@ -4,16 +4,12 @@
  * The file plays the operator's memory: what the gateway may spend is written before it is told, a hundredth of a budget at
  * a time, so that a process that is killed loses no more than that of it, and nothing is spent twice.
  */
-import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { readFile } from "node:fs/promises";
 import type { Budgets } from "../proxy/budgets/budgets.ts";
 import { Book } from "../routing/budgets/book.ts";
 import type { Client } from "../routing/table.ts";
+import { replaceFile, stateFile } from "./state-file.ts";
 
-const ONLY_MINE = 0o600;
-const ONLY_MINE_FOLDER = 0o700;
-const NAME_DIGITS = 16;
 /** Of a budget. */
 const MOST_HELD = 0.01;
 /** Milliseconds for which counts may wait to be written, when nothing is told that depends on them. */
@@ -44,10 +40,8 @@ export class UsageFile {
   #complained = false;
 
   constructor(options: UsageFileOptions) {
-    const paths = options.manifests.map((path) => resolve(path)).join("\n");
-    const name = createHash("sha256").update(paths).digest("hex").slice(0, NAME_DIGITS);
     this.#options = options;
-    this.#file = join(options.folder, `usage-${name}.json`);
+    this.#file = stateFile(options.folder, "usage", options.manifests);
   }
 
   /** A budget that is not read would be spent again: rejects when there is a file that cannot be. */
@@ -122,24 +116,11 @@ export class UsageFile {
         if (text === undefined) this.#texts.delete(number);
         else this.#texts.set(number, text);
       }
-      await this.#replace(JSON.stringify([...this.#texts.values()]));
+      await replaceFile(this.#file, JSON.stringify([...this.#texts.values()]));
       this.#book.written(pages);
       this.#writtenAt = performance.now();
     } catch (error) {
       this.#book.failed(pages);
-      throw error;
-    }
-  }
-
-  /** A file that is there is whole. */
-  async #replace(text: string): Promise<void> {
-    const draft = `${this.#file}.${process.pid}`;
-    await mkdir(dirname(this.#file), { recursive: true, mode: ONLY_MINE_FOLDER });
-    try {
-      await writeFile(draft, text, { mode: ONLY_MINE, flush: true });
-      await rename(draft, this.#file);
-    } catch (error) {
-      await rm(draft, { force: true });
       throw error;
     }
   }
