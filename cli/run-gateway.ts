@@ -95,10 +95,12 @@ export async function runGateway(options: RunOptions): Promise<RunningGateway> {
     url: gateway.url,
     adminUrl: gateway.adminUrl,
     close: async ({ drainMs }) => {
+      // First of all, and at once: nobody new is let in once it was said that the gateway stops.
+      const drained = gateway.close({ drainMs });
       await rollouts?.close();
       await source?.close();
       await memory.close();
-      await gateway.close({ drainMs });
+      await drained;
       await usage.close();
     },
   };
