@@ -39,7 +39,6 @@ interface BadCandidate {
 }
 
 const BAD: readonly BadCandidate[] = [
-  // Of the limit of 1.5 % a candidate with 3 % more errors than none is twice as far away as stable.
   { name: "has 3 % more errors", faults: [{ fault: "500", probability: 0.03 }], by: /ErrorPercent/ },
   // 40 % of the 100 ms that each answer takes.
   { name: "is 40 % slower", faults: [{ fault: "slow-first-byte;ms=40" }], by: /P95LatencyMilliseconds/ },
@@ -84,4 +83,15 @@ describe("a rollout with everything real", { skip }, () => {
       assert.equal(told.failed, 0, "stable answers meanwhile");
     });
   }
+
+  test("of one that fails every second request goes back from 1 % of live traffic, and no caller notices", async (t) => {
+    const steps = [{ setWeight: 1 }, { pause: { duration: "1m" } }, { setWeight: 100 }];
+    const analysis = { ...ANALYSIS, failureLimit: 1, minRequests: 10 };
+    const faults = [{ fault: "500", probability: 0.5 }];
+    const told = await roll(t, await set("real-live"), { steps, analysis, faults });
+    t.diagnostic(describeRoll(told));
+    assert.equal(told.outcome, "RolledBack", describeRoll(told));
+    assert.ok(told.met > 0 && told.met < MOST_MET * told.requests, describeRoll(told));
+    assert.equal(told.failed, 0, "stable answers meanwhile");
+  });
 });
