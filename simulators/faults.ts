@@ -105,6 +105,12 @@ export const FAULTS = {
     summary: "200, finish_reason content_filter after `after` tokens (default 1)",
     parameters: [AFTER],
   },
+  truncated: {
+    place: "body",
+    summary: "chats: 200, finish_reason length after `after` tokens (default 1); of a tool's arguments half",
+    parameters: [AFTER],
+  },
+  "broken-arguments": { place: "body", summary: "chats: a tool's arguments are half a JSON text; else nothing" },
   "filter-outage": { place: "body", summary: "Azure: content_filter_results hold an error object" },
   "async-filter": { place: "body", summary: "Azure: asynchronous filter; annotations without delta" },
   "async-filter-blocked": {

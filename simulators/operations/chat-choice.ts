@@ -18,11 +18,14 @@ export function choiceFor(
 ): Choice {
   const prompt = lastUserText(messagesOf(body));
   const tool = wantedTool(body, prompt);
-  if (tool) return toolChoice(tool, prompt, chosenTool(body.tool_choice) !== undefined, counter);
+  if (tool) return spoilt(call, toolChoice(tool, prompt, chosenTool(body.tool_choice) !== undefined, counter));
   const text = formatted(body, replyText(call, prompt, typeof body.seed === "number" ? body.seed : 0, index));
   const whole = beforeStop(text, body.stop);
   const filtered = tokensBeforeFilter(call);
   if (filtered !== undefined) return { ...firstTokens(whole, filtered, counter), finishReason: "content_filter" };
+  if (call.fault?.name === "truncated") {
+    return { ...firstTokens(whole, numberOf(call.fault, "after", 1), counter), finishReason: "length" };
+  }
   const tokens = counter.count(whole);
   if (room === undefined || tokens <= room) return { text: whole, tokens, finishReason: "stop" };
   return { ...firstTokens(whole, room, counter), finishReason: "length" };
@@ -53,6 +56,17 @@ function toolChoice(tool: ToolFunction, prompt: string, named: boolean, counter:
   const tokens = counter.count(call.function.name) + counter.count(call.function.arguments);
   // A function chosen by name ends with "stop", one that the model chose with "tool_calls".
   return { text: "", toolCalls: [call], tokens, finishReason: named ? "stop" : "tool_calls" };
+}
+
+/** A tool's call as a model makes it that stops too early, or that forgets how to write JSON. */
+function spoilt({ fault }: Call, choice: Choice): Choice {
+  const isTruncated = fault?.name === "truncated";
+  if (!isTruncated && fault?.name !== "broken-arguments") return choice;
+  const toolCalls = (choice.toolCalls ?? []).map((one): ToolCall => {
+    const { name, arguments: whole } = one.function;
+    return { ...one, function: { name, arguments: whole.slice(0, Math.ceil(whole.length / 2)) } };
+  });
+  return { ...choice, toolCalls, ...(isTruncated && { finishReason: "length" as const }) };
 }
 
 function formatted(body: JsonObject, text: string): string {

@@ -166,6 +166,27 @@ test("filtered: 200 with finish_reason content_filter, streamed and not", async 
   assert.equal(answer.choices[0]?.message.content, said(stream));
 });
 
+test("truncated and broken-arguments: 200, and what is said or asked for is not whole", async () => {
+  const faulty = { "x-sim-fault": "truncated;after=2" };
+  const stream = chunksOf((await askOpenai(openaiServer, STREAM, faulty)).text);
+  assert.equal(stream.at(-1)?.choices[0]?.finish_reason, "length");
+  const parameters = { type: "object", properties: { city: { type: "string" } } };
+  const tools = [{ type: "function", function: { name: "weather", parameters } }];
+  for (const [fault, finish] of [
+    ["truncated", "length"],
+    ["broken-arguments", "tool_calls"],
+  ] as const) {
+    const asked = { ...CHAT, tools, tool_choice: "required" };
+    const { status, text } = await askOpenai(openaiServer, asked, { "x-sim-fault": fault });
+    assert.equal(status, 200);
+    const { choices } = JSON.parse(text) as {
+      choices: { finish_reason: string; message: { tool_calls: { function: { arguments: string } }[] } }[];
+    };
+    assert.equal(choices[0]?.finish_reason, finish);
+    assert.equal(isJson(choices[0]?.message.tool_calls[0]?.function.arguments ?? "{}"), false, fault);
+  }
+});
+
 test("filter-outage: the answer comes, its filter results are an error", async () => {
   const answer = await askAzure(azureServer, CHAT, { "x-sim-fault": "filter-outage" });
   assert.equal(answer.status, 200);
