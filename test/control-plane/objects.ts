@@ -569,12 +569,12 @@ export const BAD_ROUTES: readonly BadObject[] = [
   bad(
     "a judge without a web address",
     route({ shadow: { backend: "b", percent: 1, judge: { url: "ftp://judge" } } }),
-    "spec.shadow.judge.url: Invalid value: must be an http or https address, such as https://judge.example.com/compare",
+    `spec.shadow.judge.url: Invalid value: "ftp://judge": must be an http or https address, such as https://judge.example.com/compare`,
   ),
   bad(
     "bodies kept for a week",
     route({ shadow: { backend: "b", percent: 1, records: { bodies: "Keep", retention: "168h" } } }),
-    "spec.shadow.records.retention: Invalid value: must be a duration between 1m and 24h, such as 30m or 1h",
+    `spec.shadow.records.retention: Invalid value: "168h": must be a duration between 1m and 24h, such as 30m or 1h`,
   ),
   bad("a shadow without share", route({ shadow: { backend: "b" } }), "spec.shadow.percent: Required value"),
   bad(

@@ -7,7 +7,7 @@ import { after, describe, test } from "node:test";
 import { DEFAULT_SETTINGS } from "../../proxy/settings.ts";
 import { Redacted } from "../../routing/secrets.ts";
 import { AZURE_KEY, object } from "../proxy/harness.ts";
-import { azureProvider, client } from "./over-simulators.ts";
+import { azureProvider, client, openaiProvider } from "./over-simulators.ts";
 import { ask, type Setting, until, type World, world } from "./shadow-world.ts";
 
 interface Question {
@@ -130,6 +130,36 @@ describe("a judge", () => {
     await untilJudged(one, "tie", 1);
     assert.equal(judge.asked[0]?.headers.authorization, `Bearer ${AZURE_KEY}`);
     assert.doesNotMatch(JSON.stringify(await one.harness.status()), new RegExp(AZURE_KEY));
+  });
+
+  test("judges the copies of a rollout, and none of a form that its spec does not name any more", async () => {
+    const judge = await playJudge(likes(COPY));
+    const one = await world({ own: SAID, gateway: { settings: INSIDE } });
+    const route = (weight: number, more: object = {}) =>
+      object("AIRoute", "chat", {
+        models: ["gpt-4o"],
+        backends: [
+          { name: "live", providerRef: { name: "openai" } },
+          { name: "copy", providerRef: { name: "azure" } },
+        ],
+        rollout: {
+          stable: "live",
+          candidate: "copy",
+          steps: [{ setShadow: 100 }, { setWeight: weight }],
+          shadow: { judge: { url: judge.url } },
+        },
+        ...more,
+      });
+    const rollouts = new Map([["ai/chat", { weight: 0, shadowPercent: 100 }]]);
+    const others = [openaiProvider(), azureProvider("2025-04-01-preview"), client()];
+    one.harness.apply([...others, route(100)], undefined, rollouts);
+    await ask(one);
+    await untilJudged(one, "win", 1);
+    one.harness.apply([...others, route(100, { strategy: "Latency" })], undefined, rollouts);
+    await ask(one);
+    await until("copied", async () => one.copies().length === 2);
+    await one.settled(2);
+    assert.equal(judge.asked.length, 1, "its spec is broken: the former form copies, and nobody judges");
   });
 
   const silent: readonly (readonly [string, Answer])[] = [
