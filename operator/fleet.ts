@@ -104,6 +104,9 @@ const reportSchema = z.object({
         noiseCompared: count,
         noiseDifferent: count,
         tokens: count,
+        wins: count.default(0),
+        ties: count.default(0),
+        losses: count.default(0),
       }),
     )
     .max(20_000)

@@ -5,7 +5,13 @@
  * go on from there. What copies do changes with every request, so a route's status tells it every ten seconds at most.
  */
 import { type KubeObject, keyOf } from "../kube/objects.ts";
-import { describeShadow, judgeShadow, type ShadowVerdict } from "../routing/shadow-verdict.ts";
+import {
+  describeJudge,
+  describeShadow,
+  type Judgements,
+  judgeShadow,
+  type ShadowVerdict,
+} from "../routing/shadow-verdict.ts";
 import type { ProxyState } from "./fleet.ts";
 import { type Counts, grown, type Share, totalOf } from "./growing.ts";
 
@@ -17,14 +23,19 @@ const NAMES = [
   "noiseCompared",
   "noiseDifferent",
   "tokens",
+  "wins",
+  "ties",
+  "losses",
 ] as const satisfies readonly string[];
 type Name = (typeof NAMES)[number];
 
-export interface ShadowStatus extends Counts<Name> {
+export interface ShadowStatus extends Omit<Counts<Name>, keyof Judgements> {
   readonly date: string;
   readonly backend: string;
   readonly verdict: ShadowVerdict["verdict"];
   readonly message: string;
+  /** Absent: the judge said nothing, or there is none. */
+  readonly judged?: Judgements;
   /** By the processes that counted. */
   readonly counted: readonly Share<Name>[];
 }
@@ -91,7 +102,7 @@ export class ShadowSums {
     const today = words.filter((one) => one.date === date).map(shareOf);
     const shares = grown(goesOn ? before.shares : [], today, NAMES);
     const status = statusOf(date, backend, shares);
-    const isSame = goesOn && NAMES.every((name) => before.shown[name] === status[name]);
+    const isSame = goesOn && isSameCounts(before.shown, status);
     const isDue = !goesOn || now - before.shownAt >= this.#every;
     const isShown = !isSame && isDue;
     const memory: Memory = {
@@ -145,10 +156,28 @@ function shareOf({ route: _route, backend: _backend, date: _date, ...share }: To
 }
 
 function statusOf(date: string, backend: string, shares: readonly Share<Name>[]): ShadowStatus {
-  const total = totalOf(shares, NAMES);
+  const { wins, ties, losses, ...total } = totalOf(shares, NAMES);
   const { verdict } = judgeShadow(total);
-  return { date, backend, ...total, verdict, message: describeShadow(total), counted: shares };
+  const judged = { wins, ties, losses };
+  const message = describeShadow(total) + describeJudge(judged);
+  const isJudged = wins + ties + losses > 0;
+  return { date, backend, ...total, verdict, message, ...(isJudged && { judged }), counted: shares };
 }
+
+/** The message tells all that was counted of verdicts, the judge's too. */
+function isSameCounts(one: ShadowStatus, other: ShadowStatus): boolean {
+  const { copied, dropped, compared, tokens, message } = one;
+  return (
+    copied === other.copied &&
+    dropped === other.dropped &&
+    compared === other.compared &&
+    tokens === other.tokens &&
+    message === other.message &&
+    COMPARED.every((name) => one[name] === other[name])
+  );
+}
+
+const COMPARED = ["different", "noiseCompared", "noiseDifferent"] as const;
 
 /** Of a status that this operator, or one before it, has written. */
 function remembered(stored: Partial<ShadowStatus> | undefined): Memory | undefined {

@@ -3,6 +3,7 @@
  *
  * `/healthz`, `/readyz` and `/metrics` are open, as probes and scrapers expect. `/status` (and `/status/summary`) names providers, routes and
  * addresses: it asks for the admin token, unless the question comes over loopback (a laptop, `kubectl port-forward`).
+ * `GET /status/comparisons` holds what callers and models said: it asks for the token over loopback, too, wherever there is one.
  * `POST /status/usage` is the operator's: it hands out budgets, and asks for the token always.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
@@ -18,6 +19,8 @@ export interface AdminOptions {
   readonly status: () => object;
   /** What the operator asks for, often: the same rules, and short. */
   readonly summary: () => object;
+  /** What callers and models said, of one route. */
+  readonly comparisons: (route: string) => object;
   /** Who hands out budgets tells and asks. Rejects only with a defect. */
   readonly usage: (question: Question, gone: AbortSignal) => Promise<object>;
   /** Prometheus text format 0.0.4. */
@@ -81,6 +84,12 @@ export function createAdmin(options: AdminOptions): Server {
   app.get("/status/summary", permitted(options.adminToken), (_request, response) => {
     response.json(options.summary());
   });
+  app.get("/status/comparisons", contentHolders(options.adminToken), ({ query }, response) => {
+    if (typeof query.route !== "string") {
+      throw new GatewayError("missing_field", "Name the route: /status/comparisons?route=NAMESPACE/NAME.");
+    }
+    response.json(options.comparisons(query.route));
+  });
   app.use(({ path }) => {
     throw new GatewayError(
       "unknown_url",
@@ -112,6 +121,12 @@ const json = express.json({ limit: "4mb" });
 function permitted(token: () => Redacted | undefined): RequestHandler {
   const held = holdersOnly(token);
   return (request, response, next) => (isLoopback(request) ? next() : held(request, response, next));
+}
+
+/** Whoever may forward a port is not yet someone who may read prompts; on a laptop there is no token and nobody else. */
+function contentHolders(token: () => Redacted | undefined): RequestHandler {
+  const [held, near] = [holdersOnly(token), permitted(token)];
+  return (request, response, next) => (token() === undefined ? near : held)(request, response, next);
 }
 
 /** What changes something asks for the token over loopback, too. */

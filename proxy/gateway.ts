@@ -33,6 +33,7 @@ import type { RealtimeLimits } from "./realtime/limits.ts";
 import { Realtime } from "./realtime/realtime.ts";
 import type { Services } from "./services.ts";
 import type { GatewaySettings } from "./settings.ts";
+import { Judges } from "./shadow/judges.ts";
 import { Shadows } from "./shadow/shadows.ts";
 import { inSlices } from "./sliced.ts";
 import { type Secrets, Snapshot } from "./snapshot.ts";
@@ -261,6 +262,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     status: () => ({ ...statusOf(parts.snapshot, parts.upstreams, services), source: options.source?.() ?? null }),
     summary: () => summaryOf(parts.snapshot, parts.upstreams, services, parts.faults),
     metrics: () => parts.telemetry.metricsText(),
+    comparisons: (route) => ({ route, comparisons: parts.shadows.bodies(route) }),
     usage: (question, gone) => parts.budgets.answer(question, gone),
     adminToken: options.adminToken ?? (() => undefined),
   });
@@ -314,6 +316,7 @@ async function assemble(options: GatewayOptions): Promise<Parts> {
   const shadows = new Shadows({
     telemetry,
     measures,
+    judges: new Judges(ways),
     clock,
     proxies: () => strategies.proxies,
     isBusy: () => load.isBusy,

@@ -71,10 +71,12 @@ export function credentialsIn(secret: StoredSecret | undefined): Credentials {
   );
 }
 
-/** The versions that proxies need to run this table: providers' keys, client secrets and authorities. Callers' keys stand in it as HMACs. */
+/** The versions that proxies need to run this table: providers' keys, client secrets and authorities, tokens of judges. Callers' keys stand in it as HMACs. */
 export function versionsNeeded(table: RoutingTable): readonly CredentialVersion[] {
   const providers = Object.values(table.providers);
-  return [...new Set(providers.flatMap(({ auth, tls }) => [...versionsOf(auth), ...(tls ? [tls.ca] : [])]))];
+  const ofProviders = providers.flatMap(({ auth, tls }) => [...versionsOf(auth), ...(tls ? [tls.ca] : [])]);
+  const ofJudges = table.routes.map(({ shadow }) => shadow?.judge?.credential).filter((one) => one !== undefined);
+  return [...new Set([...ofProviders, ...ofJudges])];
 }
 
 function versionsOf(auth: ProviderAuth): readonly CredentialVersion[] {

@@ -346,6 +346,27 @@ export interface AIRouteSpec {
     readonly dailyTokenBudget?: number;
     /** Whether requests that offer tools are copied too. What a copy's answer asks for is never called, but a provider's own tools may act. Default: `Deny`. */
     readonly tools: "Allow" | "Deny";
+    /** What is kept of the last comparisons, in the proxies' memory only. */
+    readonly records?: {
+      /** Hashes keeps nothing that can be read. Keep keeps requests and answers too, up to 64 KiB of each, for holders of the proxies' admin token; never those of callers with a known residency. Default: `Hashes`. */
+      readonly bodies: "Hashes" | "Keep";
+      /** For how long bodies are kept. Default: `1h`. */
+      readonly retention: string;
+    };
+    /** A webhook that says which of two answers is better, without knowing whose they are. Requests and answers are sent to it; never those of callers with a known residency. */
+    readonly judge?: {
+      /** Where the pairs are sent to, by POST. Private addresses need the setting egress.allowedCIDRs. */
+      readonly url: string;
+      /** Where the bearer token stands, in the route's namespace. Left out, none is sent. */
+      readonly secretRef?: {
+        /** Name of the Secret. */
+        readonly name: string;
+        /** Its key. */
+        readonly key: string;
+      };
+      /** Share of the compared pairs that are sent. Default: `100`. */
+      readonly percent: number;
+    };
   };
   /** Moves traffic from stable to candidate step by step, judged by what the proxies measure. Weights of backends are ignored beside it. */
   readonly rollout?: {
@@ -382,6 +403,27 @@ export interface AIRouteSpec {
       readonly dailyTokenBudget?: number;
       /** Whether requests that offer tools are copied too. What a copy's answer asks for is never called, but a provider's own tools may act. Default: `Deny`. */
       readonly tools: "Allow" | "Deny";
+      /** What is kept of the last comparisons, in the proxies' memory only. */
+      readonly records?: {
+        /** Hashes keeps nothing that can be read. Keep keeps requests and answers too, up to 64 KiB of each, for holders of the proxies' admin token; never those of callers with a known residency. Default: `Hashes`. */
+        readonly bodies: "Hashes" | "Keep";
+        /** For how long bodies are kept. Default: `1h`. */
+        readonly retention: string;
+      };
+      /** A webhook that says which of two answers is better, without knowing whose they are. Requests and answers are sent to it; never those of callers with a known residency. */
+      readonly judge?: {
+        /** Where the pairs are sent to, by POST. Private addresses need the setting egress.allowedCIDRs. */
+        readonly url: string;
+        /** Where the bearer token stands, in the route's namespace. Left out, none is sent. */
+        readonly secretRef?: {
+          /** Name of the Secret. */
+          readonly name: string;
+          /** Its key. */
+          readonly key: string;
+        };
+        /** Share of the compared pairs that are sent. Default: `100`. */
+        readonly percent: number;
+      };
     };
     /** How the candidate is judged in every step in which it has traffic. Without it nothing is judged. */
     readonly analysis?: {
@@ -596,6 +638,15 @@ export interface AIRouteStatus {
     readonly tokens?: number;
     /** The backend that got the copies. */
     readonly backend?: string;
+    /** What the judge said of pairs, seen from the copy. Absent where it said nothing. */
+    readonly judged?: {
+      /** The copy was better. */
+      readonly wins?: number;
+      /** Neither was. */
+      readonly ties?: number;
+      /** What the caller got was better. */
+      readonly losses?: number;
+    };
     /** Whether the copies differ from what callers got more often than the live backend differs from itself, by more than 5 %; with bounds at 95 %, so that few comparisons are Inconclusive. */
     readonly verdict?: "Alike" | "Different" | "Inconclusive";
     /** The verdict in a sentence. */
@@ -618,6 +669,12 @@ export interface AIRouteStatus {
       readonly noiseDifferent?: number;
       /** Its part of tokens. */
       readonly tokens?: number;
+      /** Its part of judged.wins. */
+      readonly wins?: number;
+      /** Its part of judged.ties. */
+      readonly ties?: number;
+      /** Its part of judged.losses. */
+      readonly losses?: number;
     }[];
   };
   /** Accepted, ResolvedRefs, Programmed (every serving proxy runs this generation), Progressing and Promoted of a rollout, PolicyEnforced of a contentPolicy, Pinned when held by a rollback, and Ready. */

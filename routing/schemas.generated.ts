@@ -1413,6 +1413,75 @@ export const SCHEMA_TEXTS = {
         "Deny"
        ],
        "default": "Deny"
+      },
+      "records": {
+       "type": "object",
+       "properties": {
+        "bodies": {
+         "type": "string",
+         "enum": [
+          "Hashes",
+          "Keep"
+         ],
+         "default": "Hashes"
+        },
+        "retention": {
+         "type": "string",
+         "default": "1h",
+         "maxLength": 24,
+         "x-kubernetes-validations": [
+          {
+           "rule": "self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",
+           "message": "must be a duration between 1m and 24h, such as 30m or 1h"
+          }
+         ]
+        }
+       }
+      },
+      "judge": {
+       "type": "object",
+       "required": [
+        "url"
+       ],
+       "properties": {
+        "url": {
+         "type": "string",
+         "minLength": 1,
+         "maxLength": 2048,
+         "x-kubernetes-validations": [
+          {
+           "rule": "self.matches('^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?$')",
+           "message": "must be an http or https address, such as https://judge.example.com/compare"
+          }
+         ]
+        },
+        "secretRef": {
+         "type": "object",
+         "required": [
+          "name",
+          "key"
+         ],
+         "x-kubernetes-map-type": "atomic",
+         "properties": {
+          "name": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 253
+          },
+          "key": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 253
+          }
+         }
+        },
+        "percent": {
+         "type": "integer",
+         "default": 100,
+         "minimum": 1,
+         "maximum": 100
+        }
+       }
       }
      }
     },
@@ -1547,6 +1616,75 @@ export const SCHEMA_TEXTS = {
           "Deny"
          ],
          "default": "Deny"
+        },
+        "records": {
+         "type": "object",
+         "properties": {
+          "bodies": {
+           "type": "string",
+           "enum": [
+            "Hashes",
+            "Keep"
+           ],
+           "default": "Hashes"
+          },
+          "retention": {
+           "type": "string",
+           "default": "1h",
+           "maxLength": 24,
+           "x-kubernetes-validations": [
+            {
+             "rule": "self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",
+             "message": "must be a duration between 1m and 24h, such as 30m or 1h"
+            }
+           ]
+          }
+         }
+        },
+        "judge": {
+         "type": "object",
+         "required": [
+          "url"
+         ],
+         "properties": {
+          "url": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 2048,
+           "x-kubernetes-validations": [
+            {
+             "rule": "self.matches('^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?$')",
+             "message": "must be an http or https address, such as https://judge.example.com/compare"
+            }
+           ]
+          },
+          "secretRef": {
+           "type": "object",
+           "required": [
+            "name",
+            "key"
+           ],
+           "x-kubernetes-map-type": "atomic",
+           "properties": {
+            "name": {
+             "type": "string",
+             "minLength": 1,
+             "maxLength": 253
+            },
+            "key": {
+             "type": "string",
+             "minLength": 1,
+             "maxLength": 253
+            }
+           }
+          },
+          "percent": {
+           "type": "integer",
+           "default": 100,
+           "minimum": 1,
+           "maximum": 100
+          }
+         }
         }
        }
       },
@@ -2214,6 +2352,23 @@ export const SCHEMA_TEXTS = {
        "type": "string",
        "maxLength": 63
       },
+      "judged": {
+       "type": "object",
+       "properties": {
+        "wins": {
+         "type": "integer",
+         "minimum": 0
+        },
+        "ties": {
+         "type": "integer",
+         "minimum": 0
+        },
+        "losses": {
+         "type": "integer",
+         "minimum": 0
+        }
+       }
+      },
       "verdict": {
        "type": "string",
        "enum": [
@@ -2268,6 +2423,18 @@ export const SCHEMA_TEXTS = {
           "minimum": 0
          },
          "tokens": {
+          "type": "integer",
+          "minimum": 0
+         },
+         "wins": {
+          "type": "integer",
+          "minimum": 0
+         },
+         "ties": {
+          "type": "integer",
+          "minimum": 0
+         },
+         "losses": {
           "type": "integer",
           "minimum": 0
          }

@@ -84,6 +84,20 @@ function differenceOf(a: Share, b: Share): { difference: number; lower: number; 
   };
 }
 
+/** What a judge said of pairs, seen from the copy. */
+export interface Judgements {
+  readonly wins: number;
+  readonly ties: number;
+  readonly losses: number;
+}
+
+/** A sentence for a status; empty: nothing was judged. */
+export function describeJudge({ wins, ties, losses }: Judgements): string {
+  const all = wins + ties + losses;
+  if (all === 0) return "";
+  return ` Of ${all} pairs the judge found the copy better in ${wins}, what the caller got in ${losses}, neither in ${ties}.`;
+}
+
 /** One sentence for a status: what was compared, and what it says. */
 export function describeShadow(counts: Comparisons, rule: VerdictRule = SHADOW_RULE): string {
   if (counts.compared === 0) return "Nothing has been compared yet.";

@@ -224,6 +224,8 @@ const route = object({
     maxInFlight: integer,
     "dailyTokenBudget?": integer,
     "tools?": oneOf("Allow"),
+    "keepBodies?": positive,
+    "judge?": object({ url: text, percent: integer, "credential?": text }),
   }),
   "rollout?": object({ stable: text, candidate: text }),
 });

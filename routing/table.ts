@@ -229,6 +229,19 @@ export interface Shadow {
   readonly dailyTokenBudget?: number;
   /** Absent: requests that offer tools are not copied. */
   readonly tools?: "Allow";
+  /** Milliseconds for which requests and answers of comparisons are kept. Absent: none is. */
+  readonly keepBodies?: number;
+  /** Absent: nobody is asked which answer is better. */
+  readonly judge?: Judge;
+}
+
+/** A webhook that says which of two answers is better. */
+export interface Judge {
+  readonly url: string;
+  /** Of the compared pairs, 1–100. */
+  readonly percent: number;
+  /** Its bearer token. Absent: none is sent. */
+  readonly credential?: CredentialVersion;
 }
 
 export interface LatencyRules {

@@ -15,6 +15,10 @@ export interface ShadowDay {
   noiseDifferent: number;
   /** Input and output, of copies and of asking the live backend again. */
   tokens: number;
+  /** Pairs of which the judge found the copy better, neither, what the caller got. */
+  wins: number;
+  ties: number;
+  losses: number;
   /** Of compared pairs whose both sides are known: what each took, in milliseconds and nano-dollars. */
   liveMilliseconds: number;
   copyMilliseconds: number;
@@ -52,6 +56,9 @@ export class RouteDays {
       noiseCompared: 0,
       noiseDifferent: 0,
       tokens: 0,
+      wins: 0,
+      ties: 0,
+      losses: 0,
       liveMilliseconds: 0,
       copyMilliseconds: 0,
       liveCost: 0,

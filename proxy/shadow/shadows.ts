@@ -18,6 +18,8 @@ import { type Asked, ask } from "./ask.ts";
 import { type Answer, type Aspect, answerOf, differences } from "./compare.ts";
 import { RouteDays, type ShadowDay } from "./day.ts";
 import { expectedOf } from "./eligible.ts";
+import type { Judges } from "./judges.ts";
+import { KeptPairs, type ShownPair } from "./kept-pairs.ts";
 import { Records, type ShownRecord } from "./records.ts";
 import { answered, type Sample } from "./sample.ts";
 
@@ -31,6 +33,7 @@ export interface ShadowsOptions {
   readonly telemetry: Telemetry;
   /** Of rollouts, whose candidate is judged by its copies too. */
   readonly measures: Measuring;
+  readonly judges: Judges;
   /** Unix milliseconds. */
   readonly clock: () => number;
   /** So many proxies share a budget. */
@@ -53,6 +56,7 @@ interface RouteState {
 export class Shadows {
   readonly pool = new ReplayPool(COPY_BYTES);
   readonly #options: ShadowsOptions;
+  readonly #kept: KeptPairs;
   readonly #routes = new Map<string, RouteState>();
   readonly #running = new Set<UpstreamCall>();
   /** No new ones. */
@@ -61,6 +65,7 @@ export class Shadows {
 
   constructor(options: ShadowsOptions) {
     this.#options = options;
+    this.#kept = new KeptPairs(options.clock);
   }
 
   /** A request that was drawn and not copied. */
@@ -111,8 +116,10 @@ export class Shadows {
   async #copy(context: RequestContext, sample: Sample, state: RouteState): Promise<void> {
     const { shadow, target } = sample;
     const operation = context.operation?.name ?? "";
-    const live = answerOf(operation, answered(context, sample));
-    sample.kept.release();
+    const received = answered(context, sample);
+    const live = answerOf(operation, received);
+    // Whoever wants it word for word holds it until the end.
+    if (shadow.keepBodies === undefined) sample.kept.release();
     const asking = this.#ask(context, target, state, "-shadow");
     const again = this.#askAgain(context, shadow, state);
     const copy = await asking;
@@ -128,13 +135,13 @@ export class Shadows {
       day.compared++;
       if (found.length > 0) day.different++;
       noteTimes(day, context, copy);
-      state.records.add(context, {
-        live,
-        copy: answerOf(operation, copy),
-        asked: copy,
-        aspects: found,
-        side: "shadow",
-      });
+      const said = answerOf(operation, copy);
+      state.records.add(context, { live, copy: said, asked: copy, aspects: found, side: "shadow" });
+      if (shadow.keepBodies !== undefined) {
+        const bodies = { live: received.body, copy: copy.body, backend: shadow.backend, aspects: found };
+        this.#kept.add(context, bodies);
+      }
+      if (shadow.judge) void this.#judge(context, state, live, said);
     }
     this.#tell(context, copy, "shadow", found);
     if (copy.status === RATE_LIMITED) this.#rest(state, copy);
@@ -155,6 +162,19 @@ export class Shadows {
       });
     }
     this.#tell(context, second, "noise", noise);
+  }
+
+  /** Nothing of a copy waits for it. */
+  async #judge(context: RequestContext, state: RouteState, live: Answer, copy: Answer): Promise<void> {
+    const { telemetry, judges, clock } = this.#options;
+    const { key, shadow } = context.plan?.route ?? {};
+    const found = await judges.judge(context, live, copy);
+    if (found === undefined || key === undefined || shadow === undefined || this.#closed) return;
+    telemetry.judged(key, found);
+    const day = state.days.at(clock(), shadow.backend);
+    if (found === "win") day.wins++;
+    else if (found === "tie") day.ties++;
+    else if (found === "loss") day.losses++;
   }
 
   /** The live backend, to learn what differs anyway; undefined: not this time. */
@@ -219,9 +239,11 @@ export class Shadows {
   }
 
   /** Of routes that are in no table any more nothing is known. */
-  sweep({ routes }: RoutingTable): void {
+  sweep(table: RoutingTable): void {
     if (this.#routes.size === 0) return;
-    const named = new Set(routes.map(({ key }) => key));
+    this.#kept.sweep(table);
+    this.#options.judges.sweep(table);
+    const named = new Set(table.routes.map(({ key }) => key));
     for (const key of this.#routes.keys()) if (!named.has(key)) this.#routes.delete(key);
   }
 
@@ -238,6 +260,11 @@ export class Shadows {
     });
   }
 
+  /** Word for word, where the route asks for it: not for `/status`. */
+  bodies(route: string): readonly ShownPair[] {
+    return this.#kept.shown(route);
+  }
+
   /** The gateway lets what is in flight end: copies begin no more. */
   drain(): void {
     this.#ending = true;
@@ -246,6 +273,8 @@ export class Shadows {
   /** Breaks off what is under way. */
   close(): void {
     this.#closed = true;
+    this.#kept.close();
+    void this.#options.judges.close();
     for (const call of this.#running) call.abort("the gateway ends");
   }
 }

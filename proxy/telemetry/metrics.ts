@@ -189,6 +189,11 @@ export class Metrics {
         () => this.shadows.comparisons(),
       ],
       [
+        "tandem_shadow_judged_total",
+        "Pairs of answers drawn to be judged by the route's webhook: what it found of the copy (win, tie, loss), or why it said nothing (failed, dropped, residency).",
+        () => this.shadows.judgements(),
+      ],
+      [
         "tandem_log_lines_dropped_total",
         "Log lines dropped because the reader of the log was too slow.",
         () => [{ value: this.#sources.droppedLogLines(), labels: {} }],

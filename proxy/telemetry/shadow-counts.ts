@@ -21,6 +21,15 @@ export type ShadowOutcome =
   | "residency"
   | "same_backend"; // the shadow's backend gave the answer itself
 
+/** What became of a pair that was drawn to be judged; seen from the copy. */
+export type Judgement =
+  | "win"
+  | "tie"
+  | "loss"
+  | "failed" // no verdict came
+  | "dropped" // too many are under way, or the pair is too large
+  | "residency"; // nobody knows where the judge is
+
 /** A backend was asked for nobody. */
 export interface CopyRecord {
   /** Of the request that was copied. */
@@ -62,6 +71,7 @@ const NOBODY = "";
 export class ShadowCounts {
   readonly #outcomes = new Map<string, number>();
   readonly #comparisons = new Map<string, number>();
+  readonly #judgements = new Map<string, number>();
   readonly #tokens = new Map<string, number>();
   readonly #costs = new Map<string, number>();
   readonly #isNamed: (model: string) => boolean;
@@ -73,6 +83,10 @@ export class ShadowCounts {
 
   outcome(route: string, outcome: ShadowOutcome): void {
     add(this.#outcomes, [route, outcome], 1);
+  }
+
+  judged(route: string, result: Judgement): void {
+    add(this.#judgements, [route, result], 1);
   }
 
   record({ route, provider, backend, model, side, usage, cost, aspects }: CopyRecord): void {
@@ -96,6 +110,10 @@ export class ShadowCounts {
 
   comparisons(): Sample[] {
     return samples(this.#comparisons, ["route", "result", "aspect"]);
+  }
+
+  judgements(): Sample[] {
+    return samples(this.#judgements, ["route", "result"]);
   }
 
   /** For `tandem_tokens_total`. */

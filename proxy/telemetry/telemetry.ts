@@ -10,7 +10,7 @@ import { accessLine } from "./access-log.ts";
 import type { BackendLatency } from "./counts.ts";
 import type { LogDestination, Logger } from "./log.ts";
 import { type MetricSources, Metrics } from "./metrics.ts";
-import type { CopyRecord, ShadowOutcome } from "./shadow-counts.ts";
+import type { CopyRecord, Judgement, ShadowOutcome } from "./shadow-counts.ts";
 import { shadowLine } from "./shadow-line.ts";
 import type { Tracing } from "./tracing.ts";
 
@@ -94,6 +94,11 @@ export class Telemetry {
   /** Once per request that was drawn to be copied. */
   shadowed(route: string, outcome: ShadowOutcome): void {
     this.#metrics.shadows.outcome(route, outcome);
+  }
+
+  /** Once per pair that was drawn to be judged. */
+  judged(route: string, result: Judgement): void {
+    this.#metrics.shadows.judged(route, result);
   }
 
   /** Once for each backend that was asked for nobody. */

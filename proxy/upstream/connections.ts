@@ -80,7 +80,7 @@ export class Connections {
    * Call when a table has come into force: closes, once their requests have ended, the connections that its providers
    * do not use. A request of an older table that comes after that opens its own again.
    */
-  retire(liveProviders: Iterable<Provider>): void {
+  retire(liveProviders: Iterable<Endpoint>): void {
     const live = new Set(Array.from(liveProviders, keyOf));
     for (const key of this.#links.keys()) if (!live.has(key)) this.#links.delete(key);
     for (const link of this.#open) if (!live.has(link.key)) this.#closed(link.retire());

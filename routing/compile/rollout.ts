@@ -33,7 +33,9 @@ function place(route: Route, { weight, shadowPercent }: RolloutPosition, bounds:
     return { ...backend, weight: weights.get(backend.name) ?? backend.weight };
   });
   const known = bounds ?? (former && { noisePercent: 0, tools: "Deny" as const, ...former });
-  const shadow = known && toShadow(rollout.candidate, shadowPercent, known);
+  const made = known && toShadow(rollout.candidate, shadowPercent, known);
+  const kept = bounds === undefined ? former?.keepBodies : undefined;
+  const shadow = made && kept !== undefined ? { ...made, keepBodies: kept } : made;
   return { ...rest, backends, rollout, ...(shadow && { shadow }) };
 }
 

@@ -8,6 +8,7 @@ import { shortHash } from "../history.ts";
 import { findPrice } from "../prices.ts";
 import type { Backend, Compliance, Failover, LatencyRules, Provider, Route, StickyKey } from "../table.ts";
 import * as defaults from "./defaults.ts";
+import { withJudge } from "./judge.ts";
 import { placed, positionIn } from "./rollout.ts";
 import { toShadow } from "./shadow.ts";
 import { mayUseProvider, toSharing } from "./sharing.ts";
@@ -18,7 +19,8 @@ import { type Finding, type RouteDraft, type World, writtenSpec } from "./world.
 export function makeRoutes(world: World): void {
   for (const draft of world.routes.values()) {
     const written = draft.spec && routeOf(draft, draft.spec);
-    const route = formOf(world, draft, written);
+    const form = formOf(world, draft, written);
+    const route = form && withJudge(world, draft, form);
     const backends = route === undefined ? [] : permitted(world, draft, route);
     const isWhole = draft.form === "Spec" || draft.form === "Last" || draft.form === "Pinned";
     if (isWhole && route !== undefined) draft.made = backends === route.backends ? route : { ...route, backends };

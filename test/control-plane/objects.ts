@@ -566,6 +566,16 @@ export const BAD_ROUTES: readonly BadObject[] = [
     route({ shadow: { backend: "b", percent: 1, tools: "Some" } }),
     'spec.shadow.tools: Unsupported value: "Some": supported values: "Allow", "Deny"',
   ),
+  bad(
+    "a judge without a web address",
+    route({ shadow: { backend: "b", percent: 1, judge: { url: "ftp://judge" } } }),
+    `spec.shadow.judge.url: Invalid value: "ftp://judge": must be an http or https address, such as https://judge.example.com/compare`,
+  ),
+  bad(
+    "bodies kept for a week",
+    route({ shadow: { backend: "b", percent: 1, records: { bodies: "Keep", retention: "168h" } } }),
+    `spec.shadow.records.retention: Invalid value: "168h": must be a duration between 1m and 24h, such as 30m or 1h`,
+  ),
   bad("a shadow without share", route({ shadow: { backend: "b" } }), "spec.shadow.percent: Required value"),
   bad(
     "a shadow beside a rollout",

@@ -70,6 +70,7 @@ export const STATUS_EXAMPLES: Readonly<Record<string, StatusExample>> = {
         noiseCompared: 2,
         noiseDifferent: 0,
         tokens: 900,
+        judged: { wins: 1, ties: 2, losses: 1 },
         backend: "azure",
         verdict: "Inconclusive",
         message: "Copies differ in 20 % of 5 comparisons.",

@@ -23,6 +23,7 @@ describe("what copies showed", { skip }, () => {
       {
         ...{ route: `${stage.namespace}/gpt-4.1`, backend: "other", date, dropped: 1, different: 0 },
         ...{ copied, compared, noiseCompared: 0, noiseDifferent: 0, tokens: 10 * copied },
+        ...(copied >= 100 && { wins: 3, ties: 2, losses: 1 }),
       },
     ];
     first.instance = "first";
@@ -34,6 +35,8 @@ describe("what copies showed", { skip }, () => {
     assert.deepEqual([shadow?.date, shadow?.backend, shadow?.verdict], ["2026-11-26", "other", "Alike"]);
     assert.deepEqual([shadow?.compared, shadow?.dropped, shadow?.tokens], [150, 2, 1_500]);
     assert.match(shadow?.message ?? "", /0 % of 150 comparisons/);
+    assert.deepEqual(shadow?.judged, { wins: 3, ties: 2, losses: 1 });
+    assert.match(shadow?.message ?? "", /Of 6 pairs the judge found the copy better in 3, what the caller got in 1/);
 
     // The second one is another process now, and the operator too.
     second.instance = "third";
@@ -58,6 +61,7 @@ interface Shown {
   readonly date: string;
   readonly backend: string;
   readonly verdict: string;
+  readonly judged?: object;
   readonly message: string;
   readonly copied: number;
   readonly compared: number;

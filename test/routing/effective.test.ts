@@ -30,7 +30,7 @@ const EFFECTIVE: Readonly<Record<Kind, RegExp>> = {
   AIProvider:
     /^(type|endpoint|apiVersion|compatibility\.\w+|region|residency|auth\.(apiKey|entraID)\.\S+|tls\.caSecretRef\.\S+|models\[\]\.(name|deployment|baseModel|version|contextTokens|deploymentType|apiVersion|timeouts\.\w+|price\.\S+|commitment\.\w+)|timeouts\.\w+|health\.\w+|concurrency\.\w+|circuitBreaker\.\w+|rateLimitGroup|allowedRoutes\.namespaces)$/,
   AIRoute:
-    /^(models|strategy|activeBackend|backends\[\]\.\S+|sticky\.by\[\]\.\w+|failover\.(retrySameProvider|fallbackToNext|maxAttempts|maxDuration|hedgeAfter|backoff\.\w+|streamRecovery)|allowedClients\.namespaces|foreignIDs|compliance\.\S+|cost\.\w+|shadow\.\w+|latency\.\w+|rollout\.\S+)$/,
+    /^(models|strategy|activeBackend|backends\[\]\.\S+|sticky\.by\[\]\.\w+|failover\.(retrySameProvider|fallbackToNext|maxAttempts|maxDuration|hedgeAfter|backoff\.\w+|streamRecovery)|allowedClients\.namespaces|foreignIDs|compliance\.\S+|cost\.\w+|shadow\.\S+|latency\.\w+|rollout\.\S+)$/,
   AIClient: /^(keys\[\]\.\S+|models|defaultRoute|statefulListing|residency|location|limits\.\w+|budget\.\w+)$/,
 };
 
