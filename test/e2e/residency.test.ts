@@ -106,7 +106,9 @@ test("a failure of the only backend in the zone never goes on to one outside", a
     azure.fault({ fault, times: 5 });
     const response = await harness.chat();
     assert.ok(response.status >= 400, `${fault}: ${response.status}`);
-    assert.equal(response.headers.get("x-tandem-attempts"), "1", fault);
+    // What met a connection that was just closed goes out once more, to the same backend.
+    const attempts = fault === "reset" ? ["1", "2"] : ["1"];
+    assert.ok(attempts.includes(response.headers.get("x-tandem-attempts") ?? ""), fault);
     assert.deepEqual(received(openai), [], fault);
     azure.reset();
   }

@@ -212,7 +212,8 @@ describe("a connection that ends at the wrong moment", () => {
     };
     const before = raw.connections;
     for (let i = 0; i < 10; i++) assert.equal(await content(await gateway.chat()), "from raw");
-    assert.equal(raw.connections - before, 10);
+    // A health check may come between.
+    assert.ok(raw.connections - before >= 10);
     assert.equal(raw.calls.length, 10);
   });
 

@@ -15,7 +15,6 @@ const PEPPER = new Redacted("pepper");
 
 /** What has no effect yet, by example: rejected, and served with `--dev` alone where it is only a protection. */
 const PENDING: Readonly<Record<string, { readonly object: string; readonly servedInDev: boolean }>> = {
-  "09-clients.yaml": { object: "AIClient ai/billing-app", servedInDev: true },
   "10-content-policy.yaml": { object: "AIRoute ai/gpt-4o", servedInDev: true },
 };
 
