@@ -31,6 +31,16 @@ export interface RolloutsOptions {
 export interface RolloutState {
   readonly spec: RolloutSpec;
   readonly memory: Memory;
+  /** The route is held at a former table: the rollout stands still. */
+  readonly isHeld: boolean;
+}
+
+/** What is the case outside. */
+export interface InForce {
+  readonly proxies: readonly ProxyState[];
+  readonly tables: Tables;
+  /** Keys of routes that are held at a former table. */
+  readonly held: ReadonlySet<ObjectKey>;
 }
 
 export interface RolloutsView {
@@ -80,13 +90,8 @@ export class Rollouts {
   }
 
   /** Rejects when what moved could not be written down: then nothing has moved. */
-  async look(
-    objects: readonly KubeObject[],
-    proxies: readonly ProxyState[],
-    tables: Tables,
-    now: number,
-  ): Promise<RolloutsView> {
-    this.#measured.hear(proxies);
+  async look(objects: readonly KubeObject[], inForce: InForce, now: number): Promise<RolloutsView> {
+    this.#measured.hear(inForce.proxies);
     if (!this.#hasRecalled) {
       for (const [key, memory] of this.#options.store.read()) this.#driver.recall(key, memory);
       this.#hasRecalled = true;
@@ -95,7 +100,7 @@ export class Rollouts {
     const dropped = this.#follow(routes);
     const moves = [...this.#specs].flatMap(([key, spec]) => {
       const route = routes.get(key) as RouteObject | undefined;
-      return route === undefined ? [] : [{ route, spec, move: this.#move(key, spec, route, proxies, tables, now) }];
+      return route === undefined ? [] : [{ route, spec, move: this.#move(key, spec, route, inForce, now) }];
     });
     const changes = new Map<ObjectKey, Memory | undefined>(dropped.map((key) => [key, undefined]));
     for (const { move } of moves) if (move.isNews) changes.set(move.key, move.memory);
@@ -105,7 +110,7 @@ export class Rollouts {
       this.#driver.keep(move);
       for (const event of move.events) this.#options.tell(route, event);
     }
-    this.#view = this.#viewOf(moves);
+    this.#view = this.#viewOf(moves, inForce.held);
     return this.#view;
   }
 
@@ -129,8 +134,7 @@ export class Rollouts {
     key: ObjectKey,
     spec: RolloutSpec,
     { metadata, status }: RouteObject,
-    proxies: readonly ProxyState[],
-    tables: Tables,
+    { proxies, tables, held }: InForce,
     now: number,
   ): Move {
     const route = {
@@ -144,15 +148,18 @@ export class Rollouts {
     const values = isJudged
       ? this.#options.queried(metadata.namespace ?? "default", spec.analysis?.metrics ?? [])
       : undefined;
-    return this.#driver.move(route, { now, inForce: inForce(key, spec, proxies, tables), totals, values });
+    const position = inForce(key, spec, proxies, tables);
+    return this.#driver.move(route, { now, inForce: position, isHeld: held.has(key), totals, values });
   }
 
-  #viewOf(moves: readonly { readonly spec: RolloutSpec; readonly move: Move }[]): RolloutsView {
+  #viewOf(moves: readonly { readonly spec: RolloutSpec; readonly move: Move }[], held: InForce["held"]): RolloutsView {
     const wakes = moves.flatMap(({ move }) => (move.wakeAt === undefined ? [] : [move.wakeAt]));
     const positions = new Map(moves.map(({ move }) => [move.key, positionOf(move.memory)] as const));
     return {
       positions: isDeepStrictEqual(positions, this.#view.positions) ? this.#view.positions : positions,
-      states: new Map(moves.map(({ spec, move }) => [move.key, { spec, memory: move.memory }] as const)),
+      states: new Map(
+        moves.map(({ spec, move }) => [move.key, { spec, memory: move.memory, isHeld: held.has(move.key) }] as const),
+      ),
       wakeAt: wakes.length === 0 ? undefined : Math.min(...wakes),
       isRunning: moves.some(({ move }) => move.memory.outcome === undefined),
     };

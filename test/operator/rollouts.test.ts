@@ -1,104 +1,21 @@
 /** Do rollouts go on, back, and on again in a cluster, whatever is killed meanwhile? */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { bucketOf } from "../../routing/rollout/histogram.ts";
-import { NOTHING_MEASURED } from "../../routing/rollout/measures.ts";
-import type { Memory } from "../../routing/rollout/memory.ts";
 import { waitFor } from "../cli/tandem.ts";
-import { pathOf } from "../control-plane/tandem-api.ts";
-import { route, type Stage } from "./harness.ts";
-import type { PlayedProxy } from "./played-proxy.ts";
+import { route } from "./harness.ts";
+import {
+  annotate,
+  BAD,
+  GOOD,
+  IN_TIME,
+  memoryOf,
+  type Rates,
+  rollout,
+  Traffic,
+  untilRollout,
+  weightsOf,
+} from "./rollout-stage.ts";
 import { playProxies, putQuickstart, skip, stages } from "./stages.ts";
-
-/** Milliseconds: several windows, on a loaded machine. */
-const IN_TIME = 60_000;
-
-interface Rates {
-  readonly errors: number;
-}
-
-/** A proxy that measures: so much with every look. */
-class Traffic {
-  readonly #proxies: readonly PlayedProxy[];
-  readonly #route: string;
-  readonly #timer: NodeJS.Timeout;
-  #rounds = 0;
-  candidate: Rates;
-
-  constructor(stage: Stage, proxies: readonly PlayedProxy[], candidate: Rates) {
-    this.#proxies = proxies;
-    this.#route = `${stage.namespace}/gpt-4o`;
-    this.candidate = candidate;
-    for (const [n, proxy] of proxies.entries()) proxy.instance ||= `instance-${n}`;
-    let errors = 0;
-    const tick = () => {
-      this.#rounds++;
-      errors += this.candidate.errors;
-      for (const proxy of this.#proxies) {
-        proxy.measures = [
-          this.#row("openai", "live", this.#rounds * 200, 0),
-          this.#row("other", "live", this.#rounds * 100, errors),
-          this.#row("other", "shadow", this.#rounds * 100, errors),
-        ];
-      }
-    };
-    tick();
-    this.#timer = setInterval(tick, 200).unref();
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-  }
-
-  #row(backend: string, arm: string, requests: number, errors: number): object {
-    const latency = { [bucketOf(800)]: requests - errors };
-    return { route: this.#route, backend, arm, ...NOTHING_MEASURED, requests, errors, latency };
-  }
-}
-
-const GOOD: Rates = { errors: 0 };
-/** Of 100. */
-const BAD: Rates = { errors: 10 };
-
-const ANALYSIS = {
-  interval: "1s",
-  failureLimit: 1,
-  minRequests: 20,
-  metrics: [{ name: "ErrorPercent", max: "2.0" }],
-};
-
-function rollout(steps: readonly object[], changes: object = {}) {
-  const written = { stable: "openai", candidate: "other", steps, analysis: ANALYSIS, ...changes };
-  return route("gpt-4o", { openai: 1, other: 1 }, { rollout: written });
-}
-
-async function memoryOf(stage: Stage): Promise<(Memory & { step: string }) | undefined> {
-  const { status } = (await stage.get("AIRoute", "gpt-4o")) as { status?: { rollout?: Memory & { step: string } } };
-  return status?.rollout;
-}
-
-async function untilRollout(stage: Stage, what: string, is: (memory: Memory & { step: string }) => boolean) {
-  let seen: (Memory & { step: string }) | undefined;
-  await waitFor(what, IN_TIME, async () => {
-    seen = await memoryOf(stage);
-    return seen !== undefined && is(seen);
-  }).catch((error: Error) => {
-    throw new Error(`${error.message}; it is ${JSON.stringify(seen)}`);
-  });
-  return seen as Memory & { step: string };
-}
-
-async function annotate(stage: Stage, value: string | null): Promise<void> {
-  const body = { metadata: { annotations: { "tandem.dev/promoted-step": value } } };
-  const path = pathOf("AIRoute", stage.namespace, "gpt-4o");
-  const answer = await stage.server.call("PATCH", path, body, { contentType: "application/merge-patch+json" });
-  assert.equal(answer.status, 200);
-}
-
-async function weightsOf(stage: Stage): Promise<string> {
-  const { status } = (await stage.get("AIRoute", "gpt-4o")) as { status?: { weights?: string } };
-  return status?.weights ?? "";
-}
 
 describe("a rollout in a cluster", { skip, concurrency: true }, () => {
   const { set } = stages();
