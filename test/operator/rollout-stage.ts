@@ -62,7 +62,7 @@ export class Traffic {
   }
 }
 
-const ANALYSIS = {
+export const ANALYSIS = {
   interval: "1s",
   failureLimit: 1,
   minRequests: 20,
