@@ -1,12 +1,17 @@
 /** What do the manifests of a command line make? */
 import { type KubeObject, keyOf } from "../kube/objects.ts";
 import { type Loaded, loadManifests, ManifestError } from "../manifests/load.ts";
+import { validSpec } from "../routing/compile/validate.ts";
 import { compile } from "../routing/compile.ts";
+import { pinnedTableOf } from "../routing/history.ts";
+import type { AIRouteSpec } from "../routing/objects.generated.ts";
 import { positionOf, type RolloutPosition, readMemory } from "../routing/rollout/memory.ts";
+import { rolloutSpec } from "../routing/rollout/spec.ts";
 import { describeSecret, Redacted } from "../routing/secrets.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import type { Verdict } from "../routing/verdict.ts";
 import { CommandError, type Given, type Option, UsageError } from "./command.ts";
+import { rolloutSentence } from "./rollout-text.ts";
 import { place } from "./tell.ts";
 
 export const MANIFESTS_OPTION: Option = {
@@ -28,6 +33,8 @@ export const PEPPER = new Redacted("compile");
 export interface Compiled {
   readonly table: RoutingTable;
   readonly verdicts: readonly Verdict[];
+  /** Where rollouts stand, a sentence each: a cluster knows it, files do not. */
+  readonly rollouts: ReadonlyMap<string, string>;
   readonly loaded: Pick<Loaded, "objects" | "secrets" | "locate">;
 }
 
@@ -43,7 +50,7 @@ export async function compiled(given: Given): Promise<Compiled> {
   });
   const secrets = loaded.secrets.map((secret) => describeSecret(secret, PEPPER).facts);
   const { table, verdicts } = compile({ objects: loaded.objects, secrets, dev: given.isOn("dev") });
-  return { table, verdicts, loaded };
+  return { table, verdicts, rollouts: new Map(), loaded };
 }
 
 async function fromCluster(given: Given, kubeconfig: string): Promise<Compiled> {
@@ -53,7 +60,7 @@ async function fromCluster(given: Given, kubeconfig: string): Promise<Compiled> 
   const facts = [...secrets.map((secret) => describeSecret(secret, PEPPER).facts), ...assumed];
   const input = { objects, history, secrets: facts, dev: given.isOn("dev"), rollouts: positionsOf(objects) };
   const { table, verdicts } = compile(input, lastTable);
-  return { table, verdicts, loaded: { objects, secrets, locate: () => undefined } };
+  return { table, verdicts, rollouts: sentencesOf(objects), loaded: { objects, secrets, locate: () => undefined } };
 }
 
 /** Where the operator says that rollouts stand. */
@@ -63,6 +70,19 @@ function positionsOf(objects: readonly KubeObject[]): ReadonlyMap<string, Rollou
       const { status } = object as { readonly status?: { readonly rollout?: unknown } };
       const memory = object.kind === "AIRoute" ? readMemory(status?.rollout) : undefined;
       return memory === undefined ? [] : [[keyOf(object), positionOf(memory)] as const];
+    }),
+  );
+}
+
+function sentencesOf(objects: readonly KubeObject[]): ReadonlyMap<string, string> {
+  return new Map(
+    objects.flatMap((object) => {
+      const spec = object.kind === "AIRoute" ? (validSpec(object) as AIRouteSpec | undefined) : undefined;
+      if (spec?.rollout === undefined) return [];
+      const { status } = object as { readonly status?: { readonly rollout?: unknown } };
+      const isHeld = pinnedTableOf(object) !== undefined;
+      const sentence = rolloutSentence(rolloutSpec(spec.rollout), readMemory(status?.rollout));
+      return [[keyOf(object), isHeld ? `${sentence} (it stands still while the route is held)` : sentence] as const];
     }),
   );
 }

@@ -41,7 +41,7 @@ export const explainCommand: Command = {
 async function runExplain(given: Given): Promise<number> {
   const format = given.text("output");
   if (format !== "json" && format !== "text") throw new UsageError(`--output ${format}: choose text or json`);
-  const { table, verdicts } = await compiled(given);
+  const { table, verdicts, rollouts } = await compiled(given);
   const client = given.text("client");
   const request = {
     namespace: given.text("namespace") ?? onlyNamespace(table, client),
@@ -52,7 +52,7 @@ async function runExplain(given: Given): Promise<number> {
     fields: pairs(given, "field"),
     tokens: { ...tokens(given, "input"), ...tokens(given, "output") },
   };
-  const explanation = explain(table, request, { verdicts, unavailable: unavailable(given, table) });
+  const explanation = explain(table, request, { verdicts, rollouts, unavailable: unavailable(given, table) });
   process.stdout.write(format === "json" ? `${JSON.stringify(explanation, null, 2)}\n` : explanationText(explanation));
   return explanation.refusal === undefined ? 0 : 1;
 }

@@ -39,7 +39,10 @@ export class ClusterRollout {
       throw new CommandError(`the AIRoute could not be read: ${(error as Error).message}`);
     });
     const spec = validSpec(route) as AIRouteSpec | undefined;
-    if (spec?.rollout === undefined) throw new CommandError(`AIRoute ${this.#key} has no spec.rollout`);
+    if (spec === undefined) {
+      throw new CommandError(`the spec of AIRoute ${this.#key} is not valid: its condition Accepted says why`);
+    }
+    if (spec.rollout === undefined) throw new CommandError(`AIRoute ${this.#key} has no spec.rollout`);
     return { route: this.#key, spec: rolloutSpec(spec.rollout), memory: readMemory(route.status?.rollout) };
   }
 

@@ -33,6 +33,17 @@ export function rolloutText({ route, spec, memory }: ShownRollout): string {
   ].join("\n");
 }
 
+/** In one line, for who asks something else. */
+export function rolloutSentence(spec: RolloutSpec, memory: Memory | undefined): string {
+  const { stable, candidate, steps } = spec;
+  if (memory === undefined) return `Rollout from ${stable} to ${candidate}: has not begun`;
+  if (memory.outcome !== undefined)
+    return `Rollout from ${stable} to ${candidate}: ${memory.outcome}. ${memory.message}`;
+  const copies = memory.shadowPercent > 0 ? ` and copies of ${memory.shadowPercent} %` : "";
+  const step = describeStep(steps[memory.stepIndex], formatDuration);
+  return `Rollout from ${stable} to ${candidate}: ${stateOf(memory, spec)} (${step}); ${candidate} gets ${memory.weight} %${copies}`;
+}
+
 function stateOf({ outcome, phase, pausedSince, stepIndex }: Memory, { steps }: RolloutSpec): string {
   if (outcome !== undefined) return outcome;
   const step = `step ${Math.min(stepIndex + 1, steps.length)}/${steps.length}`;

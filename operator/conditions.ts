@@ -64,8 +64,9 @@ function basisOf(
     return JSON.stringify(proxies.map(({ report }) => report?.providers.find(({ provider }) => provider === key) ?? 0));
   }
   const shadow = shadows.get(key);
-  const rollout = rollouts.get(key)?.memory;
-  const said = [shadow && JSON.stringify(shadow), rollout && `${rollout.hash} ${rollout.sequence}`];
+  const rollout = rollouts.get(key);
+  const { hash, sequence } = rollout?.memory ?? {};
+  const said = [shadow && JSON.stringify(shadow), rollout && `${hash} ${sequence} ${rollout.isHeld}`];
   return `${said.join("\n")}\n${programsOf(key, proxies, tables)}`;
 }
 

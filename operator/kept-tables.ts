@@ -4,6 +4,7 @@
  * A table is read when a route asks for it, and kept as long as one does: it never changes.
  */
 
+import { type KubeObject, keyOf } from "../kube/objects.ts";
 import { type FormerTable, findTable, pinnedTableOf } from "../routing/history.ts";
 import type { StoredTables, TableInHistory } from "../routing/stored-tables.ts";
 import type { Route } from "../routing/table.ts";
@@ -13,6 +14,8 @@ export interface Kept {
   /** Hashes of the tables that some route is to be held at. */
   readonly pinned: ReadonlySet<string>;
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 export class KeptTables {
   #routes = new Map<string, ReadonlyMap<string, Route>>();
@@ -27,6 +30,16 @@ export class KeptTables {
       return { hash: table.hash, at: table.at, route: (key) => this.#routesOf(table, stored).get(key) };
     });
     return { history, pinned };
+  }
+
+  /** Keys of the routes that an annotation holds at a table which is kept. */
+  held(objects: readonly KubeObject[], stored: StoredTables): ReadonlySet<string> {
+    const asking = objects.filter((object) => object.kind === "AIRoute" && pinnedTableOf(object) !== undefined);
+    if (asking.length === 0) return NONE;
+    const { history } = this.for(objects, stored);
+    const isHeld = (object: KubeObject) =>
+      (findTable(history, pinnedTableOf(object) ?? "")?.route(keyOf(object))?.backends.length ?? 0) > 0;
+    return new Set(asking.filter(isHeld).map(keyOf));
   }
 
   #routesOf(table: TableInHistory, stored: StoredTables): ReadonlyMap<string, Route> {

@@ -92,7 +92,12 @@ export class Loop {
     // A table made before a Secret was looked for would take its backends away.
     if (!world.secrets.isComplete) return;
     this.#recall();
-    const rollouts = await this.#parts.rollouts.look(objects, fleet.proxies(), tables, now.getTime());
+    const held = this.#kept.held(objects, publisher.tables());
+    const rollouts = await this.#parts.rollouts.look(
+      objects,
+      { proxies: fleet.proxies(), tables, held },
+      now.getTime(),
+    );
     fleet.watch(rollouts.isRunning);
     const { table, verdicts, limited, rollouts: _, ...made } = this.#compile(objects, now, rollouts.positions);
 

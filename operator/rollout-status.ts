@@ -14,10 +14,10 @@ export interface RolloutStatus {
 
 export function rolloutStatus(state: RolloutState | undefined): RolloutStatus {
   if (state === undefined) return { conditions: [], field: undefined };
-  const { memory, spec } = state;
+  const { memory, spec, isHeld } = state;
   const count = spec.steps.length;
   const step = `${Math.min(memory.stepIndex + 1, count)}/${count}`;
-  return { conditions: [progressing(memory), promoted(memory)], field: { ...memory, step } };
+  return { conditions: [isHeld ? held(memory) : progressing(memory), promoted(memory)], field: { ...memory, step } };
 }
 
 const PHASES: Readonly<Record<Memory["phase"], string>> = {
@@ -27,6 +27,13 @@ const PHASES: Readonly<Record<Memory["phase"], string>> = {
   Waiting: "WaitingForPromotion",
   Ended: "Ended",
 };
+
+/** By a rollback: what its memory says is not in force. */
+function held(memory: Memory): Condition {
+  if (memory.outcome !== undefined) return progressing(memory);
+  const message = "The route is held at a former table (see Pinned): the rollout stands still until it is released.";
+  return { type: "Progressing", status: "False", reason: "RouteHeld", message };
+}
 
 function progressing({ phase, outcome, pausedSince, message }: Memory): Condition {
   if (outcome !== undefined) return { type: "Progressing", status: "False", reason: outcome, message };

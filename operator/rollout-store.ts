@@ -7,6 +7,8 @@
 import type { KubeClient } from "../kube/client.ts";
 import type { ConfigMap } from "../kube/table-objects.ts";
 import { sha256Hex } from "../routing/canonical.ts";
+import { validSpec } from "../routing/compile/validate.ts";
+import type { AIRouteSpec } from "../routing/objects.generated.ts";
 import { type Memory, readMemory } from "../routing/rollout/memory.ts";
 import type { ObjectKey } from "../routing/table.ts";
 import { applyWhole } from "./apply-whole.ts";
@@ -22,10 +24,19 @@ export interface RolloutStoreOptions {
   onWrite(kind: "Rollouts"): void;
 }
 
+export interface Remembered {
+  readonly memory: Memory;
+  /** As it was written and valid last: for a restart while it is broken. */
+  readonly spec: WrittenRollout | undefined;
+}
+
+export type WrittenRollout = NonNullable<AIRouteSpec["rollout"]>;
+
 /** Undefined forgets. */
-export type Changes = ReadonlyMap<ObjectKey, Memory | undefined>;
+export type Changes = ReadonlyMap<ObjectKey, Remembered | undefined>;
 
 const KEY = "rollouts";
+const SPECS_KEY = "specs";
 const PARALLEL_WRITES = 4;
 /** By the first hexadecimal digit of the key's hash: 1 MiB is a ConfigMap's limit. */
 const SHARDS = "0123456789abcdef";
@@ -39,7 +50,7 @@ export class RolloutStore {
     this.#options = options;
   }
 
-  read(): ReadonlyMap<ObjectKey, Memory> {
+  read(): ReadonlyMap<ObjectKey, Remembered> {
     return new Map([...SHARDS].flatMap((shard) => [...this.#shard(shard)]));
   }
 
@@ -48,41 +59,43 @@ export class RolloutStore {
     const shards = new Set([...changes.keys()].map(shardOf));
     await inParallel(PARALLEL_WRITES, [...shards], async (shard) => {
       const memories = new Map(this.#shard(shard));
-      for (const [key, memory] of changes) {
+      for (const [key, remembered] of changes) {
         if (shardOf(key) !== shard) continue;
-        if (memory === undefined) memories.delete(key);
-        else memories.set(key, memory);
+        if (remembered === undefined) memories.delete(key);
+        else memories.set(key, remembered);
       }
       const gone = [...memories]
         .filter(([key]) => !exists(key))
-        .sort(([, a], [, b]) => (a.startedAt < b.startedAt ? 1 : -1));
+        .sort(([, { memory: a }], [, { memory: b }]) => (a.startedAt < b.startedAt ? 1 : -1));
       for (const [key] of gone.slice(MOST_GONE)) memories.delete(key);
-      await this.#write(shard, JSON.stringify(Object.fromEntries([...memories].sort())));
+      await this.#write(shard, [...memories].sort());
     });
   }
 
-  async #write(shard: string, text: string): Promise<void> {
+  async #write(shard: string, entries: readonly (readonly [ObjectKey, Remembered])[]): Promise<void> {
     const { client, release, configMaps, mayWrite, onWrite } = this.#options;
+    const memories = entries.map(([key, { memory }]) => [key, memory] as const);
+    const specs = entries.map(([key, { spec }]) => [key, spec] as const);
+    const data = {
+      [KEY]: JSON.stringify(Object.fromEntries(memories)),
+      [SPECS_KEY]: JSON.stringify(Object.fromEntries(specs)),
+    };
     const metadata = ownMeta(release, this.#name(shard));
-    const object: ConfigMap = { apiVersion: "v1", kind: "ConfigMap", metadata, data: { [KEY]: text } };
+    const object: ConfigMap = { apiVersion: "v1", kind: "ConfigMap", metadata, data };
     configMaps.wrote(await applyWhole(client, object, mayWrite));
     onWrite("Rollouts");
   }
 
-  #shard(shard: string): ReadonlyMap<ObjectKey, Memory> {
+  #shard(shard: string): ReadonlyMap<ObjectKey, Remembered> {
     const { release, configMaps } = this.#options;
-    const text = configMaps.get(`${release.namespace}/${this.#name(shard)}`)?.data?.[KEY];
-    try {
-      const entries = Object.entries(JSON.parse(text ?? "{}") as Record<string, unknown>);
-      return new Map(
-        entries.flatMap(([key, value]) => {
-          const memory = readMemory(value);
-          return memory === undefined ? [] : [[key, memory] as const];
-        }),
-      );
-    } catch {
-      return new Map();
-    }
+    const data = configMaps.get(`${release.namespace}/${this.#name(shard)}`)?.data;
+    const specs = entriesIn(data?.[SPECS_KEY]);
+    return new Map(
+      [...entriesIn(data?.[KEY])].flatMap(([key, value]) => {
+        const memory = readMemory(value);
+        return memory === undefined ? [] : [[key, { memory, spec: validRollout(key, specs.get(key)) }] as const];
+      }),
+    );
   }
 
   #name(shard: string): string {
@@ -92,4 +105,23 @@ export class RolloutStore {
 
 function shardOf(key: ObjectKey): string {
   return sha256Hex(key).slice(0, 1);
+}
+
+function entriesIn(text: string | undefined): ReadonlyMap<string, unknown> {
+  try {
+    return new Map(Object.entries(JSON.parse(text ?? "{}") as Record<string, unknown>));
+  } catch {
+    return new Map();
+  }
+}
+
+/** Another version of Tandem may have written it: what counts is today's schema, in a route that has nothing else. */
+function validRollout(key: ObjectKey, rollout: unknown): WrittenRollout | undefined {
+  if (typeof rollout !== "object" || rollout === null) return undefined;
+  const { stable, candidate } = rollout as Partial<WrittenRollout>;
+  const [namespace = "", name = ""] = key.split("/");
+  const backends = [stable, candidate].map((one) => ({ name: one, providerRef: { name: "any" } }));
+  const spec = { models: ["any"], backends, rollout };
+  const route = { apiVersion: "tandem.dev/v1alpha1", kind: "AIRoute", metadata: { namespace, name }, spec };
+  return (validSpec(route) as AIRouteSpec | undefined)?.rollout;
 }

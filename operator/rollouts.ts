@@ -15,7 +15,7 @@ import { type Analysis, type RolloutSpec, rolloutSpec } from "../routing/rollout
 import type { ObjectKey } from "../routing/table.ts";
 import type { ProxyState } from "./fleet.ts";
 import { Measured } from "./measured.ts";
-import type { RolloutStore } from "./rollout-store.ts";
+import type { Remembered, RolloutStore, WrittenRollout } from "./rollout-store.ts";
 import type { Tables } from "./tables.ts";
 
 export const PROMOTED_STEP = "tandem.dev/promoted-step";
@@ -31,6 +31,16 @@ export interface RolloutsOptions {
 export interface RolloutState {
   readonly spec: RolloutSpec;
   readonly memory: Memory;
+  /** The route is held at a former table: the rollout stands still. */
+  readonly isHeld: boolean;
+}
+
+/** What is the case outside. */
+export interface InForce {
+  readonly proxies: readonly ProxyState[];
+  readonly tables: Tables;
+  /** Keys of routes that are held at a former table. */
+  readonly held: ReadonlySet<ObjectKey>;
 }
 
 export interface RolloutsView {
@@ -60,6 +70,10 @@ export class Rollouts {
   readonly #measured = new Measured();
   /** The last that were valid: a broken edit must not keep a bad candidate from going back. */
   readonly #specs = new Map<ObjectKey, RolloutSpec>();
+  /** The same as they were written. */
+  readonly #written = new Map<ObjectKey, WrittenRollout>();
+  /** What of them is kept beside the table. */
+  readonly #kept = new Map<ObjectKey, WrittenRollout>();
   #hasRecalled = false;
   #view = NO_ROLLOUTS;
 
@@ -71,6 +85,8 @@ export class Rollouts {
   forget(): void {
     this.#driver.forget();
     this.#specs.clear();
+    this.#written.clear();
+    this.#kept.clear();
     this.#hasRecalled = false;
     this.#view = NO_ROLLOUTS;
   }
@@ -80,57 +96,75 @@ export class Rollouts {
   }
 
   /** Rejects when what moved could not be written down: then nothing has moved. */
-  async look(
-    objects: readonly KubeObject[],
-    proxies: readonly ProxyState[],
-    tables: Tables,
-    now: number,
-  ): Promise<RolloutsView> {
-    this.#measured.hear(proxies);
+  async look(objects: readonly KubeObject[], inForce: InForce, now: number): Promise<RolloutsView> {
+    this.#measured.hear(inForce.proxies);
     if (!this.#hasRecalled) {
-      for (const [key, memory] of this.#options.store.read()) this.#driver.recall(key, memory);
+      for (const [key, { memory, spec }] of this.#options.store.read()) {
+        this.#driver.recall(key, memory);
+        if (spec === undefined) continue;
+        this.#kept.set(key, spec);
+        this.#wants(key, spec);
+      }
       this.#hasRecalled = true;
     }
     const routes = new Map(objects.filter(({ kind }) => kind === "AIRoute").map((route) => [keyOf(route), route]));
     const dropped = this.#follow(routes);
     const moves = [...this.#specs].flatMap(([key, spec]) => {
       const route = routes.get(key) as RouteObject | undefined;
-      return route === undefined ? [] : [{ route, spec, move: this.#move(key, spec, route, proxies, tables, now) }];
+      return route === undefined ? [] : [{ route, spec, move: this.#move(key, spec, route, inForce, now) }];
     });
-    const changes = new Map<ObjectKey, Memory | undefined>(dropped.map((key) => [key, undefined]));
-    for (const { move } of moves) if (move.isNews) changes.set(move.key, move.memory);
+    const changes = new Map<ObjectKey, Remembered | undefined>(dropped.map((key) => [key, undefined]));
+    for (const { move } of moves) {
+      const spec = this.#written.get(move.key);
+      if (move.isNews || !isDeepStrictEqual(spec, this.#kept.get(move.key))) {
+        changes.set(move.key, { memory: move.memory, spec });
+      }
+    }
     if (changes.size > 0) await this.#options.store.write(changes, (key) => routes.has(key));
     for (const key of dropped) this.#driver.drop(key);
+    for (const [key, remembered] of changes) {
+      if (remembered?.spec === undefined) this.#kept.delete(key);
+      else this.#kept.set(key, remembered.spec);
+    }
     for (const { route, move } of moves) {
       this.#driver.keep(move);
       for (const event of move.events) this.#options.tell(route, event);
     }
-    this.#view = this.#viewOf(moves);
+    this.#view = this.#viewOf(moves, inForce.held);
     return this.#view;
   }
 
   /** Keys of routes that have a memory and no rollout any more. */
   #follow(routes: ReadonlyMap<ObjectKey, KubeObject>): ObjectKey[] {
-    for (const key of this.#specs.keys()) if (!routes.has(key)) this.#specs.delete(key);
+    for (const key of this.#specs.keys()) if (!routes.has(key)) this.#wants(key, undefined);
     const dropped: ObjectKey[] = [];
     for (const [key, route] of routes) {
       const spec = validSpec(route) as AIRouteSpec | undefined;
       if (spec === undefined) continue;
-      if (spec.rollout !== undefined) this.#specs.set(key, specOf(spec.rollout));
+      if (spec.rollout !== undefined) this.#wants(key, spec.rollout);
       else {
-        this.#specs.delete(key);
+        this.#wants(key, undefined);
         if (this.#driver.memory(key) !== undefined) dropped.push(key);
       }
     }
     return dropped;
   }
 
+  #wants(key: ObjectKey, written: WrittenRollout | undefined): void {
+    if (written === undefined) {
+      this.#specs.delete(key);
+      this.#written.delete(key);
+    } else {
+      this.#specs.set(key, specOf(written));
+      this.#written.set(key, written);
+    }
+  }
+
   #move(
     key: ObjectKey,
     spec: RolloutSpec,
     { metadata, status }: RouteObject,
-    proxies: readonly ProxyState[],
-    tables: Tables,
+    { proxies, tables, held }: InForce,
     now: number,
   ): Move {
     const route = {
@@ -144,15 +178,18 @@ export class Rollouts {
     const values = isJudged
       ? this.#options.queried(metadata.namespace ?? "default", spec.analysis?.metrics ?? [])
       : undefined;
-    return this.#driver.move(route, { now, inForce: inForce(key, spec, proxies, tables), totals, values });
+    const position = inForce(key, spec, proxies, tables);
+    return this.#driver.move(route, { now, inForce: position, isHeld: held.has(key), totals, values });
   }
 
-  #viewOf(moves: readonly { readonly spec: RolloutSpec; readonly move: Move }[]): RolloutsView {
+  #viewOf(moves: readonly { readonly spec: RolloutSpec; readonly move: Move }[], held: InForce["held"]): RolloutsView {
     const wakes = moves.flatMap(({ move }) => (move.wakeAt === undefined ? [] : [move.wakeAt]));
     const positions = new Map(moves.map(({ move }) => [move.key, positionOf(move.memory)] as const));
     return {
       positions: isDeepStrictEqual(positions, this.#view.positions) ? this.#view.positions : positions,
-      states: new Map(moves.map(({ spec, move }) => [move.key, { spec, memory: move.memory }] as const)),
+      states: new Map(
+        moves.map(({ spec, move }) => [move.key, { spec, memory: move.memory, isHeld: held.has(move.key) }] as const),
+      ),
       wakeAt: wakes.length === 0 ? undefined : Math.min(...wakes),
       isRunning: moves.some(({ move }) => move.memory.outcome === undefined),
     };

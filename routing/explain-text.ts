@@ -37,6 +37,7 @@ function head(explanation: Explanation): string[] {
   if (route !== undefined && foundBy !== undefined) {
     lines.push(`Route ${route} ${FOUND_BY[foundBy]}; strategy ${strategy}`);
   }
+  if (explanation.rollout !== undefined) lines.push(explanation.rollout);
   lines.push(...residence(explanation), ...clientLimits(explanation), ...clientBudget(explanation));
   if (strategy === "Latency") lines.push(MEASURED);
   if (stickyKey !== undefined && strategy !== "Latency")

@@ -48,6 +48,8 @@ export interface HypotheticalRequest {
 export interface Hints {
   /** What a proxy would skip now. No `model` means all models of the provider; else the gateway's or provider's name. */
   readonly unavailable?: readonly { readonly provider: ObjectKey; readonly model?: string; readonly reason: string }[];
+  /** Where rollouts stand, a sentence each, by their routes' keys. */
+  readonly rollouts?: ReadonlyMap<ObjectKey, string>;
   /** To tell why something is not in the table. */
   readonly verdicts?: readonly Verdict[];
 }
@@ -101,6 +103,8 @@ export interface Explanation {
   readonly tokens?: { readonly input: number; readonly output: number };
   /** What is copied elsewhere after the answer; `keptOut`: not for this caller. Absent: nothing is. */
   readonly shadow?: { readonly backend: string; readonly percent: number; readonly keptOut?: true };
+  /** Where the route's rollout stands: a sentence. */
+  readonly rollout?: string;
   /** In the order of attempts. Without a sticky key the order inside a tier is drawn anew each time; then the likeliest. */
   readonly tried: readonly ExplainedBackend[];
   readonly skipped: readonly SkippedBackend[];
@@ -183,6 +187,7 @@ function explainRoute(
   const tell = (candidate: Candidate) => toExplained(candidate, shares.get(candidate.backend.name) ?? 0, tokens);
   const tried = inOrder(route, all, stickyKey, shares, score).filter(isAvailable);
   const skipped = all.filter((candidate) => !isAvailable(candidate));
+  const rollout = route.rollout && hints.rollouts?.get(route.key);
   const refusal = tried.length > 0 ? undefined : nobody(route, request, all, keptOut, hints);
   return {
     ...(refusal !== undefined && { refusal }),
@@ -192,6 +197,7 @@ function explainRoute(
     ...(stickyKey !== undefined && { stickyKey }),
     failover: route.failover,
     ...shadowOf(route, all),
+    ...(rollout !== undefined && { rollout }),
     ...(tokens !== undefined && { tokens }),
     tried: tried.map(tell),
     skipped: skipped.map((candidate) => ({ ...tell(candidate), reason: reasons.get(candidate) ?? "" })),

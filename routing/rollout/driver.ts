@@ -8,8 +8,9 @@ import type { ObjectKey } from "../table.ts";
 import { judge } from "./judge.ts";
 import { type Advance, advance, type Judgement } from "./machine.ts";
 import { type Measures, NOTHING_MEASURED, type ShadowMeasures, since } from "./measures.ts";
-import { type Memory, newerOf, type RolloutPosition } from "./memory.ts";
+import { isSamePosition, type Memory, newerOf, type RolloutPosition } from "./memory.ts";
 import type { Analysis, RolloutSpec } from "./spec.ts";
+import { PATIENCE } from "./windows.ts";
 
 /** Since whenever: only differences count. */
 export interface Totals {
@@ -40,6 +41,7 @@ export interface Situation {
   /** Unix milliseconds. */
   readonly now: number;
   readonly inForce: RolloutPosition | undefined;
+  readonly isHeld?: boolean;
   readonly totals: Totals;
   /** Of Prometheus, by the metric's name. */
   readonly values?: ReadonlyMap<string, number> | undefined;
@@ -54,6 +56,8 @@ interface Base {
 interface Bases {
   readonly window?: Base | undefined;
   readonly step?: Base | undefined;
+  /** Unix milliseconds: not every proxy runs what is remembered, since then. */
+  readonly lagsSince?: number | undefined;
 }
 
 export interface Move extends Advance {
@@ -89,7 +93,7 @@ export class RolloutDriver {
   }
 
   /** What it would be. Nothing changes before it is kept. */
-  move(route: DrivenRoute, { now, inForce, totals, values }: Situation): Move {
+  move(route: DrivenRoute, { now, inForce, isHeld = false, totals, values }: Situation): Move {
     const { key, spec, promotedStep } = route;
     const before = newerOf(this.#memories.get(key), route.remembered);
     const bases = this.#bases.get(key) ?? {};
@@ -97,15 +101,20 @@ export class RolloutDriver {
       if (before === undefined || spec.analysis === undefined || bases.window?.began !== before.evidenceSince) return;
       return judgement(spec.analysis, before, totals, bases, values);
     };
-    const moved = advance(spec, before, { now, inForce, promotedStep, judge: judgeNow });
+    const { lagsSince } = bases;
+    const moved = advance(spec, before, { now, inForce, lagsSince, isHeld, promotedStep, judge: judgeNow });
     const { evidenceSince, stepStartedAt } = moved.memory;
     const base = (began: string | undefined, former: Base | undefined) =>
       began === undefined || began === former?.began ? (began && former) || undefined : { began, totals };
+    const hasMoved = before === undefined || !isSamePosition(before, moved.position);
+    const isLagging = !isHeld && !isSamePosition(inForce, moved.position);
+    const lag = isLagging ? ((hasMoved ? undefined : lagsSince) ?? now) : undefined;
     return {
       ...moved,
+      ...wakeFor(moved, spec, lag, now),
       key,
       isNews: moved.memory !== this.#memories.get(key),
-      bases: { window: base(evidenceSince, bases.window), step: base(stepStartedAt, bases.step) },
+      bases: { window: base(evidenceSince, bases.window), step: base(stepStartedAt, bases.step), lagsSince: lag },
     };
   }
 
@@ -114,6 +123,18 @@ export class RolloutDriver {
     this.#memories.set(key, memory);
     this.#bases.set(key, bases);
   }
+}
+
+/** To judge without the proxies that lag, when it is time to. */
+function wakeFor(
+  { memory, wakeAt }: Advance,
+  { analysis }: RolloutSpec,
+  lagsSince: number | undefined,
+  now: number,
+): { wakeAt?: number } {
+  if (analysis === undefined || lagsSince === undefined || memory.outcome !== undefined) return {};
+  const late = lagsSince + PATIENCE * analysis.interval;
+  return late > now ? { wakeAt: Math.min(late, wakeAt ?? late) } : {};
 }
 
 function judgement(

@@ -28,7 +28,8 @@ const PROMOTION = "tandem.dev/promoted-step";
 export function advance(spec: RolloutSpec, memory: Memory | undefined, facts: Facts): Advance {
   const walk = begin(spec, memory, facts);
   const { draft, events } = walk;
-  if (draft.outcome === undefined) {
+  if (draft.outcome === undefined && facts.isHeld === true) standStill(walk);
+  else if (draft.outcome === undefined) {
     noticePause(walk);
     while (goOn(walk));
   }
@@ -81,6 +82,12 @@ function fresh(hash: string, now: number): Draft {
   };
 }
 
+/** Neither time nor windows count while something else is in force. */
+function standStill({ draft, facts }: Walk): void {
+  stopClock(draft, facts.now);
+  closeWindows(draft);
+}
+
 function noticePause(walk: Walk): void {
   const { spec, facts, draft } = walk;
   if (spec.state === "Pause" && draft.pausedSince === undefined) {
@@ -105,7 +112,11 @@ function goOn(walk: Walk): boolean {
       else enter(walk, step);
       return true;
     case "Spreading":
-      if (!isSamePosition(facts.inForce, draft)) return false;
+      if (!isSamePosition(facts.inForce, draft)) {
+        if (step !== undefined && isJudged(walk)) judgeInWindows(walk, step);
+        return false;
+      }
+      closeWindows(draft);
       draft.phase = "Running";
       draft.stepStartedAt = iso(facts.now);
       if (step !== undefined && "pause" in step && step.pause === undefined) waitForPromotion(walk, "");
@@ -141,6 +152,8 @@ function enter(walk: Walk, step: Step): void {
 /** What was measured under other weights is another measure. */
 function move(walk: Walk, reason: RolloutEvent["reason"], note: string): void {
   closeWindows(walk.draft);
+  // Nobody lags behind what is new.
+  walk.facts = { ...walk.facts, lagsSince: undefined };
   tell(walk, "Normal", reason, note);
 }
 
@@ -149,11 +162,8 @@ function stay(walk: Walk, step: Step): boolean {
   const { spec, facts, draft } = walk;
   if (isJudged(walk)) {
     stopClock(draft, facts.now);
-    const failed = lookAtWindow(walk, step);
-    if (failed !== undefined) {
-      end(walk, "RolledBack", "RolloutRolledBack", failed);
-      return false;
-    }
+    judgeInWindows(walk, step);
+    if (draft.outcome !== undefined) return false;
   } else {
     closeWindows(draft);
     runClock(walk);
@@ -168,6 +178,11 @@ function stay(walk: Walk, step: Step): boolean {
     return leave(walk);
   }
   return endWithoutVerdict(walk);
+}
+
+function judgeInWindows(walk: Walk, step: Step): void {
+  const failed = lookAtWindow(walk, step);
+  if (failed !== undefined) end(walk, "RolledBack", "RolloutRolledBack", failed);
 }
 
 function endWithoutVerdict(walk: Walk): boolean {

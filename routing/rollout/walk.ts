@@ -13,6 +13,10 @@ export interface Facts {
   readonly now: number;
   /** What every serving proxy, ready or terminating, runs; undefined where they differ, or are not all known. */
   readonly inForce: RolloutPosition | undefined;
+  /** Unix milliseconds: until just now at least one proxy did not run what the memory wants, since then. */
+  readonly lagsSince?: number | undefined;
+  /** The route is held at a former table: what the rollout wants is not in force. */
+  readonly isHeld?: boolean;
   /** The annotation `tandem.dev/promoted-step`. */
   readonly promotedStep: string | undefined;
   /**
@@ -44,7 +48,7 @@ export type Draft = { -readonly [Name in keyof Memory]: Memory[Name] };
 /** One look, while it lasts. */
 export interface Walk {
   readonly spec: RolloutSpec;
-  readonly facts: Facts;
+  facts: Facts;
   readonly draft: Draft;
   readonly events: RolloutEvent[];
 }

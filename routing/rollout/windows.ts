@@ -12,12 +12,20 @@ import { type Draft, type Judgement, place, tell, type Walk } from "./walk.ts";
 /** So many windows that passed in a row clear those that failed: a pause of days must not add up chance. */
 export const CLEARED_AFTER = 20;
 
+/** Intervals: a proxy that lags behind for longer must not keep a bad candidate in traffic. */
+export const PATIENCE = 3;
+
 const ALL = 100;
 
 /** Whether the candidate has traffic that can be compared. */
 export function isJudged({ spec, draft }: Walk): boolean {
   const hasTraffic = (draft.weight > 0 && draft.weight < ALL) || draft.shadowPercent > 0;
   return spec.analysis !== undefined && hasTraffic;
+}
+
+/** For so long not every proxy has run what the step wants that the candidate is judged without the ones that do not. */
+export function isLate({ spec: { analysis }, facts: { now, lagsSince } }: Walk): boolean {
+  return analysis !== undefined && lagsSince !== undefined && now - lagsSince >= PATIENCE * analysis.interval;
 }
 
 export function closeWindows(draft: Draft): void {
@@ -40,6 +48,9 @@ export function lookAtWindow(walk: Walk, step: Step): string | undefined {
   const { spec, facts, draft } = walk;
   const { analysis } = spec;
   if (analysis === undefined) return undefined;
+  const late = isLate(walk);
+  // What was measured until now was not measured under the step's weights alone.
+  if (late && isSamePosition(facts.inForce, draft)) closeWindows(draft);
   if (draft.windowSince === undefined) {
     open(walk);
     return undefined;
@@ -51,7 +62,13 @@ export function lookAtWindow(walk: Walk, step: Step): string | undefined {
     open(walk);
     return undefined;
   }
-  if (draft.phase === "Running" && spec.state === "Run") draft.runMilliseconds += windowLength(draft, step, analysis);
+  if (late && judgement.verdict !== "Failed") {
+    closeWindows(draft);
+    open(walk);
+    return undefined;
+  }
+  if (!late && draft.phase === "Running" && spec.state === "Run")
+    draft.runMilliseconds += windowLength(draft, step, analysis);
   const failed = count(walk, judgement, analysis);
   if (judgement.verdict !== "Inconclusive") delete draft.evidenceSince;
   delete draft.windowSince;
@@ -59,8 +76,10 @@ export function lookAtWindow(walk: Walk, step: Step): string | undefined {
   return failed;
 }
 
-function open({ facts, draft }: Walk): void {
-  if (!isSamePosition(facts.inForce, draft)) {
+/** A late one can fail, and counts for nothing else. */
+function open(walk: Walk): void {
+  const { facts, draft } = walk;
+  if (!isSamePosition(facts.inForce, draft) && !isLate(walk)) {
     closeWindows(draft);
     return;
   }

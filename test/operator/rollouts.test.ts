@@ -1,104 +1,60 @@
 /** Do rollouts go on, back, and on again in a cluster, whatever is killed meanwhile? */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { bucketOf } from "../../routing/rollout/histogram.ts";
-import { NOTHING_MEASURED } from "../../routing/rollout/measures.ts";
-import type { Memory } from "../../routing/rollout/memory.ts";
+import { setTimeout as sleep } from "node:timers/promises";
 import { waitFor } from "../cli/tandem.ts";
-import { pathOf } from "../control-plane/tandem-api.ts";
-import { route, type Stage } from "./harness.ts";
-import type { PlayedProxy } from "./played-proxy.ts";
+import { route } from "./harness.ts";
+import {
+  ANALYSIS,
+  annotate,
+  BAD,
+  GOOD,
+  IN_TIME,
+  memoryOf,
+  type Rates,
+  rollout,
+  Traffic,
+  untilRollout,
+  weightsOf,
+} from "./rollout-stage.ts";
 import { playProxies, putQuickstart, skip, stages } from "./stages.ts";
 
-/** Milliseconds: several windows, on a loaded machine. */
-const IN_TIME = 60_000;
+describe("a rollout whose spec is broken", { skip }, () => {
+  const { set, server } = stages();
 
-interface Rates {
-  readonly errors: number;
-}
-
-/** A proxy that measures: so much with every look. */
-class Traffic {
-  readonly #proxies: readonly PlayedProxy[];
-  readonly #route: string;
-  readonly #timer: NodeJS.Timeout;
-  #rounds = 0;
-  candidate: Rates;
-
-  constructor(stage: Stage, proxies: readonly PlayedProxy[], candidate: Rates) {
-    this.#proxies = proxies;
-    this.#route = `${stage.namespace}/gpt-4o`;
-    this.candidate = candidate;
-    for (const [n, proxy] of proxies.entries()) proxy.instance ||= `instance-${n}`;
-    let errors = 0;
-    const tick = () => {
-      this.#rounds++;
-      errors += this.candidate.errors;
-      for (const proxy of this.#proxies) {
-        proxy.measures = [
-          this.#row("openai", "live", this.#rounds * 200, 0),
-          this.#row("other", "live", this.#rounds * 100, errors),
-          this.#row("other", "shadow", this.#rounds * 100, errors),
-        ];
-      }
-    };
-    tick();
-    this.#timer = setInterval(tick, 200).unref();
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-  }
-
-  #row(backend: string, arm: string, requests: number, errors: number): object {
-    const latency = { [bucketOf(800)]: requests - errors };
-    return { route: this.#route, backend, arm, ...NOTHING_MEASURED, requests, errors, latency };
-  }
-}
-
-const GOOD: Rates = { errors: 0 };
-/** Of 100. */
-const BAD: Rates = { errors: 10 };
-
-const ANALYSIS = {
-  interval: "1s",
-  failureLimit: 1,
-  minRequests: 20,
-  metrics: [{ name: "ErrorPercent", max: "2.0" }],
-};
-
-function rollout(steps: readonly object[], changes: object = {}) {
-  const written = { stable: "openai", candidate: "other", steps, analysis: ANALYSIS, ...changes };
-  return route("gpt-4o", { openai: 1, other: 1 }, { rollout: written });
-}
-
-async function memoryOf(stage: Stage): Promise<(Memory & { step: string }) | undefined> {
-  const { status } = (await stage.get("AIRoute", "gpt-4o")) as { status?: { rollout?: Memory & { step: string } } };
-  return status?.rollout;
-}
-
-async function untilRollout(stage: Stage, what: string, is: (memory: Memory & { step: string }) => boolean) {
-  let seen: (Memory & { step: string }) | undefined;
-  await waitFor(what, IN_TIME, async () => {
-    seen = await memoryOf(stage);
-    return seen !== undefined && is(seen);
-  }).catch((error: Error) => {
-    throw new Error(`${error.message}; it is ${JSON.stringify(seen)}`);
+  test("goes back all the same when its candidate fails, after a restart of the operator too", async (t) => {
+    // A schema that lets through what today's does not, as another version's may.
+    const crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/airoutes.tandem.dev";
+    const loose = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/x-kubernetes-preserve-unknown-fields";
+    const contentType = "application/json-patch+json";
+    const answer = await server().call("PATCH", crd, [{ op: "add", path: loose, value: true }], { contentType });
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    const stage = await set("broken");
+    const traffic = new Traffic(stage, await playProxies(stage, 1), GOOD);
+    t.after(() => traffic.stop());
+    const operator = await stage.startOperator();
+    await putQuickstart(stage);
+    const good = rollout([{ setWeight: 50 }, { pause: {} }]);
+    await stage.put(good);
+    const { startedAt } = await untilRollout(stage, "a wait", ({ phase }) => phase === "Waiting");
+    const put = () => stage.put({ ...good, spec: { ...good.spec, unheardOf: 1 } });
+    await waitFor("the schema is loose", IN_TIME, async () =>
+      put().then(
+        () => true,
+        () => false,
+      ),
+    );
+    await stage.until("AIRoute", "gpt-4o", "Accepted", "False");
+    await operator.kill();
+    await stage.startOperator();
+    await stage.quiet();
+    const still = await memoryOf(stage);
+    assert.deepEqual([still?.startedAt, still?.weight], [startedAt, 50]);
+    traffic.candidate = BAD;
+    await untilRollout(stage, "back", ({ outcome }) => outcome === "RolledBack");
+    await stage.until("AIRoute", "gpt-4o", "Progressing", "RolledBack");
   });
-  return seen as Memory & { step: string };
-}
-
-async function annotate(stage: Stage, value: string | null): Promise<void> {
-  const body = { metadata: { annotations: { "tandem.dev/promoted-step": value } } };
-  const path = pathOf("AIRoute", stage.namespace, "gpt-4o");
-  const answer = await stage.server.call("PATCH", path, body, { contentType: "application/merge-patch+json" });
-  assert.equal(answer.status, 200);
-}
-
-async function weightsOf(stage: Stage): Promise<string> {
-  const { status } = (await stage.get("AIRoute", "gpt-4o")) as { status?: { weights?: string } };
-  return status?.weights ?? "";
-}
+});
 
 describe("a rollout in a cluster", { skip, concurrency: true }, () => {
   const { set } = stages();
@@ -168,13 +124,48 @@ describe("a rollout in a cluster", { skip, concurrency: true }, () => {
     const { stage, played, traffic } = await running("lagging", BAD);
     t.after(() => traffic.stop());
     await played[1]?.hold();
-    await stage.put(rollout([{ setWeight: 50 }, { pause: { duration: "1m" } }, { setWeight: 100 }]));
+    const analysis = { ...ANALYSIS, interval: "4s" };
+    await stage.put(rollout([{ setWeight: 50 }, { pause: { duration: "1m" } }, { setWeight: 100 }], { analysis }));
     await untilRollout(stage, "given out", ({ weight, phase }) => weight === 50 && phase === "Spreading");
-    await stage.quiet(3_000);
+    await stage.quiet(2_000);
     const still = await memoryOf(stage);
     assert.deepEqual([still?.phase, still?.failedWindows, still?.windowSince], ["Spreading", 0, undefined]);
     played[1]?.follow();
     await untilRollout(stage, "back", ({ outcome }) => outcome === "RolledBack");
+  });
+
+  test("goes back by what the others measured when a proxy lags for long", async (t) => {
+    const { stage, played, traffic } = await running("late", BAD);
+    t.after(() => traffic.stop());
+    await played[1]?.hold();
+    await stage.put(rollout([{ setWeight: 50 }, { pause: { duration: "1m" } }, { setWeight: 100 }]));
+    const { stepIndex, message } = await untilRollout(stage, "back", ({ outcome }) => outcome === "RolledBack");
+    assert.equal(stepIndex, 0, "it never spread");
+    assert.match(message, /ErrorPercent.*openai has all traffic/);
+  });
+
+  test("stands still while its route is held by a rollback, and goes on then", async (t) => {
+    const { stage, traffic } = await running("held", GOOD);
+    t.after(() => traffic.stop());
+    const former = await stage.hash();
+    const steps = [{ setWeight: 10 }, { pause: { duration: "8s" } }, { setWeight: 100 }];
+    await stage.put(rollout(steps, { analysis: undefined }));
+    await untilRollout(stage, "10 %", ({ weight, phase }) => weight === 10 && phase === "Running");
+    await annotate(stage, former, "pinned-table");
+    await stage.until("AIRoute", "gpt-4o", "Pinned", "Held");
+    await stage.until("AIRoute", "gpt-4o", "Progressing", "RouteHeld");
+    assert.equal(await weightsOf(stage), "openai 90%, other 10%", "as the former table has it");
+    const { sequence } = await untilRollout(
+      stage,
+      "its clock stopped",
+      ({ runningSince }) => runningSince === undefined,
+    );
+    await sleep(8_000);
+    const still = await memoryOf(stage);
+    assert.deepEqual([still?.sequence, still?.stepIndex], [sequence, 1]);
+    await annotate(stage, null, "pinned-table");
+    await stage.until("AIRoute", "gpt-4o", "Progressing", "StepRunning");
+    await untilRollout(stage, "promoted", ({ outcome }) => outcome === "Promoted");
   });
 
   test("goes on where it was: operator killed, route made anew, status lost", async (t) => {

@@ -44,6 +44,8 @@ class Ride {
   promotedStep: string | undefined;
   judgement: Judgement | undefined = verdict("Passed");
   lag = false;
+  lagsSince: number | undefined;
+  isHeld = false;
   wakeAt: number | undefined;
   judged = 0;
   readonly told: string[] = [];
@@ -59,6 +61,8 @@ class Ride {
       const facts: Facts = {
         now: this.now,
         inForce,
+        lagsSince: this.lagsSince,
+        isHeld: this.isHeld,
         promotedStep: this.promotedStep,
         judge: () => {
           this.judged++;
@@ -114,6 +118,52 @@ describe("a rollout", () => {
     assert.equal(ride.at, "7 Promoted 100/0");
     const story = ["RolloutStarted", "ShadowAdvanced", "AnalysisPassed", "WeightAdvanced", "AnalysisPassed"];
     assert.deepEqual(ride.told, [...story, "WeightAdvanced", "RolloutPaused", "WeightAdvanced", "RolloutPromoted"]);
+  });
+
+  test("judges a candidate without the proxies that lag for three intervals, and only to send it back", () => {
+    const ride = new Ride(specOf({ steps: [{ setWeight: 50 }, { pause: MINUTE }, { setWeight: 100 }] }));
+    ride.lag = true;
+    ride.run(MINUTE);
+    assert.equal(ride.at, "0 Spreading 50/0");
+    assert.equal(ride.judged, 0, "it may be late only");
+    ride.lagsSince = ride.now - 90 * SECOND;
+    ride.run(10 * MINUTE);
+    assert.equal(ride.at, "0 Spreading 50/0", "what passes does not lead on");
+    assert.equal(ride.memory?.passedWindows, 0);
+    ride.judgement = verdict("Failed");
+    ride.run(90 * SECOND);
+    assert.equal(ride.at, "0 RolledBack 0/0");
+    assert.match(ride.memory?.message ?? "", /3 windows failed/);
+  });
+
+  test("begins its windows anew when the last proxy follows at last", () => {
+    const ride = new Ride(specOf({ steps: [{ setWeight: 50 }, { pause: MINUTE }, { setWeight: 100 }] }));
+    ride.lag = true;
+    ride.lagsSince = ride.now - 5 * MINUTE;
+    ride.run(MINUTE);
+    ride.lagsSince = ride.now - 5 * MINUTE;
+    ride.run(15 * SECOND);
+    ride.lag = false;
+    ride.look();
+    ride.lagsSince = undefined;
+    assert.equal(ride.at, "1 Running 50/0");
+    assert.equal(ride.memory?.evidenceSince, new Date(ride.now).toISOString());
+    ride.run(MINUTE);
+    assert.equal(ride.at, "3 Promoted 100/0");
+  });
+
+  test("stands still while its route is held, and loses neither step nor time", () => {
+    const { analysis: _, ...rest } = specOf({ steps: [{ setWeight: 50 }, { pause: 10 * MINUTE }, { setWeight: 100 }] });
+    const ride = new Ride(rest);
+    ride.run(4 * MINUTE);
+    ride.isHeld = true;
+    ride.run(60 * MINUTE);
+    assert.equal(ride.at, "1 Running 50/0");
+    ride.isHeld = false;
+    ride.run(6 * MINUTE - 1);
+    assert.equal(ride.at, "1 Running 50/0");
+    ride.run(1);
+    assert.equal(ride.at, "3 Promoted 100/0");
   });
 
   test("rolls back with the third failed window", () => {
