@@ -256,8 +256,9 @@ describe("a release on a real cluster", { skip }, () => {
     await sleep(2_000);
     const { ok, failed } = await load.stop();
     assert.ok(ok > 0);
+    // Nobody is there any more: refused, or no answer at all where the address is still routed.
     for (const what of Object.keys(failed))
-      assert.match(what, /ECONNREFUSED|EHOSTUNREACH|ECONNRESET/, JSON.stringify(failed));
+      assert.match(what, /ECONNREFUSED|EHOSTUNREACH|ECONNRESET|ETIMEDOUT/, JSON.stringify(failed));
     assert.match(await cluster.kubectl(["-n", "ai", "get", "airoutes", "--no-headers"]), /gpt-4o/);
   });
 
