@@ -14,8 +14,11 @@ import { ANSWER } from "./world.ts";
 
 export const MODEL = "gpt-4o";
 export const MOST_ATTEMPTS = 5;
-/** What the simulators' silences and stalls run into: longer than a busy machine makes a healthy one wait. */
-const TIMEOUTS = { connect: "8s", request: "8s", firstByte: "8s", firstToken: "8s", idle: "8s" };
+/**
+ * What the simulators' silences and stalls run into: longer than a busy machine makes a healthy one wait. Only `request`
+ * watches a whole stream, which a busy machine makes longest.
+ */
+const TIMEOUTS = { connect: "8s", request: "20s", firstByte: "8s", firstToken: "8s", idle: "8s" };
 const RELOADS_WITHIN = 20_000;
 
 export interface SoakWorld {
