@@ -100,6 +100,9 @@ const CASES: readonly Case[] = [
   { fault: "split-utf8", expect: STOPPED },
   { fault: "one-write", expect: STOPPED },
   { fault: "filtered", expect: { whole: "content_filter", text: "part" } },
+  // Whole answers, if poor ones: for whoever judges a backend, not a reason to fail over.
+  { fault: "truncated", expect: { whole: "length", text: "part" } },
+  { fault: "broken-arguments", expect: STOPPED },
   { fault: "filter-outage", at: "azure", expect: STOPPED },
   { fault: "async-filter", at: "azure", expect: STOPPED },
   { fault: "async-filter-blocked", at: "azure", stream: true, expect: { whole: "content_filter", text: "part" } },
