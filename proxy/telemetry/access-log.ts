@@ -12,6 +12,7 @@ import { overheadOf } from "./overhead.ts";
 
 const NANO_PER_USD = 1_000_000_000;
 const MICROS_PER_MS = 1000;
+const OPEN_BRACE = 0x7b;
 /** Characters kept of a text. */
 const MAX_TEXT = 256;
 /** Anything but printable ASCII without quote and backslash. */
@@ -55,7 +56,15 @@ export function accessLine(exchange: Exchange, traceID: string | undefined): str
   for (let i = 0; i < attempts.length; i++) line += (i === 0 ? "" : ",") + attemptEntry(attempts[i] as AttemptRecord);
   line += "]";
   if (exchange.excluded) line += object(',"excluded":', exchange.excluded);
-  return `${line}}\n`;
+  return flat(`${line}}\n`);
+}
+
+/**
+ * V8 keeps a text that was put together as a tree of its parts until somebody looks at a letter of it. Joined later, among
+ * many, the parts have left the processor's cache.
+ */
+function flat(text: string): string {
+  return text.charCodeAt(0) === OPEN_BRACE ? text : `${text}`;
 }
 
 function usageOf(usage: Usage): string {
