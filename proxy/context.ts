@@ -47,6 +47,8 @@ export interface RequestContext {
   receiver: BodyReceiver | undefined;
   /** A JSON body. */
   body: Received | undefined;
+  /** Bytes of text in it, once somebody has asked. */
+  textBytes?: number;
   /** A multipart body. */
   form: Form | undefined;
   /** The lines of a batch file in the form. */

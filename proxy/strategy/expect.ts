@@ -56,10 +56,14 @@ export function learnedAt({ exchange, client, services }: RequestContext, target
 }
 
 /** Of text. A form is a file and little else. */
-function bytesOf({ body, exchange }: RequestContext): number {
+function bytesOf(context: RequestContext): number {
+  const { body, exchange } = context;
   if (!body) return 0;
   const { requestBytes } = exchange;
-  return requestBytes <= SEARCHED_BYTES || body.rest ? requestBytes : textBytes(body.scan.chunks);
+  if (requestBytes <= SEARCHED_BYTES || body.rest) return requestBytes;
+  // Limits, budgets and strategies ask one after the other, and once more at the end.
+  context.textBytes ??= textBytes(body.scan.chunks);
+  return context.textBytes;
 }
 
 function boundOf({ body }: RequestContext): number {
