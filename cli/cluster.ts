@@ -3,7 +3,7 @@ import { ApiError, type KubeClient, loadClient } from "../kube/client.ts";
 import { listAll } from "../kube/list.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { type ConfigMap, SHARD_KEY, SHARD_LABEL } from "../kube/table-objects.ts";
-import type { FormerTable } from "../routing/history.ts";
+import { type FormerTable, formerTable } from "../routing/history.ts";
 import { type NamedKey, namedSecretKeys } from "../routing/named-secrets.ts";
 import { Redacted, type SecretFacts, type SecretValues } from "../routing/secrets.ts";
 import { StoredTables } from "../routing/stored-tables.ts";
@@ -125,8 +125,5 @@ function tablesOf(index: ConfigMap, found: readonly ConfigMap[]): StoredTables {
 
 /** As an operator compiles with: what routes may be held at. */
 export function historyOf(tables: StoredTables | undefined): readonly FormerTable[] {
-  return (tables?.list() ?? []).map((one) => ({
-    ...one,
-    route: (key) => tables?.read(one)?.table.routes.find((route) => route.key === key),
-  }));
+  return (tables?.list() ?? []).map((one) => formerTable(one, () => tables?.read(one)?.table.routes ?? []));
 }

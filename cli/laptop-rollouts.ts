@@ -10,6 +10,7 @@ import { positionIn } from "../routing/compile/rollout.ts";
 import { validSpec } from "../routing/compile/validate.ts";
 import type { AIRouteSpec } from "../routing/objects.generated.ts";
 import { type Move, RolloutDriver } from "../routing/rollout/driver.ts";
+import { PROMOTED_STEP } from "../routing/rollout/machine.ts";
 import { type Memory, positionOf, type RolloutPosition } from "../routing/rollout/memory.ts";
 import { type RolloutSpec, rolloutSpec } from "../routing/rollout/spec.ts";
 import { totalsOf } from "../routing/rollout/totals.ts";
@@ -42,7 +43,6 @@ interface Followed {
 const SHORTEST_SLEEP = 20;
 const LONGEST_SLEEP = 3_600_000;
 const RETRY = 1_000;
-export const PROMOTED_STEP = "tandem.dev/promoted-step";
 
 export class LaptopRollouts {
   readonly #options: LaptopRolloutsOptions;

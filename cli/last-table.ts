@@ -7,7 +7,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { decodeTable, encodeTable, type Published, TableError } from "../routing/codec.ts";
-import { type FormerTable, findTable, pinnedTableOf } from "../routing/history.ts";
+import { type FormerTable, findTable, formerTable, pinnedTableOf } from "../routing/history.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import { replaceFile, stateFile } from "./state-file.ts";
 
@@ -54,11 +54,7 @@ export class LastTable {
 
   /** What routes may be held at. */
   history(): readonly FormerTable[] {
-    return this.#tables.map(({ hash, at, routes }) => ({
-      hash,
-      at,
-      route: (key) => decodeTable(routes).routes.find((route) => route.key === key),
-    }));
+    return this.#tables.map((one) => formerTable(one, () => decodeTable(one.routes).routes));
   }
 
   /** `objects` are those that the table was made of: where they hold routes at a former table, that one stays. */

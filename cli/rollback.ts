@@ -8,7 +8,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { KubeClient } from "../kube/client.ts";
 import { listAll } from "../kube/list.ts";
-import type { KubeObject } from "../kube/objects.ts";
+import { type KubeObject, keyOf } from "../kube/objects.ts";
 import { canonicalJson } from "../routing/canonical.ts";
 import { describeWeights } from "../routing/describe-weights.ts";
 import { FEWEST_DIGITS, findTable, PINNED_TABLE, pinnedTableOf, shortHash } from "../routing/history.ts";
@@ -203,10 +203,6 @@ async function annotate(client: KubeClient, { metadata }: KubeObject, hash: stri
   await client.request("PATCH", path, { body, contentType: MERGE_PATCH }).catch((error: Error) => {
     throw new CommandError(`AIRoute ${metadata.namespace}/${metadata.name} could not be annotated: ${error.message}`);
   });
-}
-
-function keyOf({ metadata }: KubeObject): string {
-  return `${metadata.namespace}/${metadata.name}`;
 }
 
 function say(line: string): void {

@@ -4,10 +4,10 @@ import { ApiError, type KubeClient } from "../kube/client.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { validSpec } from "../routing/compile/validate.ts";
 import type { AIRouteSpec } from "../routing/objects.generated.ts";
+import { PROMOTED_STEP } from "../routing/rollout/machine.ts";
 import { type Memory, readMemory } from "../routing/rollout/memory.ts";
 import { rolloutSpec } from "../routing/rollout/spec.ts";
 import { CommandError } from "./command.ts";
-import { PROMOTED_STEP } from "./laptop-rollouts.ts";
 import type { ShownRollout } from "./rollout-text.ts";
 
 interface RouteObject extends KubeObject {

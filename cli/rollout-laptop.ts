@@ -1,10 +1,10 @@
 /** How is a rollout of `tandem run` looked at, promoted and aborted? By its admin port, and in the manifests' files. */
 import { editObject } from "../manifests/edit-object.ts";
 import { loadManifests, ManifestError } from "../manifests/load.ts";
+import { PROMOTED_STEP } from "../routing/rollout/machine.ts";
 import { readMemory } from "../routing/rollout/memory.ts";
 import type { RolloutSpec } from "../routing/rollout/spec.ts";
 import { CommandError, UsageError } from "./command.ts";
-import { PROMOTED_STEP } from "./laptop-rollouts.ts";
 import type { ShownRollout } from "./rollout-text.ts";
 import { place } from "./tell.ts";
 

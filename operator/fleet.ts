@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { KubeObject } from "../kube/objects.ts";
 import { LAST_BUCKET } from "../routing/rollout/histogram.ts";
 import type { Redacted } from "../routing/secrets.ts";
+import { boundedText } from "./bounded-text.ts";
 
 export interface Pod extends KubeObject {
   readonly spec?: {
@@ -252,7 +253,7 @@ export class Fleet {
       signal: AbortSignal.timeout(ANSWER_TIMEOUT),
       redirect: "error",
     });
-    const body = await boundedText(response);
+    const body = await boundedText(response, "a proxy's answer", MAX_ANSWER_BYTES);
     return response.ok ? reportSchema.parse(JSON.parse(body)) : undefined;
   }
 }
@@ -260,17 +261,6 @@ export class Fleet {
 /** What is measured changes with every request, and is looked at when a window ends. */
 function newsIn(report: Report | undefined): string {
   return JSON.stringify({ ...report, measures: undefined });
-}
-
-export async function boundedText(response: Response, limit = MAX_ANSWER_BYTES): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength;
-    if (size > limit) throw new RangeError(`a proxy's answer is larger than ${limit} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 /** Ready, or on its way out and still answering. */

@@ -5,9 +5,8 @@
  */
 
 import { type KubeObject, keyOf } from "../kube/objects.ts";
-import { type FormerTable, findTable, pinnedTableOf } from "../routing/history.ts";
-import type { StoredTables, TableInHistory } from "../routing/stored-tables.ts";
-import type { Route } from "../routing/table.ts";
+import { type FormerTable, findTable, formerTable, pinnedTableOf } from "../routing/history.ts";
+import type { StoredTables } from "../routing/stored-tables.ts";
 
 export interface Kept {
   readonly history: readonly FormerTable[];
@@ -18,17 +17,18 @@ export interface Kept {
 const NONE: ReadonlySet<string> = new Set();
 
 export class KeptTables {
-  #routes = new Map<string, ReadonlyMap<string, Route>>();
+  /** Those that some route is to be held at. */
+  #pinned: ReadonlyMap<string, FormerTable> = new Map();
 
   /** For a compile of these objects. */
   for(objects: readonly object[], stored: StoredTables): Kept {
     const tables = stored.list();
     const wanted = new Set(objects.flatMap((object) => pinnedTableOf(object) ?? []));
     const pinned = new Set([...wanted].flatMap((digits) => findTable(tables, digits)?.hash ?? []));
-    this.#routes = new Map([...this.#routes].filter(([hash]) => pinned.has(hash)));
-    const history = tables.map((table): FormerTable => {
-      return { hash: table.hash, at: table.at, route: (key) => this.#routesOf(table, stored).get(key) };
+    const history = tables.map((table) => {
+      return this.#pinned.get(table.hash) ?? formerTable(table, () => stored.read(table)?.table.routes ?? []);
     });
+    this.#pinned = new Map(history.filter(({ hash }) => pinned.has(hash)).map((table) => [table.hash, table]));
     return { history, pinned };
   }
 
@@ -40,13 +40,5 @@ export class KeptTables {
     const isHeld = (object: KubeObject) =>
       (findTable(history, pinnedTableOf(object) ?? "")?.route(keyOf(object))?.backends.length ?? 0) > 0;
     return new Set(asking.filter(isHeld).map(keyOf));
-  }
-
-  #routesOf(table: TableInHistory, stored: StoredTables): ReadonlyMap<string, Route> {
-    const known = this.#routes.get(table.hash);
-    if (known !== undefined) return known;
-    const routes = new Map((stored.read(table)?.table.routes ?? []).map((route) => [route.key, route]));
-    this.#routes.set(table.hash, routes);
-    return routes;
   }
 }

@@ -8,6 +8,7 @@
 import { z } from "zod";
 import type { NamedKey } from "../routing/named-secrets.ts";
 import type { Redacted } from "../routing/secrets.ts";
+import { boundedText } from "./bounded-text.ts";
 
 export interface PrometheusQuery {
   /** The metric's, in the analysis. */
@@ -148,7 +149,7 @@ export async function askPrometheus({ url, query, token }: PrometheusQuery, sign
       signal: signal ? AbortSignal.any([limit, signal]) : limit,
       redirect: "error",
     });
-    const body = await boundedText(response);
+    const body = await boundedText(response, "the answer", MAX_ANSWER_BYTES);
     if (!response.ok) return { problem: `the server answered HTTP ${response.status}` };
     return numberIn(body);
   } catch (error) {
@@ -176,17 +177,6 @@ function jsonOf(body: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-async function boundedText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength;
-    if (size > MAX_ANSWER_BYTES) throw new RangeError(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 /** Another token asks anew: it may see other series. */

@@ -4,12 +4,14 @@
  * With every pass the machine is told what the proxies run and have measured. Where it moves, that is written down before
  * any weight is: a pass cut short in between is made good by the next, and none begins anew.
  */
+
 import { isDeepStrictEqual } from "node:util";
 import { type KubeObject, keyOf } from "../kube/objects.ts";
 import { validSpec } from "../routing/compile/validate.ts";
 import type { AIRouteSpec } from "../routing/objects.generated.ts";
 import { type Move, RolloutDriver } from "../routing/rollout/driver.ts";
 import type { RolloutEvent } from "../routing/rollout/machine.ts";
+import { PROMOTED_STEP } from "../routing/rollout/machine.ts";
 import { type Memory, positionOf, type RolloutPosition, readMemory } from "../routing/rollout/memory.ts";
 import { type Analysis, type RolloutSpec, rolloutSpec } from "../routing/rollout/spec.ts";
 import type { ObjectKey } from "../routing/table.ts";
@@ -17,8 +19,6 @@ import type { ProxyState } from "./fleet.ts";
 import { Measured } from "./measured.ts";
 import type { Remembered, RolloutStore, WrittenRollout } from "./rollout-store.ts";
 import type { Tables } from "./tables.ts";
-
-export const PROMOTED_STEP = "tandem.dev/promoted-step";
 
 export interface RolloutsOptions {
   readonly store: RolloutStore;

@@ -22,6 +22,22 @@ export interface FormerTable {
   route(key: ObjectKey): Route | undefined;
 }
 
+/** Its routes are read when the first is asked for. */
+export function formerTable(
+  { hash, at }: Pick<FormerTable, "hash" | "at">,
+  routes: () => readonly Route[],
+): FormerTable {
+  let byKey: ReadonlyMap<ObjectKey, Route> | undefined;
+  return {
+    hash,
+    at,
+    route(key) {
+      byKey ??= new Map(routes().map((route) => [route.key, route]));
+      return byKey.get(key);
+    },
+  };
+}
+
 /** What an object's annotation says; undefined: nothing. */
 export function pinnedTableOf(object: object): string | undefined {
   const { metadata } = object as { readonly metadata?: { readonly annotations?: unknown } | null };

@@ -6,7 +6,8 @@
 import { z } from "zod";
 import type { Grant } from "../../routing/budgets/book.ts";
 import type { Redacted } from "../../routing/secrets.ts";
-import { adminOrigin, boundedText, type Pod } from "../fleet.ts";
+import { boundedText } from "../bounded-text.ts";
+import { adminOrigin, type Pod } from "../fleet.ts";
 
 const text = z.string().max(4096);
 const count = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -110,7 +111,7 @@ export class Collector {
       signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT)]),
       redirect: "error",
     });
-    const body = await boundedText(response, MAX_ANSWER_BYTES);
+    const body = await boundedText(response, "a proxy's answer", MAX_ANSWER_BYTES);
     if (!response.ok) throw new Error(`the proxy answered ${response.status}`);
     const answer = answerSchema.parse(JSON.parse(body));
     if (this.#stopped) return;

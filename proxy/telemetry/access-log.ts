@@ -5,12 +5,12 @@
  * cut to a length: a caller chooses some of them (model, path). It is put together by hand, straight into the buffered
  * destination: half of what JSON.stringify of an object costs, a quarter of a logger's call, and every request has one.
  */
+import { NANO_PER_USD } from "../../routing/budgets/money.ts";
 import type { Spillover } from "../dialects/spillover.ts";
 import type { AttemptRecord, Exchange, RealtimeRecord, Usage } from "../exchange.ts";
 import { escapeControls } from "./log.ts";
 import { overheadOf } from "./overhead.ts";
 
-const NANO_PER_USD = 1_000_000_000;
 const MICROS_PER_MS = 1000;
 const OPEN_BRACE = 0x7b;
 /** Characters kept of a text. */

@@ -4,7 +4,9 @@
  * Requests are counted in `Counts`; states are read where they are kept when somebody scrapes, so that nothing stale
  * remains after a reload. Names and labels are a promise to dashboards: they stay.
  */
+
 import { collectDefaultMetrics, Registry } from "prom-client";
+import { NANO_PER_USD } from "../../routing/budgets/money.ts";
 import type { Exchange } from "../exchange.ts";
 import { ConfigMetrics } from "./config-metrics.ts";
 import { type BackendLatency, type Cell, Counts, labelsOf, type TokenCount } from "./counts.ts";
@@ -55,7 +57,6 @@ const TOKEN_KINDS = {
 } as const satisfies Record<TokenCount, string>;
 
 const MEDIA = new Set<string>(["audio_input", "audio_output", "image_input", "image_output"]);
-const NANO_PER_USD = 1_000_000_000;
 
 const ESTIMATED_KINDS = ["input", "output"] as const;
 

@@ -4,6 +4,7 @@
  * Beside those of requests and never in them: a copy is nobody's request. Label values come from configuration only, as
  * there.
  */
+import { NANO_PER_USD } from "../../routing/budgets/money.ts";
 import type { Usage } from "../exchange.ts";
 import type { Sample } from "./exposition.ts";
 
@@ -62,7 +63,6 @@ export function isUnpriced({ status, cost }: CopyRecord): boolean {
 const MOST_SERIES = 2_000;
 const OTHER = "other";
 const SEPARATOR = "\u0000";
-const NANO_PER_USD = 1_000_000_000;
 /** Any aspect: each pair once. */
 const ANY = "any";
 /** Copies are no client's. */

@@ -1,8 +1,8 @@
 /** What does the access log say of a copy? One line of its own, with the id of the request that was copied. */
+import { NANO_PER_USD } from "../../routing/budgets/money.ts";
 import { escapeControls } from "./log.ts";
 import { type CopyRecord, isUnpriced } from "./shadow-counts.ts";
 
-const NANO_PER_USD = 1_000_000_000;
 /** Characters kept of what a caller can choose. */
 const MAX_TEXT = 256;
 

@@ -23,7 +23,7 @@ export interface Advance {
 
 const ALL = 100;
 const MAX_ANNOTATION = 64;
-const PROMOTION = "tandem.dev/promoted-step";
+export const PROMOTED_STEP = "tandem.dev/promoted-step";
 
 export function advance(spec: RolloutSpec, memory: Memory | undefined, facts: Facts): Advance {
   const walk = begin(spec, memory, facts);
@@ -221,7 +221,7 @@ function waitForPromotion(walk: Walk, why: string): void {
     walk,
     "Normal",
     "RolloutPaused",
-    `${why}Waits at ${place(walk)} until the annotation ${PROMOTION} is set to ${draft.stepIndex}`,
+    `${why}Waits at ${place(walk)} until the annotation ${PROMOTED_STEP} is set to ${draft.stepIndex}`,
   );
 }
 
