@@ -22,27 +22,27 @@ const NEEDS_ESCAPING = /[^ !#-[\]-~]/;
 export function accessLine(exchange: Exchange, traceID: string | undefined): string {
   const { startedAt, attempts } = exchange;
   const last = attempts.at(-1);
-  let line = `{"time":"${isoTime(exchange.time)}","level":"info","msg":"request"`;
-  line += text(',"request_id":', exchange.id);
+  let line = `{"time":"${isoTime(exchange.time)}","level":"info","msg":"request","request_id":"${exchange.id}"`;
   line += text(',"trace_id":', traceID);
-  line += text(',"method":', exchange.method);
+  line += name(',"method":', exchange.method);
   line += text(',"path":', exchange.path);
-  line += text(',"operation":', exchange.operation);
-  line += text(',"client":', exchange.client);
-  line += text(',"namespace":', exchange.namespace);
-  line += text(',"residency":', exchange.residency);
-  line += text(',"route":', exchange.route);
+  line += name(',"operation":', exchange.operation);
+  line += name(',"client":', exchange.client);
+  line += name(',"namespace":', exchange.namespace);
+  line += name(',"residency":', exchange.residency);
+  line += name(',"route":', exchange.route);
   line += text(',"model":', exchange.model);
-  line += text(',"provider":', last?.provider);
-  line += text(',"backend":', last?.backend);
+  line += name(',"provider":', last?.provider);
+  line += name(',"backend":', last?.backend);
   line += text(',"upstream_model":', last?.upstreamModel);
   line += text(',"provider_request_id":', last?.providerRequestID);
-  line += text(',"decision":', exchange.decision);
-  line += text(',"hedge":', exchange.hedge);
-  line += `,"stream":${exchange.stream},"status":${exchange.status}`;
-  line += text(',"outcome":', exchange.outcome);
-  line += text(',"error_code":', exchange.errorCode);
-  line += text(',"error_origin":', exchange.errorOrigin);
+  line += name(',"decision":', exchange.decision);
+  line += name(',"hedge":', exchange.hedge);
+  line += exchange.stream ? ',"stream":true,"status":' : ',"stream":false,"status":';
+  line += exchange.status;
+  line += name(',"outcome":', exchange.outcome);
+  line += name(',"error_code":', exchange.errorCode);
+  line += name(',"error_origin":', exchange.errorOrigin);
   line += since(',"duration_ms":', startedAt, exchange.endedAt);
   line += duration(',"overhead_ms":', overheadOf(exchange));
   line += since(',"first_byte_ms":', startedAt, exchange.firstByteAt);
@@ -113,11 +113,11 @@ function realtimeEntry(session: RealtimeRecord): object {
 
 function attemptEntry(attempt: AttemptRecord): string {
   const { usage } = attempt;
-  let entry = `{"provider":${quoted(attempt.provider)}`;
-  entry += text(',"backend":', attempt.backend);
+  let entry = name('{"provider":', attempt.provider);
+  entry += name(',"backend":', attempt.backend);
   entry += text(',"model":', attempt.upstreamModel);
   entry += count(',"status":', attempt.status);
-  entry += text(',"outcome":', attempt.outcome);
+  entry += name(',"outcome":', attempt.outcome);
   entry += text(',"detail":', attempt.detail);
   entry += text(',"changed":', attempt.changed);
   if (usage) {
@@ -138,31 +138,49 @@ function spilloverEntry({ to, error }: Spillover): object {
 }
 
 /** A member behind others, by its name as JSON writes it; nothing when its value is not known. */
-function text(name: string, value: string | undefined): string {
-  return value === undefined ? "" : name + quoted(value);
+function text(member: string, value: string | undefined): string {
+  return value === undefined ? "" : member + quoted(value);
 }
 
-function count(name: string, value: number | undefined): string {
-  return value === undefined ? "" : name + value;
+const quotedNames = new Map<string, string>();
+/** All names of a large table, and Tandem's own words. */
+const MOST_NAMES = 20_000;
+
+/** The same for what configuration or Tandem itself calls something: few values, which come again with every request. */
+function name(member: string, value: string | undefined): string {
+  return value === undefined ? "" : member + (quotedNames.get(value) ?? quotedName(value));
 }
 
-function since(name: string, start: number, end: number | undefined): string {
-  return end === undefined ? "" : duration(name, end - start);
+function quotedName(value: string): string {
+  if (quotedNames.size >= MOST_NAMES) quotedNames.clear();
+  const made = quoted(value);
+  quotedNames.set(value, made);
+  return made;
 }
 
-/** To the microsecond. Whole numbers are written several times faster than fractions, so two of them are. */
-function duration(name: string, ms: number): string {
+function count(member: string, value: number | undefined): string {
+  return value === undefined ? "" : member + value;
+}
+
+function since(member: string, start: number, end: number | undefined): string {
+  return end === undefined ? "" : duration(member, end - start);
+}
+
+/** `.000` to `.999`: to write a fraction costs as much as to write the rest of a line's member. */
+const FRACTIONS = Array.from({ length: MICROS_PER_MS }, (_, micros) => `.${String(micros).padStart(3, "0")}`);
+
+/** To the microsecond. */
+function duration(member: string, ms: number): string {
   const micros = Math.round(ms * MICROS_PER_MS);
   // A clock that was read in two places may go back by a hair.
-  if (!(micros >= 0)) return count(name, Number.isNaN(micros) ? undefined : micros / MICROS_PER_MS);
+  if (!(micros >= 0)) return count(member, Number.isNaN(micros) ? undefined : micros / MICROS_PER_MS);
   const fraction = micros % MICROS_PER_MS;
-  const zeros = fraction < 10 ? "00" : fraction < 100 ? "0" : "";
-  return `${name + (micros - fraction) / MICROS_PER_MS}.${zeros}${fraction}`;
+  return member + (micros - fraction) / MICROS_PER_MS + FRACTIONS[fraction];
 }
 
 /** What seldom is there, however it looks. */
-function object(name: string, value: object): string {
-  return name + escapeControls(JSON.stringify(value));
+function object(member: string, value: object): string {
+  return member + escapeControls(JSON.stringify(value));
 }
 
 /** Nearly all texts are names, which nothing of has to be escaped. */

@@ -1,7 +1,7 @@
 /**
  * Where do log lines go, and what happens when nobody reads them fast enough?
  *
- * Lines are collected and written by a thread pool: at 64 KiB or after 250 ms, whichever is first. Behind a reader that
+ * Lines are collected and written by a thread pool: at 256 KiB or after 250 ms, whichever is first. Behind a reader that
  * has stopped, at most 4 MiB wait; further lines are dropped and counted (`tandem_log_lines_dropped_total`), never
  * waited for. Content and secrets are kept out by those who log: fields are named one by one, never whole objects of a
  * request.
@@ -9,8 +9,8 @@
 import { writeSync } from "node:fs";
 import pino from "pino";
 
-/** Handing a batch to the thread pool costs as much as writing ten lines: larger batches are cheaper. */
-const WRITE_AT_CHARACTERS = 64 * 1024;
+/** Handing a batch to the thread pool costs as much as writing ten lines, and wakes another thread: larger batches are cheaper. */
+const WRITE_AT_CHARACTERS = 256 * 1024;
 const WRITE_AT_MS = 250;
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 /** One write may take all that has gathered while the one before was under way. */
