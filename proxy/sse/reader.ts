@@ -295,7 +295,7 @@ export class EventReader {
     if (scan.otherContentSeen) this.onlyText = false;
     if (scan.error) this.failure = failureOf(data.toString("utf8", start, end));
     if (scan.usageStart < 0) return undefined;
-    this.usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd)) ?? this.usage;
+    this.usage = usageOf(data.toString("latin1", scan.usageStart, scan.usageEnd)) ?? this.usage;
     this.usageEvent = data.subarray(start, end);
     return this.#withholdUsage && hasNoChoices(data.toString("utf8", start, end)) ? EMPTY : undefined;
   }
@@ -326,7 +326,7 @@ export class EventReader {
     if (kind.failure) this.failure = failureOf(data.toString("utf8", start, end));
     if (kind.incomplete) this.#noteIncomplete(data.toString("utf8", start, end));
     if (scan.usageStart >= 0) {
-      const usage = usageOf(data.subarray(scan.usageStart, scan.usageEnd));
+      const usage = usageOf(data.toString("latin1", scan.usageStart, scan.usageEnd));
       this.usageEvent = data.subarray(start, end);
       if (usage) this.usage = kind.adds ? sumOf(this.usage, usage) : usage;
     }

@@ -2,8 +2,8 @@
 import type { Usage } from "../exchange.ts";
 
 /** The end of a plain answer in which `usage` is looked for: it follows the content, and little follows it. */
-const TAIL_BYTES = 64 * 1024;
-const USAGE_KEY = Buffer.from('"usage"');
+export const ENDING_BYTES = 64 * 1024;
+const USAGE_KEY = '"usage"';
 const COLON = 0x3a;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
@@ -33,12 +33,14 @@ interface WireUsage {
   seconds?: unknown;
 }
 
-/** From the JSON text of a `usage` object. Undefined when it counts neither tokens nor seconds. */
-export function usageOf(json: Buffer): Usage | undefined {
+/**
+ * From the JSON text of a `usage` object. Undefined when it counts neither tokens nor seconds. Read are numbers only, and
+ * no byte of a longer character looks like JSON: each byte may stand for a letter (latin1), the cheapest decoding.
+ */
+export function usageOf(json: string): Usage | undefined {
   let wire: WireUsage;
   try {
-    // Read are numbers only, and no byte of a longer character looks like JSON: the cheapest decoding will do.
-    wire = JSON.parse(json.toString("latin1")) as WireUsage;
+    wire = JSON.parse(json) as WireUsage;
   } catch {
     return undefined;
   }
@@ -81,55 +83,60 @@ function countOf(value: unknown): number {
 }
 
 /**
- * Usage of a plain answer, from its last chunks: the last `"usage"` whose value is an object that counts tokens. What
- * follows it in Responses (`user`, `metadata`) may well say "usage" too, as a text.
+ * Usage of a plain answer, from its end: the last `"usage"` whose value is an object that counts tokens. What follows it in
+ * Responses (`user`, `metadata`) may well say "usage" too, as a text.
  */
-export function plainUsage(chunks: readonly Buffer[]): Usage | undefined {
-  const tail = tailOf(chunks);
-  for (let at = tail.lastIndexOf(USAGE_KEY); at >= 0; at = at === 0 ? -1 : tail.lastIndexOf(USAGE_KEY, at - 1)) {
-    const colon = spaceEnd(tail, at + USAGE_KEY.length);
-    const start = tail[colon] === COLON ? spaceEnd(tail, colon + 1) : -1;
-    if (start < 0 || tail[start] !== OPEN_BRACE) continue;
-    const usage = usageOf(tail.subarray(start, objectEnd(tail, start)));
+export function plainUsage(ending: string): Usage | undefined {
+  for (let at = ending.lastIndexOf(USAGE_KEY); at >= 0; at = at === 0 ? -1 : ending.lastIndexOf(USAGE_KEY, at - 1)) {
+    const colon = spaceEnd(ending, at + USAGE_KEY.length);
+    const start = ending.charCodeAt(colon) === COLON ? spaceEnd(ending, colon + 1) : -1;
+    if (start < 0 || ending.charCodeAt(start) !== OPEN_BRACE) continue;
+    const usage = usageOf(ending.slice(start, objectEnd(ending, start)));
     if (usage) return usage;
   }
   return undefined;
 }
 
-/** Keeps the last chunks of a flowing answer, no more of them than the tail needs. */
+/** Keeps the last chunks of a flowing answer, no more of them than its end needs. */
 export function keepTail(chunks: Buffer[], chunk: Buffer): void {
   chunks.push(chunk);
   let bytes = 0;
   for (const one of chunks) bytes += one.length;
-  for (let oldest = chunks[0]; oldest && bytes - oldest.length >= TAIL_BYTES; oldest = chunks[0]) {
+  for (let oldest = chunks[0]; oldest && bytes - oldest.length >= ENDING_BYTES; oldest = chunks[0]) {
     chunks.shift();
     bytes -= oldest.length;
   }
 }
 
-function tailOf(chunks: readonly Buffer[]): Buffer {
+/** The end of what these chunks hold, at least `ENDING_BYTES` of it where there is so much; a letter for each byte. */
+export function endingOf(chunks: readonly Buffer[]): string {
   let first = chunks.length;
-  for (let bytes = 0; first > 0 && bytes < TAIL_BYTES; bytes += chunks[first]?.length ?? 0) first--;
-  const tail = chunks.slice(first);
-  return tail.length === 1 ? (tail[0] as Buffer) : Buffer.concat(tail);
+  for (let bytes = 0; first > 0 && bytes < ENDING_BYTES; bytes += chunks[first]?.length ?? 0) first--;
+  const tail = first === 0 ? chunks : chunks.slice(first);
+  return (tail.length === 1 ? (tail[0] as Buffer) : Buffer.concat(tail)).toString("latin1");
 }
 
-function spaceEnd(bytes: Buffer, from: number): number {
+function spaceEnd(text: string, from: number): number {
   let at = from;
-  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++;
+  while (isSpace(text.charCodeAt(at))) at++;
   return at;
 }
 
-function objectEnd(bytes: Buffer, start: number): number {
+/** Of JSON. */
+export function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+}
+
+function objectEnd(text: string, start: number): number {
   let depth = 0;
   let inString = false;
-  for (let i = start; i < bytes.length; i++) {
-    const byte = bytes[i];
-    if (byte === BACKSLASH) i++;
-    else if (byte === QUOTE) inString = !inString;
+  for (let i = start; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === BACKSLASH) i++;
+    else if (code === QUOTE) inString = !inString;
     else if (inString) continue;
-    else if (byte === OPEN_BRACE) depth++;
-    else if (byte === CLOSE_BRACE && --depth === 0) return i + 1;
+    else if (code === OPEN_BRACE) depth++;
+    else if (code === CLOSE_BRACE && --depth === 0) return i + 1;
   }
-  return bytes.length;
+  return text.length;
 }

@@ -11,7 +11,7 @@ import { GatewayError } from "../errors.ts";
 import type { AttemptOutcome, AttemptRecord } from "../exchange.ts";
 import type { Target } from "../snapshot.ts";
 import { EventReader, LARGEST_EVENT_BYTES, type ReaderOptions } from "../sse/reader.ts";
-import { keepTail, plainUsage } from "../sse/usage.ts";
+import { ENDING_BYTES, endingOf, isSpace, keepTail, plainUsage } from "../sse/usage.ts";
 import type { Places } from "../upstream/concurrency.ts";
 import type { DispatchController, DispatchHandler } from "../upstream/connections.ts";
 import { transportFailure } from "../upstream/failure.ts";
@@ -110,6 +110,8 @@ export class UpstreamCall implements DispatchHandler {
   #taken = 0;
   /** The end of a plain answer that flows. */
   readonly #tail: Buffer[] = [];
+  /** Of a plain answer, once it has been asked for. */
+  #ending: string | undefined;
   #paused = false;
   #quietTicks = 0;
   #abortReason: string | undefined;
@@ -230,8 +232,15 @@ export class UpstreamCall implements DispatchHandler {
 
   /** Tokens of the answer, as far as the provider told. */
   usage() {
-    if (this.mode === "events") return this.events.usage;
-    return plainUsage(this.complete ? this.held : this.#tail);
+    return this.mode === "events" ? this.events.usage : plainUsage(this.ending);
+  }
+
+  /** The end of the answer, or the stream's event that told its usage; a letter for each byte (latin1). */
+  get ending(): string {
+    if (this.#ending !== undefined) return this.#ending;
+    if (this.mode === "events") return this.events.usageEvent?.toString("latin1") ?? "";
+    this.#ending = endingOf(this.complete ? this.held : this.#tail);
+    return this.#ending;
   }
 
   /** What the answer said where it told that: a stream's event, or a plain answer, the end of it when it is a large one. */
@@ -300,10 +309,15 @@ export class UpstreamCall implements DispatchHandler {
 
   #onPlainEnd(): void {
     this.complete = this.#settle !== undefined;
-    if (this.complete && isJson(this.headers) && !isJsonObject(this.held)) {
+    if (this.complete && isJson(this.headers) && !(OPENING.test(this.#opening) && closes(this.ending))) {
       this.#fail("malformed", `answered ${this.status} with a body that is not JSON`);
-    } else if (this.complete && isError(this.held)) this.#failWithBody(ERROR_INSIDE);
+    } else if (this.complete && ERROR_OPENING.test(this.#opening)) this.#failWithBody(ERROR_INSIDE);
     else this.#end(undefined);
+  }
+
+  /** How an answer that is held begins. */
+  get #opening(): string {
+    return this.#bytes <= ENDING_BYTES ? this.ending : (this.held[0]?.toString("latin1", 0, OPENING_BYTES) ?? "");
   }
 
   /** Whether so many bytes of the answer may be in memory now. */
@@ -426,21 +440,14 @@ function idOf(headers: ResponseHeaders): string | undefined {
   return typeof id === "string" ? id : undefined;
 }
 
-const CLOSING = /[}\]]\s*$/;
-
-function isJsonObject(held: readonly Buffer[]): boolean {
-  const first = held[0];
-  const last = held.at(-1);
-  return (
-    first !== undefined && last !== undefined && /^\s*[{[]/.test(first.toString("latin1", 0, 64)) && endsWell(last)
-  );
-}
-
+const OPENING_BYTES = 64;
+const OPENING = /^\s*[{[]/;
 /** Azure says so when it finds no capacity after it has begun to answer. */
-function isError(held: readonly Buffer[]): boolean {
-  return /^\s*\{\s*"error"\s*:\s*\{/.test(held[0]?.toString("latin1", 0, 64) ?? "");
-}
+const ERROR_OPENING = /^\s*\{\s*"error"\s*:\s*\{/;
 
-function endsWell(last: Buffer): boolean {
-  return CLOSING.test(last.toString("latin1", Math.max(0, last.length - 64)));
+/** Whether the last thing is the end of a JSON object or array. */
+function closes(ending: string): boolean {
+  let last = ending.length - 1;
+  while (isSpace(ending.charCodeAt(last))) last--;
+  return ending[last] === "}" || ending[last] === "]";
 }

@@ -38,8 +38,7 @@ function isJob({ exchange, operation }: RequestContext): boolean {
 /** A tier or tools that no price is known for. Its tokens still count, at list price: else a caller could ask for less to count. */
 function hasOtherPrice({ call, operation }: RequestContext): boolean {
   if (call === undefined || operation === undefined || !HAS_TIERS.has(operation.name)) return false;
-  const told = call.told();
-  return isOfAnotherTier(told) || (operation.name === "responses" && ranTools(told));
+  return isOfAnotherTier(call.ending) || (operation.name === "responses" && ranTools(call.told()));
 }
 
 /** Attempts that were broken off are paid, too: each by the price of its own backend. */

@@ -5,13 +5,14 @@ import { withEndpoints } from "../dialects/batch.ts";
 import type { Usage } from "../exchange.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
 import { tagIDs } from "../ids/tag-answer.ts";
+import { ENDING_BYTES } from "../sse/usage.ts";
 import { answerPlaces } from "./answer-places.ts";
 import type { UpstreamCall } from "./call.ts";
 import { flow } from "./flow.ts";
 import { awaitReader } from "./slow-reader.ts";
 
 /** Answers up to this size that came in several chunks are joined: one write is cheaper than a copy. */
-const JOINED_BYTES = 64 * 1024;
+const JOINED_BYTES = ENDING_BYTES;
 
 export function relay(context: RequestContext): Promise<void> | void {
   const { call, exchange, target } = context;
@@ -68,7 +69,7 @@ function endAtOnce(context: RequestContext, call: UpstreamCall, headers: Headers
   const { response, exchange } = context;
   exchange.usage = usageOf(context, call);
   const places = answerPlaces(context);
-  if (places && call.isJson) call.held = [translated(context, Buffer.concat(call.held), places)];
+  if (places && call.isJson) call.held = [translated(context, joined(call.held), places)];
   let length = 0;
   for (const chunk of call.held) length += chunk.length;
   headers["content-length"] = String(length);
@@ -78,14 +79,16 @@ function endAtOnce(context: RequestContext, call: UpstreamCall, headers: Headers
   response.writeHead(call.status, headers);
   if (length <= JOINED_BYTES) {
     // As a string of bytes: Node joins it with the headers, and one plain write goes out instead of a gathered one.
-    const [first] = call.held;
-    const body = call.held.length === 1 && first ? first : Buffer.concat(call.held, length);
-    response.end(body.toString("latin1"), "latin1");
+    response.end(places ? joined(call.held).toString("latin1") : call.ending, "latin1");
   } else {
     for (const chunk of call.held) response.write(chunk);
     response.end();
   }
   awaitReader(context);
+}
+
+function joined(chunks: readonly Buffer[]): Buffer {
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
 }
 
 /** Who looks at an answer once more does not pay for it once more. */

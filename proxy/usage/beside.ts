@@ -10,21 +10,23 @@
 const TOOLS = ["web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call"].map((type) =>
   Buffer.from(`"${type}"`),
 );
-const TIER_KEY = Buffer.from('"service_tier"');
+const TIER_KEY = '"service_tier"';
 /** Tiers at list price. `auto` is what may be asked for; the answer says what came of it. */
-const LISTED_TIER = /^"service_tier"\s*:\s*(?:null|"(?:default|standard|auto)")/;
-/** Enough of a key and its value. */
-const TIER_BYTES = 64;
+const LISTED_TIER = /"service_tier"\s*:\s*(?:null|"(?:default|standard|auto)")/y;
 
 /** `told`: a plain answer, or the event of a stream that told its usage. */
 export function ranTools(told: Buffer): boolean {
   return TOOLS.some((type) => told.includes(type));
 }
 
-/** Also where a caller's own `metadata` has such a key: then it is unpriced rather than wrong. */
-export function isOfAnotherTier(told: Buffer): boolean {
-  for (let at = told.indexOf(TIER_KEY); at >= 0; at = told.indexOf(TIER_KEY, at + TIER_KEY.length)) {
-    if (!LISTED_TIER.test(told.toString("latin1", at, at + TIER_BYTES))) return true;
+/**
+ * `ending`: of a plain answer, or that event. Also where a caller's own `metadata` has such a key: then it is unpriced
+ * rather than wrong.
+ */
+export function isOfAnotherTier(ending: string): boolean {
+  for (let at = ending.indexOf(TIER_KEY); at >= 0; at = ending.indexOf(TIER_KEY, at + TIER_KEY.length)) {
+    LISTED_TIER.lastIndex = at;
+    if (!LISTED_TIER.test(ending)) return true;
   }
   return false;
 }
