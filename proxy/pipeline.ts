@@ -82,9 +82,12 @@ export async function serve(
     services.load.admit(response);
     if (!snapshot) throw new GatewayError("not_ready", "The gateway has no configuration yet. Ask again in a moment.");
     for (const stage of FIRST) stage(context);
+    // What arrived along with the head is parsed when this turn is over: then a small body is whole, and waits for nothing.
+    await undefined;
+    const stages = THEN[context.operation?.handling ?? "models"];
     // Stages that need not wait are not waited for: a turn of the microtask queue each would add up.
-    for (const stage of THEN[context.operation?.handling ?? "models"]) {
-      const pending = stage(context);
+    for (let i = 0; i < stages.length; i++) {
+      const pending = (stages[i] as Stage)(context);
       if (pending) await pending;
     }
   } catch (error) {

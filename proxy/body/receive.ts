@@ -90,12 +90,23 @@ export class BodyReceiver {
   }
 
   /**
-   * What is still to come, undefined when all is here. Rejects with a GatewayError, with one that means nothing to
-   * anybody when the caller goes away.
+   * What is still to come, undefined when all is here; nothing to wait for when all came along with the head, as small
+   * bodies do. Throws or rejects with a GatewayError, with one that means nothing to anybody when the caller goes away.
    */
-  receive(): Promise<Rest | undefined> {
-    const declared = Number(this.#request.headers["content-length"] ?? 0);
-    if (declared > this.#limit) return Promise.reject(tooLarge(this.#limit));
+  receive(): Promise<Rest | undefined> | undefined {
+    const request = this.#request;
+    const declared = Number(request.headers["content-length"] ?? 0);
+    if (declared > this.#limit) throw tooLarge(this.#limit);
+    const here = request.readableLength;
+    if (!request.complete || !this.#pool.take(here)) return this.#arriving();
+    this.#taken += here;
+    if (here > 0) this.#body.push(request.read() as Buffer);
+    const problem = this.#refusal() ?? problemOf(this.#body, true);
+    if (problem) throw problem;
+    return undefined;
+  }
+
+  #arriving(): Promise<Rest | undefined> {
     return new Promise((resolve, reject) => {
       const request = this.#request;
       const settle = (outcome: () => void) => {

@@ -164,8 +164,8 @@ function hasFailed(walk: Walk, running: Running, failure: Failure): boolean {
   return false;
 }
 
-/** What came of an attempt. Undefined when it settled well, or when the caller went away. */
-async function conclude(walk: Walk, running: Running, settled: Settled): Promise<Failure | undefined> {
+/** What came of an attempt. Undefined when it settled well, or when the caller went away; a promise when it is made again. */
+function conclude(walk: Walk, running: Running, settled: Settled): Failure | undefined | Promise<Failure | undefined> {
   const { context } = walk;
   const { target, ticket, record, call } = running;
   noteHeaders(running);

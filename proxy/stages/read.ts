@@ -6,7 +6,7 @@
  */
 import type { IncomingHttpHeaders } from "node:http";
 import { type Form, fieldOf, fileOf, isFormType, readForm } from "../body/form.ts";
-import { BodyReceiver, KeptBody } from "../body/receive.ts";
+import { BodyReceiver, KeptBody, type Rest } from "../body/receive.ts";
 import { BodyScan } from "../body/scan.ts";
 import { scalarOf } from "../body/splice.ts";
 import type { RequestContext } from "../context.ts";
@@ -92,8 +92,8 @@ function kindOf(operation: Operation, headers: IncomingHttpHeaders): "json" | "f
   return "json";
 }
 
-async function readJsonBody(context: RequestContext): Promise<void> {
-  const { request, services, exchange, operation } = context;
+function readJsonBody(context: RequestContext): Promise<void> | void {
+  const { request, services, operation } = context;
   const scan = new BodyScan(context.snapshot.bodyFields(JSON_FIELDS), placesOf(operation as Operation).watched);
   const { requestBytes } = services.limits;
   // Only what is asked for with every second request of the world may go on without being kept, and nothing of what must
@@ -101,7 +101,13 @@ async function readJsonBody(context: RequestContext): Promise<void> {
   const mayFlow = operation?.handling === "inference" && operation.model === "required";
   const need = mayFlow && context.caller.residency === undefined ? "model" : "whole";
   context.receiver = new BodyReceiver(request, requestBytes, services.replayPool, scan, need);
-  context.body = { scan, rest: await context.receiver.receive() };
+  const arriving = context.receiver.receive();
+  return arriving ? arriving.then((rest) => noteJson(context, scan, rest)) : noteJson(context, scan, undefined);
+}
+
+function noteJson(context: RequestContext, scan: BodyScan, rest: Rest | undefined): void {
+  const { exchange, operation } = context;
+  context.body = { scan, rest };
   exchange.bodyAt = performance.now();
   exchange.requestBytes = scan.length;
   exchange.stream = flagOf(scan, "stream");
