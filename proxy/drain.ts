@@ -6,7 +6,13 @@
  * keep-alive time that the client was told. New connections are accepted for a while: load balancers learn late.
  */
 import { once } from "node:events";
-import { type IncomingMessage, type Server, ServerResponse } from "node:http";
+import {
+  type IncomingMessage,
+  type OutgoingHttpHeader,
+  type OutgoingHttpHeaders,
+  type Server,
+  ServerResponse,
+} from "node:http";
 import { Server as NetServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -19,6 +25,8 @@ export interface DrainOptions {
   readonly keepIdle?: boolean;
 }
 
+type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[];
+
 /** How often idle connections are closed when they are not kept, milliseconds. */
 const IDLE_CHECK = 50;
 
@@ -28,9 +36,9 @@ const IDLE_CHECK = 50;
  */
 export function drainable(isDraining: () => boolean): typeof ServerResponse {
   return class<Request extends IncomingMessage> extends ServerResponse<Request> {
-    override writeHead(...head: unknown[]): this {
+    override writeHead(status: number, reason?: Headers | string, headers?: Headers): this {
       if (isDraining()) this.shouldKeepAlive = false;
-      return super.writeHead(...(head as Parameters<ServerResponse["writeHead"]>));
+      return super.writeHead(status, reason as string, headers);
     }
   };
 }

@@ -119,26 +119,36 @@ export function tokenRatesAt({ tokens, steps }: Rates, input: number): TokenRate
 
 /** Undefined: unpriced. `consumed` undefined: nothing is known of what was used. */
 export function costOf(rates: Rates, consumed: Consumed | undefined): Cost | undefined {
-  if (consumed === undefined) return rates.isFree ? FREE : undefined;
-  const kinds: Partial<Record<CostKind, number>> = {};
-  let total = 0;
-  let counted = false;
-  for (const [kind, count, each] of linesOf(rates, consumed)) {
-    if (count <= 0) continue;
-    counted = true;
-    if (each === undefined) return undefined;
-    const cost = Math.round(count * each);
-    kinds[kind] = cost;
-    total += cost;
-  }
-  return counted ? { total, kinds } : costOf(rates, undefined);
+  const bill = new Bill();
+  if (consumed) addTo(bill, rates, consumed);
+  if (!bill.counted) return rates.isFree ? FREE : undefined;
+  return bill.isPriced ? { total: bill.total, kinds: bill.kinds } : undefined;
 }
 
 const FREE: Cost = { total: 0, kinds: {} };
 
-type Line = readonly [kind: CostKind, count: number, each: number | undefined];
+class Bill {
+  readonly kinds: Partial<Record<CostKind, number>> = {};
+  total = 0;
+  /** Something was used. */
+  counted = false;
+  /** All that was used has a price. */
+  isPriced = true;
 
-function linesOf(rates: Rates, used: Consumed): readonly Line[] {
+  add(kind: CostKind, count: number, each: number | undefined): void {
+    if (count <= 0) return;
+    this.counted = true;
+    if (each === undefined) {
+      this.isPriced = false;
+      return;
+    }
+    const cost = Math.round(count * each);
+    this.kinds[kind] = cost;
+    this.total += cost;
+  }
+}
+
+function addTo(bill: Bill, rates: Rates, used: Consumed): void {
   const { input, cachedInput, output } = tokenRatesAt(rates, used.input);
   const audioInput = used.audioInput ?? 0;
   const audioOutput = used.audioOutput ?? 0;
@@ -148,19 +158,16 @@ function linesOf(rates: Rates, used: Consumed): readonly Line[] {
   // What is cached beyond the text is sound or picture, and nobody says how much of it: it costs its full price.
   const cached = Math.min(used.cachedInput, text);
   const imageOutput = rates.imageOutput === undefined ? 0 : (used.imageOutput ?? 0);
-  const written = used.output - audioOutput - imageOutput;
-  return [
-    ["input", text - cached, input],
-    ["cached_input", cached, cachedInput],
-    ["output", written, output],
-    ["audio_input", audioInput, rates.audioInput],
-    ["audio_output", audioOutput, rates.audioOutput],
-    ["image_input", imageInput, rates.imageInput],
-    ["image_output", imageOutput, rates.imageOutput],
-    ["images", priced(rates.image, used.images), rates.image],
-    ["audio_minutes", used.seconds ?? 0, rates.second],
-    ["characters", priced(rates.character, used.characters), rates.character],
-  ];
+  bill.add("input", text - cached, input);
+  bill.add("cached_input", cached, cachedInput);
+  bill.add("output", used.output - audioOutput - imageOutput, output);
+  bill.add("audio_input", audioInput, rates.audioInput);
+  bill.add("audio_output", audioOutput, rates.audioOutput);
+  bill.add("image_input", imageInput, rates.imageInput);
+  bill.add("image_output", imageOutput, rates.imageOutput);
+  bill.add("images", priced(rates.image, used.images), rates.image);
+  bill.add("audio_minutes", used.seconds ?? 0, rates.second);
+  bill.add("characters", priced(rates.character, used.characters), rates.character);
 }
 
 /** Pictures and letters are counted whether they are paid for or their tokens are. */

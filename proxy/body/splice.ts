@@ -75,10 +75,15 @@ function removals(fields: Field[]): Edit[] {
   return cuts;
 }
 
+/** A string of nothing but printable ASCII, and no escape: as nearly every name of a model. */
+const PLAIN_STRING = /^"[ !#-[\]-~]*"$/;
+
 /** The text or value of a field: a string, number, boolean or null; undefined when absent, nested or too long. */
 export function scalarOf(body: BodyScan, field: Field | undefined, longest: number): unknown {
   if (!field || field.kind === "nested" || field.end - field.start > longest) return undefined;
   const raw = body.slice(field.start, field.end);
+  const bytes = raw.toString("latin1");
+  if (PLAIN_STRING.test(bytes)) return bytes.slice(1, -1);
   try {
     return JSON.parse(raw.toString("utf8"));
   } catch {

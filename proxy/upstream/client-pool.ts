@@ -44,7 +44,7 @@ export interface Backbone extends Dispatcher {
 interface Seat {
   readonly client: Client;
   state: "idle" | "busy" | "gone";
-  /** Its connection was open after the last request. */
+  /** Its connection is open. */
   isOpen: boolean;
 }
 
@@ -85,15 +85,20 @@ export class ClientPool implements Backbone {
     this.#seats.add(seat);
     client.on("drain", () => this.#free(seat));
     client.on("connectionError", () => this.#drop(seat));
+    client.on("connect", () => {
+      seat.isOpen = true;
+    });
     // Closed by the provider or after KEEP_ALIVE_MS. In the middle of a request `drain` follows.
-    client.on("disconnect", () => seat.state === "idle" && this.#drop(seat));
+    client.on("disconnect", () => {
+      seat.isOpen = false;
+      if (seat.state === "idle") this.#drop(seat);
+    });
     return seat;
   }
 
   #free(seat: Seat): void {
     if (seat.state !== "busy") return;
     seat.state = "idle";
-    seat.isOpen = seat.client.stats.connected;
     this.#stack.push(seat);
   }
 
