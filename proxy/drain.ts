@@ -6,15 +6,16 @@
  * keep-alive time that the client was told. New connections are accepted for a while: load balancers learn late.
  */
 import { once } from "node:events";
-import {
-  type IncomingMessage,
-  type OutgoingHttpHeader,
-  type OutgoingHttpHeaders,
-  type Server,
-  ServerResponse,
+import type {
+  IncomingMessage,
+  ServerResponse as NodeResponse,
+  OutgoingHttpHeader,
+  OutgoingHttpHeaders,
+  Server,
 } from "node:http";
 import { Server as NetServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ServerResponse } from "./node-http.ts";
 
 export interface DrainOptions {
   /** How long requests may take from now on; then they are broken off. Milliseconds. */
@@ -34,7 +35,7 @@ const IDLE_CHECK = 50;
  * Answers of a server that may drain: what gets its head from then on says `Connection: close`, the answers under way
  * too. (A set of the open ones would do as well; measured, it cost every request a fifth.)
  */
-export function drainable(isDraining: () => boolean): typeof ServerResponse {
+export function drainable(isDraining: () => boolean): typeof NodeResponse {
   return class<Request extends IncomingMessage> extends ServerResponse<Request> {
     override writeHead(status: number, reason?: Headers | string, headers?: Headers): this {
       if (isDraining()) this.shouldKeepAlive = false;

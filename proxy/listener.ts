@@ -4,10 +4,11 @@
  * Node's own server and parser (llhttp, strict: a request with both Content-Length and Transfer-Encoding is refused),
  * with every limit named. What the parser refuses is answered in OpenAI's shape as well.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { drainable } from "./drain.ts";
 import { type ErrorCode, GatewayError } from "./errors.ts";
+import { createServer } from "./node-http.ts";
 
 /** Milliseconds. */
 const HEADERS_TIMEOUT = 15_000;

@@ -5,11 +5,12 @@
  * the provider's own CA, forward proxies. http-proxy-middleware speaks through Node's http module, so they are said
  * here once more in its terms.
  */
-import { Agent as HttpAgent } from "node:http";
+import type { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent, type AgentOptions as HttpsAgentOptions } from "node:https";
 import { isIP } from "node:net";
 import type { Credentials } from "../routing/secrets.ts";
 import type { Provider } from "../routing/table.ts";
+import { Agent } from "./node-http.ts";
 import type { EgressSettings } from "./settings.ts";
 import { ConnectError } from "./upstream/connect-error.ts";
 import { trusting, withoutBrackets } from "./upstream/connectors.ts";
@@ -107,7 +108,7 @@ export class Agents {
 }
 
 function makeAgent(origin: URL, options: HttpsAgentOptions): HttpAgent {
-  return origin.protocol === "https:" ? new HttpsAgent(options) : new HttpAgent(options);
+  return origin.protocol === "https:" ? new HttpsAgent(options) : new Agent(options);
 }
 
 function insteadOf(url: URL, connectTo: ReadonlyMap<string, string>): URL | undefined {

@@ -163,3 +163,13 @@ for (const { name, owners } of OWNERS) {
     );
   });
 }
+
+test("a proxy imports only types from node:http", () => {
+  const values = /^import (?!type\b)[^;]*from "node:http";/m;
+  assert.match('import { type A, createServer } from "node:http";', values);
+  assert.doesNotMatch('import type { A } from "node:http";', values);
+  const found = files
+    .filter(({ path, text }) => path.startsWith("proxy/") && values.test(text))
+    .map(({ path }) => path);
+  assert.deepEqual(found, [], "take it from proxy/node-http.ts, which says why");
+});

@@ -1,7 +1,8 @@
 /** How is one realtime request asked of a provider over HTTP, and its whole answer read? */
-import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
+import type { IncomingMessage, RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { AttemptRecord } from "../exchange.ts";
+import { request as httpRequest } from "../node-http.ts";
 import type { Way } from "../passthrough-agents.ts";
 import { targetOf } from "../piped-request.ts";
 import type { Target } from "../snapshot.ts";

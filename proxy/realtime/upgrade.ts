@@ -6,7 +6,7 @@
  * Until the provider has answered 101 the caller has not, and any backend may still be asked; a refusal is a plain HTTP
  * answer in OpenAI's shape. From the caller's 101 on the session's sockets say how it ends.
  */
-import { type IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
@@ -16,6 +16,7 @@ import type { RequestContext } from "../context.ts";
 import { operationNamed } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
 import type { RealtimeRecord } from "../exchange.ts";
+import { ServerResponse as Response } from "../node-http.ts";
 import { begin, finish } from "../pipeline.ts";
 import type { Services } from "../services.ts";
 import type { Snapshot, Target } from "../snapshot.ts";
@@ -48,7 +49,7 @@ export async function serveUpgrade(
   socket: Duplex,
   head: Buffer,
 ): Promise<void> {
-  const response = new ServerResponse(request);
+  const response = new Response(request);
   const context = begin(services, snapshot as Snapshot, request, response);
   const gone = new AbortController();
   const unwatch = onGone(socket, () => {

@@ -5,7 +5,6 @@
  * goes there without ids and names of models. Reached as providers are, through the egress guard. Whoever has a known
  * residency is not judged, since nobody knows where the judge is.
  */
-import { z } from "zod";
 import type { Credentials } from "../../routing/secrets.ts";
 import type { Judge, RoutingTable } from "../../routing/table.ts";
 import type { RequestContext } from "../context.ts";
@@ -24,7 +23,8 @@ const LIMITS = { timeout: 10_000, bytes: 64 * 1024 };
 /** What names the caller's users, and says nothing of the task. */
 const PERSONAL = ["user", "metadata", "safety_identifier", "prompt_cache_key"];
 
-const answerSchema = z.object({ verdict: z.enum(["a", "b", "tie"]) });
+/** What a judge may find. */
+const VERDICTS = ["a", "b", "tie"] as const;
 
 export class Judges {
   readonly #connections: Connections;
@@ -71,7 +71,8 @@ export class Judges {
       const dispatcher = this.#connections.dispatcherFor(this.#endpointOf(origin), credentials);
       const answer = await wholeAnswer(dispatcher, { method: "POST", path: pathname, headers, body }, LIMITS);
       if (answer.failure !== undefined || answer.status < 200 || answer.status > 299) return undefined;
-      return answerSchema.parse(JSON.parse(answer.body.toString())).verdict;
+      const { verdict } = JSON.parse(answer.body.toString()) as { verdict?: unknown };
+      return VERDICTS.find((one) => one === verdict);
     } catch {
       // What it says instead may repeat what it was sent: nothing of it is told.
       return undefined;
