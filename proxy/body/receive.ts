@@ -83,10 +83,12 @@ export class BodyReceiver {
     this.#body = body;
   }
 
-  /** Gives back what the body took of the pool. */
+  /** Gives back what the body took of the pool. Call when the request has been answered. */
   release(): void {
     this.#pool.give(this.#taken);
     this.#taken = 0;
+    // Who took the body in one piece has not seen its end; a connection would hold the request, and all of its, until the next.
+    this.#request.read(0);
   }
 
   /**
@@ -100,7 +102,6 @@ export class BodyReceiver {
     const here = request.readableLength;
     if (here === 0 || here !== declared || !this.#pool.take(here)) return this.#arriving();
     this.#taken += here;
-    // Its `end` is never asked for: nothing can follow, and to let the stream come to it costs as much as the scan.
     this.#body.push(request.read() as Buffer);
     const problem = this.#refusal() ?? problemOf(this.#body, true);
     if (problem) throw problem;
