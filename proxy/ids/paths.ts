@@ -164,7 +164,7 @@ const COMPILED: ReadonlyMap<string, Compiled> = new Map(
   Object.entries(PLACES).map(([name, places]) => {
     const request = places.request && jsonPaths(places.request);
     const answer = places.answer && jsonPaths(places.answer);
-    return [name, { request, watched: request && watchedKeys(request.lastKeys), answer }];
+    return [name, { request, watched: request && watchedKeys(request.lastKeys, request.topKeys), answer }];
   }),
 );
 
