@@ -67,6 +67,8 @@ export interface RequestContext {
   choices: number;
   /** The answer is kept by the provider (`store`), so that its id is one of a thing. */
   stored: boolean;
+  /** The answer is asked for as sound too (`audio`), which later turns name by its id. */
+  spoken: boolean;
   order: readonly Target[];
   /** When the order was made, by the strategies' clock; only where a backend has a commitment. */
   plannedAt?: number | undefined;

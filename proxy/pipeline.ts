@@ -124,6 +124,7 @@ export function begin(
     plan: undefined,
     choices: 1,
     stored: false,
+    spoken: false,
     order: [],
     walk: undefined,
     target: undefined,

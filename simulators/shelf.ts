@@ -1,6 +1,7 @@
 /** What does the simulated provider hold for its callers, and for how many? */
 
 import type { Batch } from "./operations/batches.ts";
+import type { Spoken } from "./operations/chat-audio.ts";
 import type { Container } from "./operations/containers.ts";
 import type { Conversation } from "./operations/conversations.ts";
 import type { TrainingJob } from "./operations/fine-tuning.ts";
@@ -74,6 +75,7 @@ export class Shelf {
   readonly responses = new Drawer<StoredResponse>();
   readonly conversations = new Drawer<Conversation>();
   readonly completions = new Drawer<StoredCompletion>();
+  readonly spoken = new Drawer<Spoken>();
   readonly batches = new Drawer<Batch>();
   readonly jobs = new Drawer<TrainingJob>();
   readonly vectorStores = new Drawer<VectorStore>();

@@ -26,6 +26,8 @@ export interface JsonPaths {
   readonly root: Node;
   /** The last keys of all paths that say anything: a text with none of them holds nothing to find. */
   readonly lastKeys: readonly string[];
+  /** Those of them that stand at the top of the text. */
+  readonly topKeys: readonly string[];
 }
 
 /** Deeper nesting than any request or answer has. */
@@ -43,6 +45,7 @@ const COLON = 0x3a;
 export function jsonPaths(paths: readonly JsonPath[]): JsonPaths {
   const root = node();
   const lastKeys = new Set<string>();
+  const topKeys = new Set<string>();
   for (const path of paths) {
     const steps = path.split(".");
     let at = root;
@@ -56,10 +59,13 @@ export function jsonPaths(paths: readonly JsonPath[]): JsonPaths {
       at = next;
     }
     at.ends = true;
-    const key = steps.findLast((step) => step !== "*" && step !== "id");
-    if (key !== undefined) lastKeys.add(key);
+    const last = steps.findLastIndex((step) => step !== "*" && step !== "id");
+    const key = steps[last];
+    if (key === undefined) continue;
+    lastKeys.add(key);
+    if (last === 0) topKeys.add(key);
   }
-  return { root, lastKeys: [...lastKeys] };
+  return { root, lastKeys: [...lastKeys], topKeys: [...topKeys] };
 }
 
 function node(): Node {

@@ -66,18 +66,36 @@ type State =
   | "done"
   | "broken";
 
-/** Keys to be noticed, wherever they stand. */
+/** Keys to be noticed. */
 export interface WatchedKeys {
-  readonly names: ReadonlySet<string>;
-  readonly bySize: ReadonlyMap<number, readonly Buffer[]>;
-  /** Bytes of the shortest. */
-  readonly shortest: number;
+  /** At the top of the body. */
+  readonly top: ReadonlySet<string>;
+  /** Below it: what a key of so many bytes may be. */
+  readonly bySize: ReadonlyMap<number, WatchedSize>;
 }
 
-export function watchedKeys(names: readonly string[]): WatchedKeys {
-  const bySize = new Map<number, Buffer[]>();
-  for (const name of names) bySize.set(name.length, [...(bySize.get(name.length) ?? []), Buffer.from(name)]);
-  return { names: new Set(names), bySize, shortest: Math.min(...bySize.keys()) };
+interface WatchedSize {
+  readonly keys: readonly Buffer[];
+  /** It may be a longer spelling of one of the keys. */
+  readonly mayBeEscaped: boolean;
+}
+
+/** An escaped letter takes six bytes. */
+const ESCAPE_BYTES = 5;
+
+/** `names` are noticed at whatever depth, of those only `top` at the top of the body. */
+export function watchedKeys(names: readonly string[], top: readonly string[] = names): WatchedKeys {
+  const plain = new Map<number, Buffer[]>();
+  const escaped = new Set<number>();
+  for (const name of names) {
+    plain.set(name.length, [...(plain.get(name.length) ?? []), Buffer.from(name)]);
+    for (let letters = 1; letters <= name.length; letters++) escaped.add(name.length + letters * ESCAPE_BYTES);
+  }
+  const bySize = new Map<number, WatchedSize>();
+  for (const size of [...plain.keys(), ...escaped]) {
+    bySize.set(size, { keys: plain.get(size) ?? [], mayBeEscaped: escaped.has(size) });
+  }
+  return { top: new Set(top), bySize };
 }
 
 const UNKNOWN = -1;
@@ -327,10 +345,10 @@ export class BodyScan {
   #isWatched(watched: WatchedKeys, chunk: Buffer): boolean {
     const start = this.#stringStart;
     if (start === UNKNOWN) return true;
-    const size = this.#stringEnd - start;
-    if (watched.bySize.get(size)?.some((key) => stands(chunk, start, key))) return true;
-    // An escaped letter takes six bytes.
-    return size >= watched.shortest + 5 && includesBackslash(chunk, start, this.#stringEnd);
+    const size = watched.bySize.get(this.#stringEnd - start);
+    if (size === undefined) return false;
+    for (const key of size.keys) if (stands(chunk, start, key)) return true;
+    return size.mayBeEscaped && includesBackslash(chunk, start, this.#stringEnd);
   }
 
   #literal(chunk: Buffer, from: number, base: number): number {
@@ -391,7 +409,7 @@ export class BodyScan {
       this.#state = "broken";
       return;
     }
-    if (this.#watched?.names.has(name)) this.mentions = true;
+    if (this.#watched?.top.has(name)) this.mentions = true;
     if (this.#wanted.has(name)) {
       if (this.fields.has(name)) this.problem ??= { code: "duplicate_field", field: name };
       if (this.tooLate?.has(name)) this.problem ??= { code: "late_field", field: name };

@@ -1,11 +1,12 @@
 /**
  * How do the ids in a batch's output become the caller's?
  *
- * A line an answer; those of the Responses API are things that later requests name. Lines are translated as they pass.
+ * A line an answer; those of the Responses API are things that later requests name, and so is what a chat said aloud.
+ * Lines are translated as they pass.
  */
 import { Transform, type TransformCallback } from "node:stream";
 import type { RequestContext } from "../context.ts";
-import { BATCH_OUTPUT } from "./paths.ts";
+import { BATCH_OUTPUT, BATCH_SPOKEN } from "./paths.ts";
 import { tagIDs } from "./tag-answer.ts";
 
 const LF = 0x0a;
@@ -15,6 +16,7 @@ const LONGEST_LINE_BYTES = 32 * 1024 * 1024;
 const FIELDS = /^\s*\{.*("batch_req_|"custom_id")/;
 const LOOKED_AT_BYTES = 1024;
 const RESPONSE_ID = '"resp_';
+const AUDIO_KEY = '"audio"';
 
 /** Whether a file that begins so may be the output of a batch; a batch's input has nothing in it to translate. */
 export function isBatchOutput(beginning: Buffer): boolean {
@@ -60,7 +62,12 @@ export class BatchOutput extends Transform {
     const line = this.#pending.length === 1 ? (this.#pending[0] as Buffer) : Buffer.concat(this.#pending);
     this.#pending = [];
     this.#pendingBytes = 0;
-    if (line.length > 0) this.push(line.includes(RESPONSE_ID) ? tagIDs(this.#context, line, BATCH_OUTPUT) : line);
+    if (line.length > 0) this.push(this.#tagged(line));
+  }
+
+  #tagged(line: Buffer): Buffer {
+    const tagged = line.includes(RESPONSE_ID) ? tagIDs(this.#context, line, BATCH_OUTPUT) : line;
+    return tagged.includes(AUDIO_KEY) ? tagIDs(this.#context, tagged, BATCH_SPOKEN) : tagged;
   }
 
   #pass(): void {

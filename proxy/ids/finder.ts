@@ -24,10 +24,18 @@ const KINDS: readonly (readonly [prefix: string, operation: string])[] = [
   ["chatcmpl-", "chat/completions/{completion_id}"],
 ];
 
+/** What a chat said aloud: no call shows it. */
+const SPOKEN = "audio_";
+
 /** Milliseconds for one provider's answer. */
 const PATIENCE = 10_000;
 /** Ids remembered. */
 const KEPT = 4096;
+
+/** No provider can be asked whether it has the thing of this id. */
+export function cannotBeFound(id: string): boolean {
+  return id.startsWith(SPOKEN);
+}
 
 export class Finder {
   /** By id: the provider's home. */

@@ -44,7 +44,10 @@ const RESPONSE: readonly JsonPath[] = [
   ...below("instructions.*", ITEM),
   ...below("tools.*", TOOL),
 ];
-const CHAT_REQUEST: readonly JsonPath[] = ["messages.*.content.*.file.file_id"];
+const CHAT_REQUEST: readonly JsonPath[] = ["messages.*.content.*.file.file_id", "messages.*.audio.id"];
+/** What a model said aloud: later turns name it instead of sending it back. */
+const SPOKEN: readonly JsonPath[] = ["choices.*.message.audio.id"];
+const CHAT: readonly JsonPath[] = ["id", ...SPOKEN];
 const BATCH: readonly JsonPath[] = ["id", "input_file_id", "output_file_id", "error_file_id"];
 const JOB: readonly JsonPath[] = ["id", "training_file", "validation_file", "result_files.*"];
 const JOB_REQUEST: readonly JsonPath[] = ["training_file", "validation_file"];
@@ -64,7 +67,7 @@ export interface Places {
 
 /** By method and name of the operation. */
 export const PLACES: Readonly<Record<string, Places>> = {
-  "POST chat/completions": { request: CHAT_REQUEST, answer: ["id"] },
+  "POST chat/completions": { request: CHAT_REQUEST, answer: CHAT },
   "POST responses": { request: RESPONSE_REQUEST, answer: RESPONSE },
   "POST responses/compact": { request: RESPONSE_REQUEST, answer: ["id", ...below("output.*", ITEM)] },
   "POST responses/input_tokens": { request: RESPONSE_REQUEST },
@@ -73,10 +76,11 @@ export const PLACES: Readonly<Record<string, Places>> = {
   "DELETE responses/{response_id}": { answer: ["id"] },
   "POST responses/{response_id}/cancel": { answer: RESPONSE },
   "GET responses/{response_id}/input_items": { answer: below("data.*", ITEM) },
-  "GET chat/completions": { answer: list(["id"]) },
-  "GET chat/completions/{completion_id}": { answer: ["id"] },
-  "POST chat/completions/{completion_id}": { answer: ["id"] },
+  "GET chat/completions": { answer: list(CHAT) },
+  "GET chat/completions/{completion_id}": { answer: CHAT },
+  "POST chat/completions/{completion_id}": { answer: CHAT },
   "DELETE chat/completions/{completion_id}": { answer: ["id"] },
+  "GET chat/completions/{completion_id}/messages": { answer: ["data.*.audio.id"] },
   "POST conversations": { request: below("items.*", ITEM), answer: ["id"] },
   "GET conversations/{conversation_id}": { answer: ["id"] },
   "POST conversations/{conversation_id}": { answer: ["id"] },
@@ -164,7 +168,7 @@ const COMPILED: ReadonlyMap<string, Compiled> = new Map(
   Object.entries(PLACES).map(([name, places]) => {
     const request = places.request && jsonPaths(places.request);
     const answer = places.answer && jsonPaths(places.answer);
-    return [name, { request, watched: request && watchedKeys(request.lastKeys), answer }];
+    return [name, { request, watched: request && watchedKeys(request.lastKeys, request.topKeys), answer }];
   }),
 );
 
@@ -181,8 +185,17 @@ export const EVENT_PLACES: readonly JsonPath[] = [
 
 export const RESPONSE_EVENT: JsonPaths = jsonPaths(EVENT_PLACES);
 
+/** Of a chat that is not stored: its own id names nothing. */
+export const SPOKEN_CHAT: JsonPaths = jsonPaths(SPOKEN);
+
+/** In the chunks of a chat. */
+export const SPOKEN_CHUNK: JsonPaths = jsonPaths(["choices.*.delta.audio.id"]);
+
 /** In the lines of a batch's output, where its requests made responses. */
 export const BATCH_OUTPUT: JsonPaths = jsonPaths(below("response.body", RESPONSE));
+
+/** Likewise, where they were chats. */
+export const BATCH_SPOKEN: JsonPaths = jsonPaths(below("response.body", SPOKEN));
 
 const BY_OPERATION = new WeakMap<Operation, Compiled>();
 

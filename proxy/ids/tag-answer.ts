@@ -4,9 +4,9 @@ import { type JsonPaths, stringsAt } from "../body/json-strings.ts";
 import type { RequestContext } from "../context.ts";
 import { homeOf, lookedThrough, type Owner, ownerOf } from "./affinity.ts";
 
-/** The JSON text with its provider's ids at `paths` tagged; as it is where it cannot be read. */
-export function tagIDs(context: RequestContext, json: Buffer, paths: JsonPaths): Buffer {
-  const { target, snapshot } = context;
+/** The JSON text of `target` with its ids at `paths` tagged; the very buffer where there are none or it cannot be read. */
+export function tagIDs(context: RequestContext, json: Buffer, paths: JsonPaths, target = context.target): Buffer {
+  const { snapshot } = context;
   if (!target) return json;
   const home = homeOf(target.provider);
   const owner = ownerIn(context);

@@ -41,7 +41,7 @@ export interface ReaderOptions {
   readonly profile?: StreamProfile;
   /** Answers asked for (`n`): each must end before the stream is whole. */
   readonly choices?: number;
-  /** Typed: for the events that carry ids. */
+  /** For the events that carry ids; in a chat, for those with other content than text. */
   readonly rewrite?: Rewrite | undefined;
   /** Chat: the chunk that has usage and no choices was asked for by Tandem alone, and stays here. */
   readonly withholdUsage?: boolean;
@@ -241,7 +241,8 @@ export class EventReader {
     const next = end > 0 ? blankLineEnd(data, end) : 0;
     if (next === 0 || (named && this.#scan.typeStart < 0)) return 0;
     const replaced = this.#read(data, start, end, "");
-    if (this.#onlyText(finishes)) this.#template.learn(data, at, next, this.#scan, this.#keepsText);
+    // What was replaced must be replaced in the next one like it, too.
+    if (!replaced && this.#onlyText(finishes)) this.#template.learn(data, at, next, this.#scan, this.#keepsText);
     if (replaced)
       this.#instead = replaced.length === 0 ? NONE : [data.subarray(at, start), replaced, data.subarray(end, next)];
     return next;
@@ -294,10 +295,17 @@ export class EventReader {
     if (scan.contentSeen) this.contentSeen = true;
     if (scan.otherContentSeen) this.onlyText = false;
     if (scan.error) this.failure = failureOf(data.toString("utf8", start, end));
-    if (scan.usageStart < 0) return undefined;
+    const rewritten = this.#rewrite && scan.otherContentSeen ? this.#rewritten(data.subarray(start, end)) : undefined;
+    if (scan.usageStart < 0) return rewritten;
     this.usage = usageOf(data.toString("latin1", scan.usageStart, scan.usageEnd)) ?? this.usage;
     this.usageEvent = data.subarray(start, end);
-    return this.#withholdUsage && hasNoChoices(data.toString("utf8", start, end)) ? EMPTY : undefined;
+    return this.#withholdUsage && hasNoChoices(data.toString("utf8", start, end)) ? EMPTY : rewritten;
+  }
+
+  /** Undefined: the event is as it was. */
+  #rewritten(json: Buffer): Buffer | undefined {
+    const rewritten = this.#rewrite?.(json);
+    return rewritten === json ? undefined : rewritten;
   }
 
   #readTyped(data: Buffer, start: number, end: number, name: string): Buffer | undefined {

@@ -8,7 +8,7 @@ import type { RequestContext } from "../context.ts";
 import type { Operation } from "../dialects/operations.ts";
 import { spilloverOf } from "../dialects/spillover.ts";
 import type { AttemptRecord } from "../exchange.ts";
-import { RESPONSE_EVENT } from "../ids/paths.ts";
+import { RESPONSE_EVENT, SPOKEN_CHUNK } from "../ids/paths.ts";
 import { tagIDs } from "../ids/tag-answer.ts";
 import type { Target } from "../snapshot.ts";
 import { streamProfileOf } from "../sse/profile.ts";
@@ -108,7 +108,7 @@ function begin(context: RequestContext, target: Target, ticket: number): Running
   const record = newAttempt(target);
   context.exchange.attempts.push(record);
   if (target.timing) watch(context, target.timing, record);
-  const call = new UpstreamCall(target, record, callOptions(context));
+  const call = new UpstreamCall(target, record, callOptions(context, target));
   try {
     send(context, target, call, record);
   } catch (error) {
@@ -210,23 +210,24 @@ function noteHeaders({ target, ticket, record, call }: Running): void {
   if (target.provider.type === "AzureOpenAI") record.spillover = spilloverOf(call.headers, target.upstreamModel);
 }
 
-function callOptions(context: RequestContext): CallOptions {
+function callOptions(context: RequestContext, target: Target): CallOptions {
   const operation = context.operation as Operation;
   return {
     stream: context.exchange.stream,
     bytes: operation.answersBytes,
     translated: answerPlaces(context) !== undefined,
-    reading: readingOf(context, operation),
+    reading: readingOf(context, operation, target),
     pool: context.services.replayPool,
     resource: operation.handling === "resource",
   };
 }
 
-/** How an answer that is an event stream is read. */
-function readingOf(context: RequestContext, { name }: Operation): ReaderOptions {
+/** How an answer of `target` that is an event stream is read: another one may be asked beside it. */
+function readingOf(context: RequestContext, { name }: Operation, target: Target): ReaderOptions {
   const profile = streamProfileOf(name);
-  const carriesIDs = profile === "typed" && answerPlaces(context) !== undefined;
-  const rewrite = carriesIDs ? (data: Buffer) => tagIDs(context, data, RESPONSE_EVENT) : undefined;
+  const spoken = context.spoken ? SPOKEN_CHUNK : undefined;
+  const places = profile === "chat" ? spoken : answerPlaces(context) && RESPONSE_EVENT;
+  const rewrite = places && ((data: Buffer) => tagIDs(context, data, places, target));
   return { profile, choices: context.choices, rewrite };
 }
 

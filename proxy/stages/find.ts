@@ -6,7 +6,7 @@
  */
 import type { RequestContext } from "../context.ts";
 import { homeOf } from "../ids/affinity.ts";
-import type { Finder } from "../ids/finder.ts";
+import { cannotBeFound, type Finder } from "../ids/finder.ts";
 import type { Plan } from "../snapshot.ts";
 import { notFound, setHome } from "./identify.ts";
 import { plansToAsk } from "./match.ts";
@@ -24,6 +24,8 @@ async function findForeign(context: RequestContext): Promise<void> {
     exchange.model !== undefined || request.headers["x-tandem-route"] !== undefined || ids.home !== undefined;
   for (const { id } of ids.foreign) {
     const plans = chosen ? [context.plan].filter(({ route }) => route.foreignIDs === "Probe") : plansToAsk(context);
+    // Where the request goes, its provider says whether it knows it.
+    if (exchange.model !== undefined && plans.length > 0 && cannotBeFound(id)) continue;
     const found = await firstWith(id, plans, services.finder);
     if (!found) throw notFound(id);
     setHome(ids, found.home);

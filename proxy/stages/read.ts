@@ -31,8 +31,18 @@ const READ_FIELDS = ["model", "stream", "n", "store", "endpoint"];
  * provider cannot take.
  */
 const JSON_FIELDS = [
-  ...new Set([...READ_FIELDS, "stream_options", "data_sources", "logprobs", ...ANSWER_BOUNDS, ...RULED_FIELDS]),
+  ...new Set([
+    ...READ_FIELDS,
+    "audio",
+    "stream_options",
+    "data_sources",
+    "logprobs",
+    ...ANSWER_BOUNDS,
+    ...RULED_FIELDS,
+  ]),
 ];
+/** They decide how the answer is read, so they must not turn up in the part of a body that is only passed on. */
+const NEEDED_BEFORE: ReadonlySet<string> = new Set(["audio"]);
 /** Fields of forms that Tandem reads; `purpose` and `stream` decide what becomes of the rest. */
 const FORM_FIELDS: ReadonlySet<string> = new Set([...READ_FIELDS, "purpose"]);
 
@@ -108,11 +118,13 @@ function readJsonBody(context: RequestContext): Promise<void> | void {
 function noteJson(context: RequestContext, scan: BodyScan, rest: Rest | undefined): void {
   const { exchange, operation } = context;
   context.body = { scan, rest };
+  if (rest) scan.tooLate = NEEDED_BEFORE;
   exchange.bodyAt = performance.now();
   exchange.requestBytes = scan.length;
   exchange.stream = flagOf(scan, "stream");
   context.choices = choicesOf(scan);
   context.stored = scalarOf(scan, scan.fields.get("store"), LONGEST_FLAG_BYTES) === true;
+  context.spoken = scan.fields.get("audio")?.kind === "nested";
   exchange.model = context.deployment ?? modelIn(operation as Operation, scan);
 }
 

@@ -54,7 +54,7 @@ export function send(context: RequestContext, target: Target, call: UpstreamCall
 function changesOf({ body }: RequestContext, operation: Operation, target: Target): Changes | undefined {
   const rules = body && fieldRulesAt(target, operation);
   if (!rules) return undefined;
-  if (body.rest) body.scan.tooLate = tooLateFields(rules, body.scan);
+  if (body.rest) body.scan.tooLate = new Set([...(body.scan.tooLate ?? []), ...tooLateFields(rules, body.scan)]);
   return changesFor(rules, body.scan);
 }
 

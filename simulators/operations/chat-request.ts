@@ -82,7 +82,8 @@ function messageFailure(message: unknown, name: string): Failure | undefined {
   }
   if (content === undefined || content === null) {
     const mayBeEmpty =
-      role === "assistant" && (message.tool_calls !== undefined || message.function_call !== undefined);
+      role === "assistant" &&
+      (message.tool_calls !== undefined || message.function_call !== undefined || isObject(message.audio));
     return mayBeEmpty || role === "function"
       ? undefined
       : invalidRequest(`Invalid value for 'content': expected a string, got null.`, `${name}.content`);

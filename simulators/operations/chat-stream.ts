@@ -3,6 +3,7 @@
 import type { Call, StreamEvent } from "../call.ts";
 import { SAFE } from "../content-filter.ts";
 import type { TokenCounter } from "../tokens.ts";
+import { audioEvents } from "./chat-audio.ts";
 import { isObject } from "./chat-request.ts";
 import { type Choice, type Completion, choiceFilter, logprobsOf, promptFilter, usageBody } from "./completion.ts";
 import type { JsonObject } from "./operation.ts";
@@ -66,8 +67,8 @@ function promptAnnotation(call: Call, withUsage: boolean): StreamEvent {
 }
 
 function roleChunk(plan: StreamPlan, index: number): string {
-  const toolCalls = plan.completion.choices[index]?.toolCalls;
-  const delta = { role: "assistant", content: toolCalls ? null : "", refusal: null };
+  const { toolCalls, spoken } = plan.completion.choices[index] ?? {};
+  const delta = { role: "assistant", content: toolCalls || spoken ? null : "", refusal: null };
   return plan.chunk(choiceBody(plan, index, delta, null, {}));
 }
 
@@ -86,7 +87,7 @@ function choiceBody(
 
 function* choiceEvents(plan: StreamPlan, choice: Choice, index: number): Iterable<StreamEvent> {
   const fault = plan.call.fault;
-  yield* choice.toolCalls ? toolEvents(plan, choice, index) : textEvents(plan, choice, index);
+  yield* contentEvents(plan, choice, index);
   if (plan.asynchronous && fault?.name === "async-filter-blocked") {
     yield { kind: "finish", data: blockedAnnotation(index, choice.text.length) };
     return;
@@ -99,6 +100,13 @@ function* choiceEvents(plan: StreamPlan, choice: Choice, index: number): Iterabl
   };
   if (plan.asynchronous)
     yield { kind: "annotation", data: passedAnnotation(index, choice.text.length, choice.text.length) };
+}
+
+function contentEvents(plan: StreamPlan, choice: Choice, index: number): Iterable<StreamEvent> {
+  if (choice.toolCalls) return toolEvents(plan, choice, index);
+  if (!choice.spoken) return textEvents(plan, choice, index);
+  const chunk = (delta: object) => plan.chunk(choiceBody(plan, index, delta, null, {}));
+  return audioEvents(choice, choice.spoken, plan.counter, chunk);
 }
 
 function* textEvents(plan: StreamPlan, choice: Choice, index: number): Iterable<StreamEvent> {

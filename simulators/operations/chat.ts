@@ -5,6 +5,7 @@ import { contextLengthExceeded, type Failure } from "../errors.ts";
 import { newId } from "../ids.ts";
 import { CACHE_FROM_TOKENS } from "../prompt-cache.ts";
 import type { TokenCounter } from "../tokens.ts";
+import { aloud, audioBody, audioFailure, missingAudio } from "./chat-audio.ts";
 import { choiceFor } from "./chat-choice.ts";
 import { chatFailure, messagesOf, messageTokens, promptTokensOf } from "./chat-request.ts";
 import { chatEvents } from "./chat-stream.ts";
@@ -28,7 +29,7 @@ export const chatCompletion: Operation = {
 };
 
 function answerChat(call: Call, body: JsonObject, desk: Desk): Answer | Failure {
-  const failure = chatFailure(call, body) ?? missingChatFile(call, messagesOf(body), desk.shelf);
+  const failure = chatFailure(call, body) ?? audioFailure(body) ?? missingThing(call, messagesOf(body), desk);
   if (failure) return failure;
   const messages = messagesOf(body);
   const counts = messageTokens(messages, desk.counter);
@@ -38,7 +39,7 @@ function answerChat(call: Call, body: JsonObject, desk: Desk): Answer | Failure 
   if (refused) return refused;
   const cachedTokens =
     promptTokens < CACHE_FROM_TOKENS ? 0 : desk.promptCache.look(call.modelName ?? "", messages, counts);
-  const completion = complete(call, body, { promptTokens, cachedTokens, most }, desk.counter);
+  const completion = complete(call, body, { promptTokens, cachedTokens, most }, desk);
   if (body.store === true && call.provider === "openai") keep(call, body, completion, desk);
   if (body.stream === true) {
     return { kind: "stream", events: chatEvents(call, body, completion, desk.counter), usage: completion.usage };
@@ -48,6 +49,10 @@ function answerChat(call: Call, body: JsonObject, desk: Desk): Answer | Failure 
     body: JSON.stringify(plainAnswer(call, body, completion, desk.counter)),
     usage: completion.usage,
   };
+}
+
+function missingThing(call: Call, messages: readonly JsonObject[], { shelf }: Desk): Failure | undefined {
+  return missingChatFile(call, messages, shelf) ?? missingAudio(messages, shelf);
 }
 
 /** What `GET chat/completions/{id}` shows later: the answer, with what was asked for. */
@@ -73,13 +78,15 @@ function complete(
   call: Call,
   body: JsonObject,
   sizes: { promptTokens: number; cachedTokens: number; most: number | undefined },
-  counter: TokenCounter,
+  { counter, shelf }: Desk,
 ): Completion {
   const reasoningTokens =
     call.serving?.model.kind === "reasoning" && body.reasoning_effort !== "none" ? REASONING_TOKENS : 0;
   const count = typeof body.n === "number" ? body.n : 1;
   const room = sizes.most === undefined ? undefined : Math.max(0, sizes.most - reasoningTokens);
-  const choices = Array.from({ length: count }, (_, index) => choiceFor(call, body, index, room, counter));
+  const choices = Array.from({ length: count }, (_, index) =>
+    aloud(choiceFor(call, body, index, room, counter), body, shelf),
+  );
   const written = choices.reduce((sum, choice) => sum + choice.tokens, 0);
   const usage = {
     promptTokens: sizes.promptTokens,
@@ -125,6 +132,8 @@ function plainAnswer(call: Call, body: JsonObject, completion: Completion, count
 }
 
 function message(choice: Choice): object {
-  const said = { role: "assistant", content: choice.toolCalls ? null : choice.text, refusal: null, annotations: [] };
+  const content = choice.toolCalls || choice.spoken ? null : choice.text;
+  const said = { role: "assistant", content, refusal: null, annotations: [] };
+  if (choice.spoken) return { ...said, audio: audioBody(choice, choice.spoken) };
   return choice.toolCalls ? { ...said, tool_calls: choice.toolCalls } : said;
 }

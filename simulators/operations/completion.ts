@@ -3,6 +3,7 @@
 import type { Call, Usage } from "../call.ts";
 import { type Annotation, FILTER_OUTAGE, SAFE, SAFE_PROMPT } from "../content-filter.ts";
 import type { TokenCounter } from "../tokens.ts";
+import type { Spoken } from "./chat-audio.ts";
 
 const LIKELY_LOGPROB = -0.01;
 
@@ -15,6 +16,8 @@ export interface ToolCall {
 export interface Choice {
   readonly text: string;
   readonly toolCalls?: readonly ToolCall[];
+  /** The text is said aloud. */
+  readonly spoken?: Spoken;
   readonly tokens: number;
   readonly finishReason: "stop" | "length" | "tool_calls" | "content_filter";
 }

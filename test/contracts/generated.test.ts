@@ -303,6 +303,11 @@ function answerOf({ to, operation, method, below }: Case, sent: Sent, seed: stri
   return { status: Number(status), type: JSON_TYPE, body: jsonText(value, random) };
 }
 
+/** What a chat says aloud can be named whether the chat is stored or not. */
+function isOfAudio(place: string): boolean {
+  return place.endsWith(".audio.id");
+}
+
 /** Byte for byte but for the tags, and a tag at each id of a thing, and nowhere else. */
 function assertAnswer({ operation, to, method, below }: Case, { value }: Sent, text: string): void {
   const { body, type } = provider.answer;
@@ -317,7 +322,9 @@ function assertAnswer({ operation, to, method, below }: Case, { value }: Sent, t
   } else assert.equal(untagged, body.toString());
   const parsed = JSON.parse(text) as Json;
   const isKept = operation.name !== "chat/completions" || method !== "POST" || value?.store === true;
-  const ids = isKept ? textsAt(parsed, placesOf(operation).answer ?? []) : [];
+  const { answer: places = [] } = placesOf(operation);
+  const spoken = typeof value?.audio === "object" && value.audio !== null ? places.filter(isOfAudio) : [];
+  const ids = textsAt(parsed, isKept ? places : spoken);
   for (const id of ids) assert.match(id, /_tdm[A-Za-z0-9_-]{32}$/);
   assert.equal([...text.matchAll(TAG)].length, ids.length);
   const document = describedBy(to.document, method, below) ? to.document : documentNamed("openai");

@@ -18,6 +18,8 @@ const NAMES_OF_THINGS = new Set([
   ...["result_files", "container", "container_id", "vector_store_id", "vector_store_ids", "batch_id", "upload_id"],
   ...["eval_id", "fine_tuning_job_id", "job_id"],
 ]);
+/** `id` names a thing of its own when it stands in one of these. */
+const THINGS_INSIDE = new Set(["audio"]);
 const JSON_TYPE = "application/json";
 const IN_DEPLOYMENT = "deployments/{deployment-id}/";
 
@@ -49,7 +51,14 @@ function walk(
   }
   if (schema.items !== undefined) walk(document, schema.items as JsonObject, [...path, "*"], inside, found);
   const isText = schema.enum === undefined && [schema.type].flat().includes("string");
-  if (isText && NAMES_OF_THINGS.has(path.findLast((step) => step !== "*") ?? "")) found.add(path.join("."));
+  if (isText && namesThing(path)) found.add(path.join("."));
+}
+
+function namesThing(path: readonly string[]): boolean {
+  const [inside = "", name = ""] = path.filter((step) => step !== "*").slice(-2);
+  return (
+    NAMES_OF_THINGS.has(path.findLast((step) => step !== "*") ?? "") || (name === "id" && THINGS_INSIDE.has(inside))
+  );
 }
 
 function missing(found: Iterable<string>, known: readonly string[] = []): string[] {

@@ -170,3 +170,23 @@ test("a watched key is noticed at any depth, in any spelling and however it is c
   ];
   for (const text of others) assert.equal(mentions(text, 1000), false, text);
 });
+
+test("a key that says something below the top alone is not noticed at the top", () => {
+  const watched = watchedKeys(["audio", "container"], ["container"]);
+  const mentions = (text: string) => {
+    const scan = new BodyScan(READ, watched);
+    scan.push(Buffer.from(text));
+    return scan.mentions;
+  };
+  for (const text of ['{"audio":{"voice":"x"}}', '{"aud\\u0069o":{}}', '{"a":{"description":"audio","items":1}}']) {
+    assert.equal(mentions(text), false, text);
+  }
+  for (const text of [
+    '{"container":"x"}',
+    '{"a":[{"audio":{"id":"x"}}]}',
+    '{"a":[{"aud\\u0069o":{}}]}',
+    '{"a":{"\\u0061\\u0075\\u0064\\u0069\\u006f":{}}}',
+  ]) {
+    assert.ok(mentions(text), text);
+  }
+});

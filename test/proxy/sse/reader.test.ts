@@ -47,6 +47,31 @@ test("a stream goes through byte for byte, however it is cut and whatever its li
   );
 });
 
+test("each chunk with sound is rewritten, also one like the one before, and no other is looked at", () => {
+  const sound = (padding: string) => chunk({ audio: { id: "audio_1", data: "AAAA" } }, null, { obfuscation: padding });
+  const unnamed = chunk({ audio: { data: "AAAA" } });
+  const events = [chunk({ role: "assistant", content: "" }), sound("a"), sound("bc"), sound("def"), unnamed, unnamed];
+  const ended = [...events, chunk({ content: "audio_1" }), chunk({}, "stop"), "data: [DONE]\n\n"];
+  for (const lineEnd of ["\n", "\r\n"]) {
+    for (const size of [1, 7, 5000]) {
+      const seen: string[] = [];
+      const rewrite = (data: Buffer) => {
+        const text = data.toString();
+        seen.push(text);
+        return text.includes("audio_1") ? Buffer.from(text.replace("audio_1", "audio_1_of_mine")) : data;
+      };
+      const reader = new EventReader({ rewrite });
+      const bytes = Buffer.from(ended.join("").replaceAll("\n", lineEnd));
+      const out: Buffer[] = [];
+      for (let at = 0; at < bytes.length; at += size) out.push(...reader.feed(bytes.subarray(at, at + size)));
+      const wanted = ended.map((one) => (one.includes('"audio":') ? one.replace("audio_1", "audio_1_of_mine") : one));
+      assert.equal(Buffer.concat(out).toString(), wanted.join("").replaceAll("\n", lineEnd));
+      assert.ok(seen.length >= 4 && seen.every((one) => one.includes('"audio":')));
+      assert.equal(reader.whole, true);
+    }
+  }
+});
+
 test("an event that is not whole JSON is left out, the rest goes on", () => {
   const bad = [
     'data: {"choices":[{"delta":{"content":"Hel\n\n',
