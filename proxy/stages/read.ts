@@ -42,7 +42,7 @@ const JSON_FIELDS = [
   ]),
 ];
 /** They decide how the answer is read, so they must not turn up in the part of a body that is only passed on. */
-const NEEDED_BEFORE: ReadonlySet<string> = new Set(["audio"]);
+const NEEDED_BEFORE: ReadonlySet<string> = new Set(["audio", "store"]);
 /** Fields of forms that Tandem reads; `purpose` and `stream` decide what becomes of the rest. */
 const FORM_FIELDS: ReadonlySet<string> = new Set([...READ_FIELDS, "purpose"]);
 

@@ -60,6 +60,7 @@ for (const [what, ...parts] of [
   ["the field to be renamed", `{"model":"o3",${LONG}`, ',"max\\u005ftokens":5}'],
   ["its other name", `{"max_tokens":5,"model":"o3",${LONG}`, ',"max_completion_tokens":6}'],
   ["the wish for sound, without a rule", `{"model":"gpt-4o",${LONG}`, ',"audio":{"voice":"alloy"}}'],
+  ["the wish to keep the answer", `{"model":"gpt-4o",${LONG}`, ',"store":true}'],
   ["the wish for sound, with one", `{"model":"o3",${LONG}`, ',"audio":{"voice":"alloy"}}'],
 ] as const) {
   test(`${what} comes too late: 503 to be asked again, and the provider got no whole request`, async () => {
@@ -69,7 +70,7 @@ for (const [what, ...parts] of [
     assert.ok(Number(response.headers.get("retry-after-ms")) > 0);
     const error = await errorOf(response);
     assert.equal(error.code, "overloaded");
-    assert.match(String(error.param), /^(max_|audio$)/);
+    assert.match(String(error.param), /^(max_|audio$|store$)/);
     assert.equal(openai.calls.length, 0);
   });
 }
