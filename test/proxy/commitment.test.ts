@@ -2,11 +2,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createLogger, LogDestination } from "../../proxy/telemetry/log.ts";
 import { type Answer, errorAnswer, FakeProvider, json } from "../fakes/provider.ts";
 import { type Harness, object, objects, startHarness } from "./harness.ts";
 
-const log = createLogger(new LogDestination("/dev/null"));
 const openai = await new FakeProvider().start();
 const azure = await new FakeProvider().start();
 
@@ -62,7 +60,6 @@ function manifests({ commitment = TEN_ANSWERS, price = PRICE, burst = PRICE, rou
 
 async function cost(setup: Setup = {}): Promise<Harness> {
   const harness = await startHarness({
-    log,
     clock: () => now,
     openai: openai.url,
     azure: azure.url,

@@ -1,12 +1,9 @@
 /** Is the cheapest backend asked first, by prices and by what requests turn out to use? */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { createLogger, LogDestination } from "../../proxy/telemetry/log.ts";
 import { type Answer, chatAnswer, errorAnswer, FakeProvider, json } from "../fakes/provider.ts";
 import { errorOf, type Harness, objects, startHarness } from "./harness.ts";
 
-/** One for all the gateways of this file. */
-const log = createLogger(new LogDestination("/dev/null"));
 const openai = await new FakeProvider().start();
 const azure = await new FakeProvider().start();
 
@@ -43,7 +40,6 @@ const BACKENDS = [
 function cost({ route, backends = BACKENDS, ...prices }: Setup): Promise<Harness> {
   const model = (price: Price) => ({ name: "gpt-4o", baseModel: "nobody-knows-it", ...(price && { price }) });
   return startHarness({
-    log,
     openai: openai.url,
     azure: azure.url,
     objects: objects({
