@@ -9,6 +9,7 @@ import { listenProblem, readAddress, readConnectTo } from "./addresses.ts";
 import { clientFor } from "./cluster.ts";
 import { type Command, CommandError, type Given } from "./command.ts";
 import { readSeconds } from "./durations.ts";
+import { kubeconfigOf } from "./kubeconfig.ts";
 import { KUBECONFIG_OPTION, RELEASE_OPTIONS } from "./release-options.ts";
 import { readSettings, withLocation } from "./settings-file.ts";
 import { readSharedState } from "./shared-state.ts";
@@ -58,7 +59,7 @@ async function runProxy(given: Given): Promise<number> {
   const log = createLogger(logged);
   let adminToken: Redacted | undefined;
   let source: KubeSource | undefined;
-  const client = clientFor(given.text("kubeconfig"));
+  const client = clientFor(kubeconfigOf(given));
   const settings = await readSettings(given.text("settings"));
   const gateway = await startGateway({
     listen: readAddress("listen", given.text("listen") ?? ""),

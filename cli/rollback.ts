@@ -4,8 +4,6 @@
  * Writes the annotation that holds a route, or takes it away: what `kubectl annotate` would do, on the routes that changed
  * since then. What it does is said route by route; whether proxies run it is told by the routes' status.
  */
-import { homedir } from "node:os";
-import { join } from "node:path";
 import type { KubeClient } from "../kube/client.ts";
 import { listAll } from "../kube/list.ts";
 import { type KubeObject, keyOf } from "../kube/objects.ts";
@@ -16,6 +14,7 @@ import type { StoredTables, TableInHistory } from "../routing/stored-tables.ts";
 import type { Route, RoutingTable } from "../routing/table.ts";
 import { clientFor, readTables } from "./cluster.ts";
 import { type Command, CommandError, type Given, UsageError } from "./command.ts";
+import { kubeconfigAsKubectl } from "./kubeconfig.ts";
 
 export const rollback: Command = {
   name: "rollback",
@@ -54,8 +53,7 @@ const TIMEOUT = 60_000;
 async function runRollback(given: Given): Promise<number> {
   const isRelease = given.isOn("release");
   if (isRelease && given.text("to") !== undefined) throw new UsageError("--to and --release: choose one of the two");
-  const fallback = given.env.KUBECONFIG || join(homedir(), ".kube", "config");
-  const client = clientFor(given.text("kubeconfig") ?? fallback);
+  const client = clientFor(kubeconfigAsKubectl(given));
   try {
     const routes = await chosenRoutes(client, given);
     if (isRelease) return await release(client, routes);
