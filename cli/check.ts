@@ -4,6 +4,7 @@ import { Authorizations } from "../proxy/authorization/authorizations.ts";
 import { readProviderError } from "../proxy/dialects/provider-error.ts";
 import { Connections } from "../proxy/upstream/connections.ts";
 import type { WholeAnswer } from "../proxy/upstream/whole-answer.ts";
+import { NANO_PER_USD } from "../routing/budgets/money.ts";
 import { ANY_MODEL, type Candidate, candidates } from "../routing/choose.ts";
 import { ratesOf } from "../routing/cost.ts";
 import { findPrice } from "../routing/prices.ts";
@@ -17,7 +18,6 @@ import { readSettings } from "./settings-file.ts";
 import { linesOf, printable, tell } from "./tell.ts";
 import { ask, INPUT_TOKENS, OUTPUT_TOKENS } from "./tiny-request.ts";
 
-const NANO_PER_USD = 1_000_000_000;
 /** A request of a few tokens costs far less than a cent. */
 const COST_DIGITS = 6;
 

@@ -1,5 +1,5 @@
 /** What do a cluster's objects make? As the operator would compile them, read once with the caller's own rights. */
-import { ApiError, type KubeClient, loadClient } from "../kube/client.ts";
+import { ApiError, type KubeClient, type Kubeconfig, loadClient } from "../kube/client.ts";
 import { listAll } from "../kube/list.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { type ConfigMap, SHARD_KEY, SHARD_LABEL } from "../kube/table-objects.ts";
@@ -35,7 +35,7 @@ const FORBIDDEN = 403;
 const NOT_FOUND = 404;
 
 /** Throws CommandError when the API server does not answer or refuses the objects. */
-export async function readCluster(kubeconfig: string): Promise<ClusterObjects> {
+export async function readCluster(kubeconfig: Kubeconfig): Promise<ClusterObjects> {
   const client = clientFor(kubeconfig);
   const signal = AbortSignal.timeout(TIMEOUT);
   try {
@@ -56,8 +56,8 @@ export async function readCluster(kubeconfig: string): Promise<ClusterObjects> {
   }
 }
 
-/** Throws UsageError when the file cannot be used. */
-export function clientFor(kubeconfig: string | undefined): KubeClient {
+/** As the pod without a kubeconfig. Throws UsageError when it cannot be used. */
+export function clientFor(kubeconfig: Kubeconfig | undefined): KubeClient {
   try {
     return loadClient({ kubeconfig });
   } catch (error) {

@@ -1,4 +1,5 @@
 /** What do the manifests of a command line make? */
+import type { Kubeconfig } from "../kube/client.ts";
 import { type KubeObject, keyOf } from "../kube/objects.ts";
 import { type Loaded, loadManifests, ManifestError } from "../manifests/load.ts";
 import { validSpec } from "../routing/compile/validate.ts";
@@ -11,6 +12,7 @@ import { describeSecret, Redacted } from "../routing/secrets.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import type { Verdict } from "../routing/verdict.ts";
 import { CommandError, type Given, type Option, UsageError } from "./command.ts";
+import { kubeconfigOf } from "./kubeconfig.ts";
 import { rolloutSentence } from "./rollout-text.ts";
 import { place } from "./tell.ts";
 
@@ -40,9 +42,10 @@ export interface Compiled {
 
 /** By `--manifests` or `--kubeconfig`, and `--dev`. Throws CommandError where a file or the cluster cannot be used. */
 export async function compiled(given: Given): Promise<Compiled> {
-  const kubeconfig = given.text("kubeconfig");
   const hasFiles = given.list("manifests").length > 0;
-  if (kubeconfig !== undefined && hasFiles) throw new UsageError("--manifests and --kubeconfig: choose one of the two");
+  if (given.text("kubeconfig") !== undefined && hasFiles)
+    throw new UsageError("--manifests and --kubeconfig: choose one of the two");
+  const kubeconfig = hasFiles ? undefined : kubeconfigOf(given);
   if (kubeconfig !== undefined) return await fromCluster(given, kubeconfig);
   if (!hasFiles) throw new UsageError("--manifests PATH is missing, or --kubeconfig FILE");
   const loaded = await loadManifests(given.list("manifests"), { env: given.env }).catch((error: unknown) => {
@@ -53,7 +56,7 @@ export async function compiled(given: Given): Promise<Compiled> {
   return { table, verdicts, rollouts: new Map(), loaded };
 }
 
-async function fromCluster(given: Given, kubeconfig: string): Promise<Compiled> {
+async function fromCluster(given: Given, kubeconfig: Kubeconfig): Promise<Compiled> {
   // Few commands need it, and its client takes its time to load.
   const { readCluster } = await import("./cluster.ts");
   const { objects, secrets, assumed, lastTable, history } = await readCluster(kubeconfig);

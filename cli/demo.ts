@@ -15,6 +15,7 @@ import { LogDestination } from "../proxy/telemetry/log.ts";
 import { DEMO_LATENCY, type RunningSimulators, startSimulators } from "../simulators/main.ts";
 import { listenProblem, readAddress } from "./addresses.ts";
 import { type Command, CommandError, type Given, UsageError } from "./command.ts";
+import { listenOptions } from "./gateway-options.ts";
 import { runGateway } from "./run-gateway.ts";
 import { readSettings } from "./settings-file.ts";
 import { untilSignal } from "./signals.ts";
@@ -33,13 +34,7 @@ export const demo: Command = {
   name: "demo",
   summary: "the gateway over two simulated providers, with the quickstart's manifests",
   options: [
-    { name: "listen", value: "ADDRESS", default: "127.0.0.1:8080", help: "where the OpenAI API is served" },
-    {
-      name: "admin",
-      value: "ADDRESS",
-      default: "127.0.0.1:9090",
-      help: "where /status, /metrics and probes are served",
-    },
+    ...listenOptions("127.0.0.1:8080", "127.0.0.1:9090"),
     { name: "openai", value: "ADDRESS", default: "127.0.0.1:8101", help: "where OpenAI is simulated" },
     { name: "azure", value: "ADDRESS", default: "127.0.0.1:8102", help: "where Azure OpenAI is simulated" },
     { name: "access-log", value: "FILE", help: "where the access log is written (default: nowhere)" },

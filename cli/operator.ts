@@ -5,6 +5,7 @@ import { createLogger } from "../proxy/telemetry/log.ts";
 import { listenProblem, readAddress } from "./addresses.ts";
 import { clientFor } from "./cluster.ts";
 import { type Command, CommandError, type Given } from "./command.ts";
+import { kubeconfigOf } from "./kubeconfig.ts";
 import { KUBECONFIG_OPTION, RELEASE_OPTIONS } from "./release-options.ts";
 import { untilSignal } from "./signals.ts";
 
@@ -36,7 +37,7 @@ export const operator: Command = {
 async function runOperator(given: Given): Promise<number> {
   const log = createLogger(process.stderr, "info");
   const operator = new Operator({
-    client: clientFor(given.text("kubeconfig")),
+    client: clientFor(kubeconfigOf(given)),
     release: { name: given.text("release") ?? "", namespace: given.text("namespace") ?? "" },
     watchNamespaces: given.list("watch-namespaces"),
     identity: given.text("identity") ?? hostname(),

@@ -9,6 +9,8 @@ import { listenProblem, readAddress, readConnectTo } from "./addresses.ts";
 import { clientFor } from "./cluster.ts";
 import { type Command, CommandError, type Given } from "./command.ts";
 import { readSeconds } from "./durations.ts";
+import { CONNECT_TO_OPTION, listenOptions, SETTINGS_OPTIONS } from "./gateway-options.ts";
+import { kubeconfigOf } from "./kubeconfig.ts";
 import { KUBECONFIG_OPTION, RELEASE_OPTIONS } from "./release-options.ts";
 import { readSettings, withLocation } from "./settings-file.ts";
 import { readSharedState } from "./shared-state.ts";
@@ -22,19 +24,12 @@ export const proxy: Command = {
   summary: "the gateway over what the operator publishes in a cluster",
   options: [
     ...RELEASE_OPTIONS,
-    { name: "listen", value: "ADDRESS", default: "0.0.0.0:8080", help: "where the OpenAI API is served" },
-    { name: "admin", value: "ADDRESS", default: "0.0.0.0:9090", help: "where /status, /metrics and probes are served" },
-    { name: "settings", value: "FILE", help: "settings of the gateway (limits, egress, location), YAML or JSON" },
-    { name: "location", value: "NAME", help: "where this proxy runs, when the settings do not say it" },
+    ...listenOptions("0.0.0.0:8080", "0.0.0.0:9090"),
+    ...SETTINGS_OPTIONS,
     { name: "state", value: "DIR", help: "where the last good table is kept, for a start without the API server" },
     { name: "companion", value: "DIR", help: "where the companion Secret is mounted, for the same" },
     { name: "dev", help: "allow --connect-to" },
-    {
-      name: "connect-to",
-      value: "HOST=URL",
-      many: true,
-      help: "connect to URL when a provider is at HOST (with --dev)",
-    },
+    CONNECT_TO_OPTION,
     { name: "drain", value: "SECONDS", default: "600", help: "how long requests in flight may take after SIGTERM" },
     KUBECONFIG_OPTION,
   ],
@@ -58,7 +53,7 @@ async function runProxy(given: Given): Promise<number> {
   const log = createLogger(logged);
   let adminToken: Redacted | undefined;
   let source: KubeSource | undefined;
-  const client = clientFor(given.text("kubeconfig"));
+  const client = clientFor(kubeconfigOf(given));
   const settings = await readSettings(given.text("settings"));
   const gateway = await startGateway({
     listen: readAddress("listen", given.text("listen") ?? ""),

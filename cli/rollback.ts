@@ -4,18 +4,17 @@
  * Writes the annotation that holds a route, or takes it away: what `kubectl annotate` would do, on the routes that changed
  * since then. What it does is said route by route; whether proxies run it is told by the routes' status.
  */
-import { homedir } from "node:os";
-import { join } from "node:path";
 import type { KubeClient } from "../kube/client.ts";
 import { listAll } from "../kube/list.ts";
 import { type KubeObject, keyOf } from "../kube/objects.ts";
-import { canonicalJson } from "../routing/canonical.ts";
 import { describeWeights } from "../routing/describe-weights.ts";
 import { FEWEST_DIGITS, findTable, PINNED_TABLE, pinnedTableOf, shortHash } from "../routing/history.ts";
+import { routeDifferently } from "../routing/route-protection.ts";
 import type { StoredTables, TableInHistory } from "../routing/stored-tables.ts";
 import type { Route, RoutingTable } from "../routing/table.ts";
 import { clientFor, readTables } from "./cluster.ts";
 import { type Command, CommandError, type Given, UsageError } from "./command.ts";
+import { kubeconfigAsKubectl } from "./kubeconfig.ts";
 
 export const rollback: Command = {
   name: "rollback",
@@ -54,8 +53,7 @@ const TIMEOUT = 60_000;
 async function runRollback(given: Given): Promise<number> {
   const isRelease = given.isOn("release");
   if (isRelease && given.text("to") !== undefined) throw new UsageError("--to and --release: choose one of the two");
-  const fallback = given.env.KUBECONFIG || join(homedir(), ".kube", "config");
-  const client = clientFor(given.text("kubeconfig") ?? fallback);
+  const client = clientFor(kubeconfigAsKubectl(given));
   try {
     const routes = await chosenRoutes(client, given);
     if (isRelease) return await release(client, routes);
@@ -137,7 +135,9 @@ function lastOther(
 ): TableInHistory | undefined {
   return former.find((one) => {
     const then = formsIn(tables.read(one)?.table);
-    return routes.some((route) => then.has(keyOf(route)) && differs(then.get(keyOf(route)), now.get(keyOf(route))));
+    return routes.some(
+      (route) => then.has(keyOf(route)) && routeDifferently(then.get(keyOf(route)), now.get(keyOf(route))),
+    );
   });
 }
 
@@ -156,7 +156,7 @@ function list(tables: StoredTables, routes: readonly KubeObject[]): number {
   const forms = all.map((one) => formsIn(tables.read(one)?.table));
   const rows = all.map((one, i) => {
     const before = forms[i + 1];
-    const changed = routes.map(keyOf).filter((key) => before && differs(forms[i]?.get(key), before.get(key)));
+    const changed = routes.map(keyOf).filter((key) => before && routeDifferently(forms[i]?.get(key), before.get(key)));
     const held = routes.filter((route) => one.hash.startsWith(pinnedTableOf(route) ?? "-")).map(keyOf);
     const what =
       before === undefined ? "the oldest that is kept" : changed.length > 0 ? changed.join(", ") : "no route";
@@ -173,24 +173,6 @@ function list(tables: StoredTables, routes: readonly KubeObject[]): number {
         .trimEnd(),
     );
   return 0;
-}
-
-/** What of a route is another routing, not another protection or generation. */
-function differs(one: Route | undefined, other: Route | undefined): boolean {
-  return routingOf(one) !== routingOf(other);
-}
-
-function routingOf(route: Route | undefined): string {
-  if (route === undefined) return "";
-  const {
-    generation: _generation,
-    uid: _uid,
-    created: _created,
-    compliance: _now,
-    allowedClients: _too,
-    ...routing
-  } = route;
-  return canonicalJson(routing);
 }
 
 function formsIn(table: RoutingTable | undefined): ReadonlyMap<string, Route> {

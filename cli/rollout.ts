@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { clientFor } from "./cluster.ts";
 import { type Command, CommandError, type Given, UsageError } from "./command.ts";
 import { MANIFESTS_OPTION } from "./compiled.ts";
+import { kubeconfigOf } from "./kubeconfig.ts";
 import { ClusterRollout } from "./rollout-cluster.ts";
 import { LaptopRollout } from "./rollout-laptop.ts";
 import { rolloutText } from "./rollout-text.ts";
@@ -44,7 +45,7 @@ async function act(given: Given): Promise<number> {
   const does = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
   if (does === undefined) throw new UsageError(`'${action}' is no action: choose status, promote or abort`);
   const namespace = given.text("namespace") ?? "";
-  const kubeconfig = given.text("kubeconfig");
+  const kubeconfig = kubeconfigOf(given);
   if (kubeconfig === undefined) {
     const admin = given.text("admin") ?? "";
     if (!URL.canParse(admin)) throw new UsageError(`--admin ${admin}: must be a URL, such as http://127.0.0.1:9090`);

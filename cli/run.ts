@@ -6,6 +6,7 @@ import { readConnectTo } from "./addresses.ts";
 import type { Command, Given } from "./command.ts";
 import { MANIFESTS_OPTION } from "./compiled.ts";
 import { readSeconds } from "./durations.ts";
+import { CONNECT_TO_OPTION, listenOptions, SETTINGS_OPTIONS } from "./gateway-options.ts";
 import { runGateway } from "./run-gateway.ts";
 import { readSettings, withLocation } from "./settings-file.ts";
 import { readSharedState } from "./shared-state.ts";
@@ -19,15 +20,8 @@ export const run: Command = {
   summary: "the gateway over manifests, without a cluster",
   options: [
     { ...MANIFESTS_OPTION, required: true },
-    { name: "settings", value: "FILE", help: "settings of the gateway (limits, egress, location), YAML or JSON" },
-    { name: "location", value: "NAME", help: "where this proxy runs, when the settings do not say it" },
-    { name: "listen", value: "ADDRESS", default: "127.0.0.1:8080", help: "where the OpenAI API is served" },
-    {
-      name: "admin",
-      value: "ADDRESS",
-      default: "127.0.0.1:9090",
-      help: "where /status, /metrics and probes are served",
-    },
+    ...SETTINGS_OPTIONS,
+    ...listenOptions("127.0.0.1:8080", "127.0.0.1:9090"),
     {
       name: "state",
       value: "DIR",
@@ -35,12 +29,7 @@ export const run: Command = {
     },
     { name: "allow-anonymous", value: "NAMESPACE", help: "callers without a key belong to this namespace" },
     { name: "dev", help: "serve objects whose protecting fields have no effect yet; allow --connect-to" },
-    {
-      name: "connect-to",
-      value: "HOST=URL",
-      many: true,
-      help: "connect to URL when a provider is at HOST (with --dev)",
-    },
+    CONNECT_TO_OPTION,
     { name: "drain", value: "SECONDS", default: "30", help: "how long requests in flight may take after SIGTERM" },
   ],
   examples: [

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import type { RequestOptions } from "node:https";
 import { createRequire } from "node:module";
 import { isIPv6 } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { SecureContextOptions } from "node:tls";
 import type { Cluster, KubeConfig } from "@kubernetes/client-node";
 import { describe } from "./errors.ts";
@@ -26,6 +26,9 @@ export interface Access {
   /** The API server refused the headers: read them anew. */
   forget(): void;
 }
+
+/** One file's path; or paths of several, which make one as kubectl merges them: who is not there, or empty, is passed over. */
+export type Kubeconfig = string | readonly string[];
 
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 /** The kubelet renews a token when a fifth of its life, minutes at least, is left. */
@@ -67,10 +70,10 @@ export function inCluster(folder: string = SERVICE_ACCOUNT): Access {
 }
 
 /** As a person, or as a test: what a kubeconfig's context says. */
-export function fromKubeconfig(file: string, context: string | undefined): Access {
-  const config = load(file);
+export function fromKubeconfig(kubeconfig: Kubeconfig, context: string | undefined): Access {
+  const config = typeof kubeconfig === "string" ? load(kubeconfig) : merged(kubeconfig);
   if (context !== undefined) config.setCurrentContext(context);
-  const cluster = clusterOf(config, file);
+  const cluster = clusterOf(config, [kubeconfig].flat().join(" with "));
   const options = async () => {
     const found: RequestOptions = {};
     await config.applyToHTTPSOptions(found);
@@ -101,17 +104,57 @@ export function fromKubeconfig(file: string, context: string | undefined): Acces
 }
 
 function load(file: string): KubeConfig {
+  return parsed(file, textOf(file));
+}
+
+/** The first file that says something of a name, or which context is the current one, has the last word. */
+function merged(files: readonly string[]): KubeConfig {
+  const parts = files.flatMap((file) => {
+    const text = textOf(file, "may be missing");
+    return text.trim() === "" ? [] : [parsed(file, text)];
+  });
+  const [first] = parts;
+  if (first === undefined) throw new Error(`no kubeconfig is there: looked for ${files.join(", ") || "none"}`);
+  first.loadFromOptions({
+    clusters: firstOfEachName(parts.flatMap((part) => part.getClusters())),
+    contexts: firstOfEachName(parts.flatMap((part) => part.getContexts())),
+    users: firstOfEachName(parts.flatMap((part) => part.getUsers())),
+    currentContext: parts.map((part) => part.getCurrentContext()).find((name) => name),
+  });
+  return first;
+}
+
+function firstOfEachName<One extends { readonly name: string }>(all: readonly One[]): One[] {
+  return all.filter((one, i) => all.findIndex(({ name }) => name === one.name) === i);
+}
+
+function textOf(file: string, missing: "is an error" | "may be missing" = "is an error"): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if (missing === "may be missing" && (error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw unreadable(file, error);
+  }
+}
+
+/** Paths in it are its own folder's. */
+function parsed(file: string, text: string): KubeConfig {
   // Only now: see inCluster.
   const { KubeConfig } = createRequire(import.meta.url)(
     "@kubernetes/client-node",
   ) as typeof import("@kubernetes/client-node");
   const config = new KubeConfig();
   try {
-    config.loadFromFile(file);
+    config.loadFromString(text);
   } catch (error) {
-    throw new Error(`the kubeconfig ${file} cannot be read: ${reasonOf(error)}`);
+    throw unreadable(file, error);
   }
+  config.makePathsAbsolute(dirname(file));
   return config;
+}
+
+function unreadable(file: string, error: unknown): Error {
+  return new Error(`the kubeconfig ${file} cannot be read: ${reasonOf(error)}`);
 }
 
 /** The YAML parser's own message quotes the lines around the mistake, tokens and all. */

@@ -2,12 +2,13 @@
 
 import { createSecureContext } from "node:tls";
 import { Agent, type Dispatcher, ProxyAgent } from "undici";
-import { type Access, fromKubeconfig, inCluster, type Tls } from "./access.ts";
+import { type Access, fromKubeconfig, inCluster, type Kubeconfig, type Tls } from "./access.ts";
 import { Deadline } from "./deadline.ts";
 import { ApiError, apiErrorOfAnswer, apiErrorOfEvent, describe } from "./errors.ts";
 import type { KubeObject } from "./objects.ts";
 import { linesOf, textOf } from "./streams.ts";
 
+export type { Kubeconfig } from "./access.ts";
 export { ApiError } from "./errors.ts";
 
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -59,8 +60,8 @@ export interface KubeClient {
 }
 
 export interface ClientOptions {
-  /** A kubeconfig's path; without it the service account of the pod. */
-  readonly kubeconfig?: string | undefined;
+  /** Without it the service account of the pod. */
+  readonly kubeconfig?: Kubeconfig | undefined;
   /** The kubeconfig's current one by default. */
   readonly context?: string | undefined;
   /** Where a pod finds its service account; for tests. */

@@ -178,6 +178,11 @@ export function retryAfterHeaders(milliseconds: number | undefined): Record<stri
   };
 }
 
+/** Before the first table. */
+export function notReady(): GatewayError {
+  return new GatewayError("not_ready", "The gateway has no configuration yet. Ask again in a moment.");
+}
+
 const INSTEAD: Partial<Record<ErrorCode, string>> = {
   upstream_auth_failed: "The provider refused the gateway's credentials or rights",
   upstream_misconfigured: "The provider refused how the gateway calls it",

@@ -7,13 +7,13 @@
  */
 import type { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent, type AgentOptions as HttpsAgentOptions } from "node:https";
-import { isIP } from "node:net";
 import type { Credentials } from "../routing/secrets.ts";
 import type { Provider } from "../routing/table.ts";
 import { Agent } from "./node-http.ts";
 import type { EgressSettings } from "./settings.ts";
 import { ConnectError } from "./upstream/connect-error.ts";
-import { trusting, withoutBrackets } from "./upstream/connectors.ts";
+import { connectedInstead } from "./upstream/connect-to.ts";
+import { trusting } from "./upstream/connectors.ts";
 import { EgressGuard } from "./upstream/egress.ts";
 import { type Environment, forwardProxyFor } from "./upstream/proxy-choice.ts";
 
@@ -74,11 +74,12 @@ export class Agents {
 
   #open(provider: Provider, credentials: Credentials): Way {
     const endpoint = new URL(provider.endpoint);
-    const instead = insteadOf(endpoint, this.#options.connectTo);
+    const instead = connectedInstead(endpoint, this.#options.connectTo);
     const origin = instead ?? new URL(endpoint.origin);
     const common = { keepAlive: true, maxFreeSockets: MAX_IDLE_SOCKETS, timeout: IDLE_SOCKET_MS };
     try {
-      if (!instead) this.#checkLiteral(endpoint);
+      const refused = instead ? undefined : this.#guard.checkLiteral(endpoint);
+      if (refused) throw refused;
       const agent = makeAgent(origin, {
         ...common,
         ...trustOf(provider, credentials),
@@ -98,23 +99,10 @@ export class Agents {
     if (proxy) return { proxyEnv: { HTTP_PROXY: proxy.href, HTTPS_PROXY: proxy.href } };
     return { lookup: this.#guard.lookup() };
   }
-
-  /** An address in the endpoint itself is never looked up, so that the guard has to see it here. */
-  #checkLiteral(endpoint: URL): void {
-    const address = withoutBrackets(endpoint.hostname);
-    const refused = isIP(address) === 0 ? undefined : this.#guard.check(address, address);
-    if (refused) throw refused;
-  }
 }
 
 function makeAgent(origin: URL, options: HttpsAgentOptions): HttpAgent {
   return origin.protocol === "https:" ? new HttpsAgent(options) : new Agent(options);
-}
-
-function insteadOf(url: URL, connectTo: ReadonlyMap<string, string>): URL | undefined {
-  const port = url.port || (url.protocol === "https:" ? "443" : "80");
-  const target = connectTo.get(`${url.hostname}:${port}`) ?? connectTo.get(url.hostname);
-  return target === undefined ? undefined : new URL(target);
 }
 
 function chosenProxy(url: URL, proxyURL: string, env: Environment): URL | undefined {

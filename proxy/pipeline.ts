@@ -13,7 +13,7 @@ import { afford } from "./budgets/afford.ts";
 import { charge } from "./budgets/charge.ts";
 import type { RequestContext } from "./context.ts";
 import type { Handling } from "./dialects/operations.ts";
-import { GatewayError } from "./errors.ts";
+import { notReady } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { measureSides } from "./measures/measure.ts";
 import { callRealtime } from "./realtime/http.ts";
@@ -80,7 +80,7 @@ export async function serve(
   services.load.inFlight++;
   try {
     services.load.admit(response);
-    if (!snapshot) throw new GatewayError("not_ready", "The gateway has no configuration yet. Ask again in a moment.");
+    if (!snapshot) throw notReady();
     for (const stage of FIRST) stage(context);
     // What arrived along with the head is parsed when this turn is over: then a small body is whole, and waits for nothing.
     await undefined;

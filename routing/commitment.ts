@@ -4,10 +4,10 @@
  * Money that is paid anyway covers the list value that it would buy at a discount: 60.00 an hour at 30 % covers
  * 60 / 0.70 = 85.71 of list value an hour. Bought throughput covers tokens. Either way by the window, in which it is used or lost.
  */
+import { NANO_PER_USD } from "./budgets/money.ts";
 import type { Consumed } from "./cost.ts";
 import type { Commitment } from "./table.ts";
 
-const NANO_PER_USD = 1_000_000_000;
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
 const PERCENT = 100;

@@ -4,6 +4,7 @@
  * In nano-dollars (billionths), rounded once for each kind of thing that is counted, so that sums are whole numbers. Where
  * something was counted that has no price, the whole is unpriced: a part would look like the whole.
  */
+import { NANO_PER_USD } from "./budgets/money.ts";
 import type { Price, PriceStep } from "./table.ts";
 
 /** What is paid for. They do not overlap: `input` is without what was cached, sound or pictures. */
@@ -66,7 +67,6 @@ export interface TokenRates {
   readonly output?: number;
 }
 
-const NANO = 1_000_000_000;
 const MILLION = 1_000_000;
 const SECONDS_PER_MINUTE = 60;
 
@@ -103,7 +103,7 @@ function tokenRates({ input, cachedInput = input, output }: Price | PriceStep): 
 }
 
 function rate(usd: string | undefined, units: number): number | undefined {
-  return usd === undefined ? undefined : (Number(usd) * NANO) / units;
+  return usd === undefined ? undefined : (Number(usd) * NANO_PER_USD) / units;
 }
 
 function defined<T extends object>(members: { [K in keyof T]: T[K] | undefined }): T {

@@ -1,6 +1,7 @@
 /**
  * How is an explanation told to a person at a terminal?
  */
+import { NANO_PER_USD } from "./budgets/money.ts";
 import { coverOf } from "./commitment.ts";
 import { formatDuration } from "./duration.ts";
 import type { ExplainedBackend, Explanation } from "./explain.ts";
@@ -164,7 +165,6 @@ function prices({ tried: able, skipped, tokens }: Explanation): string[] {
   return ["Prices in US dollars, of tokens per million:", ...lines];
 }
 
-const NANO_PER_USD = 1_000_000_000;
 const COST_DIGITS = 6;
 const COVER_DIGITS = 4;
 const NO_PRICE = "none: its answers count as unpriced, never as free";

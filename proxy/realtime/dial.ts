@@ -6,24 +6,20 @@
  */
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
-import type { AttemptRecord } from "../exchange.ts";
-import type { Way } from "../passthrough-agents.ts";
 import { targetOf } from "../piped-request.ts";
-import type { Target } from "../snapshot.ts";
-import { bodyOf, brokenBy, failure, noteAnswer, onConnected, refusedBy } from "./provider-request.ts";
+import {
+  bodyOf,
+  brokenBy,
+  failure,
+  noteAnswer,
+  onConnected,
+  type ProviderRequest,
+  refusedBy,
+} from "./provider-request.ts";
 import type { Tried } from "./walk.ts";
 
-export interface Dial {
-  readonly target: Target;
-  readonly record: AttemptRecord;
-  readonly way: Way;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** The secret in the headers, which must not come back. */
-  readonly sentKey: string | undefined;
+export interface Dial extends ProviderRequest {
   readonly frameBytes: number;
-  /** The caller went away. */
-  readonly gone: AbortSignal;
 }
 
 export function dial(dialled: Dial): Promise<Tried<WebSocket>> {

@@ -1,28 +1,25 @@
 /** How is one realtime request asked of a provider over HTTP, and its whole answer read? */
 import type { IncomingMessage, RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
-import type { AttemptRecord } from "../exchange.ts";
 import { request as httpRequest } from "../node-http.ts";
-import type { Way } from "../passthrough-agents.ts";
 import { targetOf } from "../piped-request.ts";
-import type { Target } from "../snapshot.ts";
 import type { Failure } from "../stages/call.ts";
-import { ANSWER_BYTES, bodyOf, brokenBy, failure, noteAnswer, onConnected, refusedBy } from "./provider-request.ts";
+import {
+  ANSWER_BYTES,
+  bodyOf,
+  brokenBy,
+  failure,
+  noteAnswer,
+  onConnected,
+  type ProviderRequest,
+  refusedBy,
+} from "./provider-request.ts";
 import type { Tried } from "./walk.ts";
 
-export interface Posted {
-  readonly target: Target;
-  readonly record: AttemptRecord;
-  readonly way: Way;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
+export interface Posted extends ProviderRequest {
   readonly body: Buffer;
   /** The call names a thing at the provider. */
   readonly resource: boolean;
-  /** The secret in the headers, which must not come back. */
-  readonly sentKey: string | undefined;
-  /** The caller went away. */
-  readonly gone: AbortSignal;
 }
 
 export interface Whole {

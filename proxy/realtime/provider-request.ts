@@ -9,6 +9,7 @@ import type { RequestContext } from "../context.ts";
 import { readProviderError } from "../dialects/provider-error.ts";
 import type { AttemptRecord } from "../exchange.ts";
 import { requestHeaders } from "../headers.ts";
+import type { Way } from "../passthrough-agents.ts";
 import { idOf } from "../piped-errors.ts";
 import type { Target } from "../snapshot.ts";
 import type { Failure } from "../stages/call.ts";
@@ -17,6 +18,19 @@ import type { EphemeralKey } from "./ephemeral.ts";
 
 /** As much of an answer is read. */
 export const ANSWER_BYTES = 1024 * 1024;
+
+/** One attempt at a provider. */
+export interface ProviderRequest {
+  readonly target: Target;
+  readonly record: AttemptRecord;
+  readonly way: Way;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The secret in the headers, which must not come back. */
+  readonly sentKey: string | undefined;
+  /** The caller went away. */
+  readonly gone: AbortSignal;
+}
 
 /** The caller's allowed headers, the provider's key in place of the caller's, trace context. */
 export function headersTo(

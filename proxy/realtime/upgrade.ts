@@ -14,7 +14,7 @@ import { afford } from "../budgets/afford.ts";
 import { watchSpending } from "../budgets/session.ts";
 import type { RequestContext } from "../context.ts";
 import { operationNamed } from "../dialects/operations.ts";
-import { GatewayError } from "../errors.ts";
+import { GatewayError, notReady } from "../errors.ts";
 import type { RealtimeRecord } from "../exchange.ts";
 import { ServerResponse as Response } from "../node-http.ts";
 import { begin, finish } from "../pipeline.ts";
@@ -60,7 +60,7 @@ export async function serveUpgrade(
   services.load.inFlight++;
   try {
     services.load.admit(response);
-    if (!snapshot) throw new GatewayError("not_ready", "The gateway has no configuration yet. Ask again in a moment.");
+    if (!snapshot) throw notReady();
     if (services.draining()) throw goingAway();
     const ask = readAsk(request);
     context.operation = operationNamed("GET", ask.operation);

@@ -13,6 +13,7 @@ import { type Operation, operationsAt } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
 import { isOwner, isTagged, lookedThroughFor, ownerOf } from "../ids/affinity.ts";
 import { placesOf } from "../ids/paths.ts";
+import { decodedPart } from "./path-part.ts";
 
 /** What the ids of a request said. */
 export interface Identified {
@@ -57,7 +58,7 @@ function readPathIDs(context: RequestContext, operation: Operation, identified: 
   for (let i = first; i < parts.length; i++) {
     const name = names[i] as string;
     if (!name.startsWith("{")) continue;
-    const part = decoded(parts[i] as string);
+    const part = decodedPart(parts[i] as string);
     if (i > first && !isTagged(part)) continue;
     const id = read(context, part, name.slice(1, -1), identified);
     parts[i] = encodeURIComponent(id);
@@ -133,12 +134,4 @@ export function setHome(identified: Identified, home: string): void {
 export function notFound(id: string): GatewayError {
   const message = `There is no '${id.slice(0, 100)}', or it is not yours.`;
   return new GatewayError("resource_not_found", message);
-}
-
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
 }

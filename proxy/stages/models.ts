@@ -2,6 +2,7 @@
 import { modelsFor, type OfferedModel } from "../../routing/lookup.ts";
 import type { RequestContext } from "../context.ts";
 import { modelNotFound } from "./match.ts";
+import { decodedPart } from "./path-part.ts";
 import { ownHeaders } from "./relay.ts";
 
 /** OpenAI's field `created`, which is required; Tandem does not know it. */
@@ -12,7 +13,7 @@ export function models(context: RequestContext): void {
   const offered = modelsFor(snapshot.index, namespace, client, caller);
   let answer: unknown = { object: "list", data: offered.map(describe) };
   if (path !== "models") {
-    const name = nameOf(path);
+    const name = decodedPart(path.slice("models/".length));
     const found = offered.find((one) => one.model === name);
     if (!found) throw modelNotFound(name);
     answer = describe(found);
@@ -29,13 +30,4 @@ export function models(context: RequestContext): void {
 
 function describe({ model, route }: OfferedModel) {
   return { id: model, object: "model", created: UNKNOWN_CREATED, owned_by: `tandem:${route.key}` };
-}
-
-function nameOf(path: string): string {
-  const part = path.slice("models/".length);
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
 }

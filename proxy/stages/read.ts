@@ -16,6 +16,7 @@ import { type Operation, operationsAt, operationsWithoutID } from "../dialects/o
 import { GatewayError } from "../errors.ts";
 import { placesOf } from "../ids/paths.ts";
 import { ANSWER_BOUNDS } from "./need.ts";
+import { decodedPart } from "./path-part.ts";
 
 const DEPLOYMENT_PATH = /^\/openai\/deployments\/([^/]+)\/(.+)$/;
 /** Longest model name that is read, in bytes of JSON text. */
@@ -56,7 +57,7 @@ export function readPath(context: RequestContext): void {
   else {
     const dated = DEPLOYMENT_PATH.exec(path);
     if (dated) {
-      context.deployment = decoded(dated[1] as string);
+      context.deployment = decodedPart(dated[1] as string);
       context.path = dated[2] as string;
       // The preview's name of it (Azure's realtime over WebRTC).
     } else if (path.startsWith("/openai/realtimeapi/")) context.path = `realtime/${path.slice(20)}`;
@@ -212,12 +213,4 @@ function boundedChoices(count: number): number {
 /** No dot segments, no empty ones, no encoded slashes: the provider must not read another path than Tandem did. */
 function isPlainPath(path: string): boolean {
   return path.split("/").every((part) => part !== "" && part !== "." && part !== ".." && !/%2f|%5c|%2e|\\/i.test(part));
-}
-
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
 }

@@ -1,22 +1,14 @@
 /**
  * What does the access log say of one request?
  *
- * One JSON object on one line, from the exchange alone: ids, names, times and sizes, never content or secrets. Texts are
- * cut to a length: a caller chooses some of them (model, path). It is put together by hand, straight into the buffered
- * destination: half of what JSON.stringify of an object costs, a quarter of a logger's call, and every request has one.
+ * One JSON object on one line, from the exchange alone: ids, names, times and sizes, never content or secrets. Every
+ * request has one: see `json-line.ts` for how it is put together.
  */
 import { NANO_PER_USD } from "../../routing/budgets/money.ts";
 import type { Spillover } from "../dialects/spillover.ts";
 import type { AttemptRecord, Exchange, RealtimeRecord, Usage } from "../exchange.ts";
-import { escapeControls } from "./log.ts";
+import { count, cut, duration, flat, name, object, round, since, text } from "./json-line.ts";
 import { overheadOf } from "./overhead.ts";
-
-const MICROS_PER_MS = 1000;
-const OPEN_BRACE = 0x7b;
-/** Characters kept of a text. */
-const MAX_TEXT = 256;
-/** Anything but printable ASCII without quote and backslash. */
-const NEEDS_ESCAPING = /[^ !#-[\]-~]/;
 
 /** The line, with its line end. Durations in milliseconds; absent means unknown. */
 export function accessLine(exchange: Exchange, traceID: string | undefined): string {
@@ -57,14 +49,6 @@ export function accessLine(exchange: Exchange, traceID: string | undefined): str
   line += "]";
   if (exchange.excluded) line += object(',"excluded":', exchange.excluded);
   return flat(`${line}}\n`);
-}
-
-/**
- * V8 keeps a text that was put together as a tree of its parts until somebody looks at a letter of it. Joined later, among
- * many, the parts have left the processor's cache.
- */
-function flat(text: string): string {
-  return text.charCodeAt(0) === OPEN_BRACE ? text : `${text}`;
 }
 
 function usageOf(usage: Usage): string {
@@ -135,65 +119,4 @@ function attemptEntry(attempt: AttemptRecord): string {
 
 function spilloverEntry({ to, error }: Spillover): object {
   return { to: to === undefined ? undefined : cut(to), error: error === undefined ? undefined : cut(error) };
-}
-
-/** A member behind others, by its name as JSON writes it; nothing when its value is not known. */
-function text(member: string, value: string | undefined): string {
-  return value === undefined ? "" : member + quoted(value);
-}
-
-const quotedNames = new Map<string, string>();
-/** All names of a large table, and Tandem's own words. */
-const MOST_NAMES = 20_000;
-
-/** The same for what configuration or Tandem itself calls something: few values, which come again with every request. */
-function name(member: string, value: string | undefined): string {
-  return value === undefined ? "" : member + (quotedNames.get(value) ?? quotedName(value));
-}
-
-function quotedName(value: string): string {
-  if (quotedNames.size >= MOST_NAMES) quotedNames.clear();
-  const made = quoted(value);
-  quotedNames.set(value, made);
-  return made;
-}
-
-function count(member: string, value: number | undefined): string {
-  return value === undefined ? "" : member + value;
-}
-
-function since(member: string, start: number, end: number | undefined): string {
-  return end === undefined ? "" : duration(member, end - start);
-}
-
-/** `.000` to `.999`: to write a fraction costs as much as to write the rest of a line's member. */
-const FRACTIONS = Array.from({ length: MICROS_PER_MS }, (_, micros) => `.${String(micros).padStart(3, "0")}`);
-
-/** To the microsecond. */
-function duration(member: string, ms: number): string {
-  const micros = Math.round(ms * MICROS_PER_MS);
-  // A clock that was read in two places may go back by a hair.
-  if (!(micros >= 0)) return count(member, Number.isNaN(micros) ? undefined : micros / MICROS_PER_MS);
-  const fraction = micros % MICROS_PER_MS;
-  return member + (micros - fraction) / MICROS_PER_MS + FRACTIONS[fraction];
-}
-
-/** What seldom is there, however it looks. */
-function object(member: string, value: object): string {
-  return member + escapeControls(JSON.stringify(value));
-}
-
-/** Nearly all texts are names, which nothing of has to be escaped. */
-function quoted(value: string): string {
-  const kept = cut(value);
-  return NEEDS_ESCAPING.test(kept) ? escapeControls(JSON.stringify(kept)) : `"${kept}"`;
-}
-
-function cut(value: string): string {
-  return value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value;
-}
-
-/** Microseconds are enough, and short numbers make short lines. */
-function round(ms: number): number {
-  return Math.round(ms * MICROS_PER_MS) / MICROS_PER_MS;
 }

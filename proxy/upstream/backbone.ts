@@ -3,11 +3,11 @@
  *
  * The first of these that applies: --connect-to, a forward proxy, straight.
  */
-import { isIP } from "node:net";
 import type { SecureContext } from "node:tls";
 import type { Redacted } from "../../routing/secrets.ts";
 import { type Backbone, ClientPool } from "./client-pool.ts";
 import { ConnectError } from "./connect-error.ts";
+import { connectedInstead } from "./connect-to.ts";
 import type { ConnectionsOptions, DispatchHandler, DispatchOptions, Endpoint } from "./connections.ts";
 import * as make from "./connectors.ts";
 import type { EgressGuard } from "./egress.ts";
@@ -23,12 +23,12 @@ export function makeBackbone(
   const url = new URL(provider.endpoint);
   const timeout = provider.timeouts.connect;
   const tls = provider.tls ? { secureContext: () => trustOf(provider, ca) } : {};
-  const instead = insteadOf(url, options.connectTo);
+  const instead = connectedInstead(url, options.connectTo);
   if (instead) {
     // The Host header is the origin's: scheme of the target, authority of the provider.
     return pool(`${instead.protocol}//${url.host}`, make.redirected(make.socketStep(tls), instead), timeout);
   }
-  const refused = literalRefused(url, guard);
+  const refused = guard.checkLiteral(url);
   if (refused) return pool(url.origin, make.failing(refused), timeout);
   const proxy = proxyFor(url, options);
   if (proxy instanceof ConnectError) return pool(url.origin, make.failing(proxy), timeout);
@@ -41,18 +41,6 @@ export function makeBackbone(
 
 function pool(origin: string, step: make.Step, timeoutMs: number): ClientPool {
   return new ClientPool(origin, make.connector(step, timeoutMs));
-}
-
-function insteadOf(url: URL, connectTo: ReadonlyMap<string, string>): URL | undefined {
-  const port = url.port || (url.protocol === "https:" ? "443" : "80");
-  const target = connectTo.get(`${url.hostname}:${port}`) ?? connectTo.get(url.hostname);
-  return target === undefined ? undefined : new URL(target);
-}
-
-/** A host that is an address is never looked up. Through a proxy, which resolves names itself, this is all that is known. */
-function literalRefused(url: URL, guard: EgressGuard): ConnectError | undefined {
-  const host = make.withoutBrackets(url.hostname);
-  return isIP(host) === 0 ? undefined : guard.check(host, host);
 }
 
 function proxyFor(url: URL, { egress, env }: ConnectionsOptions): URL | undefined | ConnectError {

@@ -10,6 +10,7 @@ import type { LookupFunction, Socket } from "node:net";
 import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
 import { buildConnector, Pool } from "undici";
 import { ConnectError, connectErrorOf } from "./connect-error.ts";
+import { withoutBrackets } from "./egress.ts";
 
 export type Connector = buildConnector.connector;
 type Target = buildConnector.Options;
@@ -63,11 +64,6 @@ export function socketStep(options: SocketOptions): Step {
 export function redirected(step: Step, to: URL): Step {
   const address = { protocol: to.protocol, hostname: withoutBrackets(to.hostname), port: to.port };
   return (target, callback, signal) => step({ ...target, ...address }, callback, signal);
-}
-
-/** An IPv6 address as it stands in a URL, without its brackets. */
-export function withoutBrackets(hostname: string): string {
-  return hostname.replace(/^\[(.+)\]$/, "$1");
 }
 
 /** Fails at once. */

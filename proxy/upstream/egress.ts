@@ -83,6 +83,15 @@ export class EgressGuard {
     return new EgressError(host, address, `${subject}: requests may not go there; ${fix}`);
   }
 
+  /**
+   * The same for an endpoint whose host is an address, which is never looked up. Through a forward proxy, which resolves
+   * names itself, this is all that is known.
+   */
+  checkLiteral(endpoint: URL): EgressError | undefined {
+    const host = withoutBrackets(endpoint.hostname);
+    return isIP(host) === 0 ? undefined : this.check(host, host);
+  }
+
   /** A lookup for `net.connect` that answers with judged addresses only. */
   lookup(resolve: Lookup = systemLookup as Lookup): LookupFunction {
     return (hostname, options, callback) => {
@@ -102,6 +111,11 @@ export class EgressGuard {
     const refused = first && this.check(hostname, first.address);
     return refused ?? Object.assign(new Error(`${hostname} has no address`), { code: "ENOTFOUND" });
   }
+}
+
+/** An IPv6 address as it stands in a URL, without its brackets. */
+export function withoutBrackets(hostname: string): string {
+  return hostname.replace(/^\[(.+)\]$/, "$1");
 }
 
 function blockList(cidrs: readonly string[]): BlockList {

@@ -4,6 +4,7 @@
  * Counted in the encoding of gpt-4o and later. Costs milliseconds, so it runs on a thread of its own.
  */
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
+import { textOf } from "../body/json-strings.ts";
 import { BYTES_PER_TOKEN } from "./bytes-per-token.ts";
 
 /** Of longer texts the beginning is counted, and the rest taken to be like it. */
@@ -51,7 +52,7 @@ export function tokensOf(text: string): number {
 /** `kept`: the beginning of the answer's text as it stood in JSON strings; `bytes`: of all of it. */
 export function answerTokens(kept: Uint8Array, bytes: number): number {
   if (kept.length === 0) return Math.ceil(bytes / BYTES_PER_TOKEN);
-  return Math.round((tokensOf(decoded(Buffer.from(kept).toString("utf8"))) * bytes) / kept.length);
+  return Math.round((tokensOf(textOf(Buffer.from(kept).toString("utf8"))) * bytes) / kept.length);
 }
 
 /** `body`: the JSON of a request whole. */
@@ -87,13 +88,5 @@ function collect(value: unknown, found: Found): void {
     }
     if ("role" in value) found.tokens += TOKENS_PER_MESSAGE;
     for (const [key, item] of Object.entries(value)) if (!NOT_TEXT.has(key)) collect(item, found);
-  }
-}
-
-function decoded(inside: string): string {
-  try {
-    return JSON.parse(`"${inside}"`) as string;
-  } catch {
-    return inside;
   }
 }

@@ -6,6 +6,7 @@ import { describeWeights } from "../describe-weights.ts";
 import { milliseconds } from "../duration.ts";
 import { shortHash } from "../history.ts";
 import { findPrice } from "../prices.ts";
+import { protectionOf, withoutProtection } from "../route-protection.ts";
 import type { Backend, Compliance, Failover, LatencyRules, Provider, Route, StickyKey } from "../table.ts";
 import * as defaults from "./defaults.ts";
 import { withJudge } from "./judge.ts";
@@ -37,16 +38,10 @@ function formOf(world: World, draft: RouteDraft, written: Route | undefined): Ro
   return now && heldRoute(draft, draft.pin.route, now);
 }
 
-/** How it routed then. What protects is never taken from the past: who may use it, and where data may go. */
-function heldRoute(draft: RouteDraft, then: Route, { allowedClients, compliance }: Route): Route {
-  const { compliance: _former, created: _created, ...routing } = then;
-  return {
-    ...routing,
-    ...identity(draft),
-    models: draft.claims,
-    allowedClients,
-    ...(compliance !== undefined && { compliance }),
-  };
+/** How it routed then. What protects is never taken from the past. */
+function heldRoute(draft: RouteDraft, then: Route, now: Route): Route {
+  const { created: _created, ...routing } = withoutProtection(then);
+  return { ...routing, ...identity(draft), models: draft.claims, ...protectionOf(now) };
 }
 
 const madeBefore = new WeakMap<RouteSpec, Route>();

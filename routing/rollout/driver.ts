@@ -4,10 +4,11 @@
  * Keeps what each remembers and what had been measured when its window and its step began. The latter is lost with the
  * process: then the window in progress begins anew, and nothing else is forgotten. A move counts when it was kept.
  */
+import type { Comparisons } from "../shadow-verdict.ts";
 import type { ObjectKey } from "../table.ts";
 import { judge } from "./judge.ts";
 import { type Advance, advance, type Judgement } from "./machine.ts";
-import { type Measures, NOTHING_MEASURED, type ShadowMeasures, since } from "./measures.ts";
+import { type Measures, NOTHING_MEASURED, since } from "./measures.ts";
 import { isSamePosition, type Memory, newerOf, type RolloutPosition } from "./memory.ts";
 import type { Analysis, RolloutSpec } from "./spec.ts";
 import { PATIENCE } from "./windows.ts";
@@ -18,7 +19,7 @@ export interface Totals {
   readonly candidate: Measures;
   /** Of copies. */
   readonly copies: Measures;
-  readonly comparisons: ShadowMeasures;
+  readonly comparisons: Comparisons;
 }
 
 export const NO_TOTALS: Totals = {
@@ -160,7 +161,7 @@ function judgement(
   };
 }
 
-function comparisonsSince(later: ShadowMeasures, earlier: ShadowMeasures): ShadowMeasures {
+function comparisonsSince(later: Comparisons, earlier: Comparisons): Comparisons {
   return {
     compared: Math.max(0, later.compared - earlier.compared),
     different: Math.max(0, later.different - earlier.different),

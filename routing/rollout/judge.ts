@@ -5,8 +5,9 @@
  * lies between, and whatever was measured on too few requests, is inconclusive. So few requests never give a verdict, and
  * noise around a limit gives none either.
  */
+import type { Comparisons } from "../shadow-verdict.ts";
 import { difference, type Estimate } from "./estimate.ts";
-import type { Measures, ShadowMeasures } from "./measures.ts";
+import type { Measures } from "./measures.ts";
 import { type Measured, measured } from "./metrics.ts";
 
 export interface MetricSpec {
@@ -41,7 +42,7 @@ export interface Judgement {
 export interface Window {
   readonly stable: Measures;
   readonly candidate: Measures;
-  readonly shadow?: ShadowMeasures;
+  readonly shadow?: Comparisons;
   /** Of Prometheus, by the metric's name; absent: it gave none. */
   readonly values?: ReadonlyMap<string, number>;
 }

@@ -36,15 +36,6 @@ export interface Measures {
   readonly speed: Histogram;
 }
 
-/** What copies showed, beside what was measured of them. */
-export interface ShadowMeasures {
-  readonly compared: number;
-  readonly different: number;
-  /** Pairs of answers of the stable side to the same request: what differs anyway. */
-  readonly noiseCompared: number;
-  readonly noiseDifferent: number;
-}
-
 const COUNTS = [
   "requests",
   "errors",

@@ -1,4 +1,5 @@
 /** What does each metric of an analysis measure, and how well is it known? */
+import { NANO_PER_USD } from "../budgets/money.ts";
 import { difference, type Estimate, exactly, mean, quantile, share } from "./estimate.ts";
 import type { Window } from "./judge.ts";
 import type { Measures } from "./measures.ts";
@@ -21,7 +22,6 @@ export interface Measured {
 
 /** One percentage point. */
 const SHARE_GRACE = 0.01;
-const NANO = 1e9;
 /** The histogram of speeds holds tokens in 1000 seconds. */
 const SPEED_SCALE = 1_000;
 const MEDIAN = 0.5;
@@ -47,7 +47,11 @@ const PERCENT: Unit = {
   grace: SHARE_GRACE,
 };
 const MILLISECONDS: Unit = { parse: Number, show: (value) => plain(value, 0), grace: 0 };
-const USD: Unit = { parse: (limit) => Number(limit) * NANO, show: (value) => plain(value / NANO, 9), grace: 0 };
+const USD: Unit = {
+  parse: (limit) => Number(limit) * NANO_PER_USD,
+  show: (value) => plain(value / NANO_PER_USD, 9),
+  grace: 0,
+};
 const SPEED: Unit = {
   parse: (limit) => Number(limit) * SPEED_SCALE,
   show: (value) => plain(value / SPEED_SCALE, 1),

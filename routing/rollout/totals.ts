@@ -1,6 +1,7 @@
 /** What do the rows that proxies report add up to, for one rollout? */
+import type { Comparisons } from "../shadow-verdict.ts";
 import { NO_TOTALS, type Totals } from "./driver.ts";
-import { type Measures, type ShadowMeasures, sum } from "./measures.ts";
+import { type Measures, sum } from "./measures.ts";
 
 export interface Rows {
   readonly measures: readonly (Measures & {
@@ -9,7 +10,7 @@ export interface Rows {
     readonly arm: "live" | "shadow";
   })[];
   /** Of copies, by day. */
-  readonly shadows: readonly (ShadowMeasures & { readonly route: string; readonly backend: string })[];
+  readonly shadows: readonly (Comparisons & { readonly route: string; readonly backend: string })[];
 }
 
 export interface Sides {

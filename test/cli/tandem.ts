@@ -46,9 +46,13 @@ export interface Started {
 
 type Env = Readonly<Record<string, string>>;
 
-/** Only what the test gives is in the environment: a developer's own keys must not matter. */
 export function start(args: readonly string[], env: Env = {}): Started {
-  const child = spawn(process.execPath, [CLI, ...args], {
+  return startProgram(CLI, args, env);
+}
+
+/** Only what the test gives is in the environment: a developer's own keys must not matter. */
+export function startProgram(file: string, args: readonly string[], env: Env): Started {
+  const child = spawn(process.execPath, [file, ...args], {
     env: { PATH: process.env.PATH ?? "", HOME: tmpdir(), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { findBinaries } from "../../cluster/binaries.ts";
 import { CONTROL_PLANE } from "../../cluster/programs.ts";
 import { CONNECT_TO } from "../cli/over-simulators.ts";
-import { EXAMPLES, QUICKSTART, tandem, temporaryFolder } from "../cli/tandem.ts";
+import { EXAMPLES, QUICKSTART, startProgram, tandem, temporaryFolder } from "../cli/tandem.ts";
 import { type ApiServer, startApiServer } from "./api-server.ts";
 import type { TestObject } from "./objects.ts";
 import { applyText, installCrds, PLURALS } from "./tandem-api.ts";
@@ -16,6 +17,7 @@ import { applyText, installCrds, PLURALS } from "./tandem-api.ts";
 const found = await findBinaries(CONTROL_PLANE);
 const skip = "missing" in found ? found.missing : false;
 
+const PLUGIN = fileURLToPath(new URL("../../cli/kubectl-tandem.js", import.meta.url));
 const SECRETS = { openai: "sk-demo-openai", azure: "demo-azure-key" };
 const EXPLAIN = ["explain", "--model", "gpt-4o", "--client", "demo"];
 
@@ -79,6 +81,35 @@ describe("commands over a cluster", { skip }, () => {
     ]);
     assert.equal(cluster.code, 0, cluster.stderr);
     assert.equal(cluster.stdout, files.stdout);
+  });
+
+  test("KUBECONFIG is a list for what knows kubectl's rule, --kubeconfig one file", async () => {
+    const folder = await temporaryFolder();
+    const { contexts, ...config } = JSON.parse(server.kubeconfig());
+    const [first, second, missing] = ["first", "second", "missing"].map((name) => join(folder, name));
+    const { "current-context": current, ...rest } = config;
+    await writeFile(first as string, JSON.stringify(rest));
+    await writeFile(second as string, JSON.stringify({ "current-context": current, contexts }));
+    const env = { KUBECONFIG: [missing, first, second].join(delimiter) };
+    const released = await tandem(["rollback", "--release"], env);
+    assert.deepEqual([released.code, released.stdout], [0, "no route is held\n"], released.stderr);
+    const plugin = await startProgram(PLUGIN, EXPLAIN, env).ended;
+    const explained = await tandem([...EXPLAIN, "--kubeconfig", kubeconfig]);
+    assert.deepEqual([plugin.code, plugin.stdout], [0, explained.stdout], plugin.stderr);
+
+    // What was typed is not mixed with the list, and a command that also takes files asks no cluster by itself.
+    const one = await tandem(["rollback", "--release", "--kubeconfig", first as string], env);
+    assert.deepEqual([one.code, one.stderr.includes("has no current-context")], [2, true], one.stderr);
+    const list = await tandem(["rollback", "--release", "--kubeconfig", env.KUBECONFIG], {});
+    assert.deepEqual([list.code, list.stderr.includes("ENOENT")], [2, true], list.stderr);
+    const files = await startProgram(PLUGIN, [...EXPLAIN, "--manifests", QUICKSTART], env).ended;
+    assert.equal(files.code, 0, files.stderr);
+    assert.match((await tandem(EXPLAIN, env)).stderr, /--manifests PATH is missing, or --kubeconfig FILE/);
+    const nothing = await tandem(["rollback"], { KUBECONFIG: missing as string });
+    assert.deepEqual(
+      [nothing.code, nothing.stderr],
+      [2, `tandem: --kubeconfig: no kubeconfig is there: looked for ${missing}\n`],
+    );
   });
 
   test("explain without the right to read Secrets takes them to be right, and says so", async () => {

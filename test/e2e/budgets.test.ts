@@ -4,16 +4,11 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type RunningGateway, startGatewayCommand, temporaryFolder, waitFor } from "../cli/tandem.ts";
-import { FakeProvider, json } from "../fakes/provider.ts";
+import { COST, PRICE, pricedAnswer } from "../fakes/priced.ts";
+import { FakeProvider } from "../fakes/provider.ts";
 
 const KEY = "tdm-a-key-that-is-long-enough";
-const provider = await new FakeProvider().start();
-const message = { role: "assistant", content: "Hi", refusal: null };
-const usage = { prompt_tokens: 10, completion_tokens: 100, total_tokens: 110 };
-const choices = [{ index: 0, message, finish_reason: "stop" }];
-provider.answer = json(200, { id: "chatcmpl-1", object: "chat.completion", created: 1, model: "m", choices, usage });
-/** What an answer costs, at 100 USD for a million of output. */
-const COST = 0.01;
+const provider = await new FakeProvider(pricedAnswer).start();
 
 function manifests(usdPerMonth: string, onExceeded = "Deny"): string {
   const metadata = (name: string) => ({ name, namespace: "ai" });
@@ -27,7 +22,7 @@ function manifests(usdPerMonth: string, onExceeded = "Deny"): string {
       spec: {
         type: "OpenAI",
         auth: { apiKey: { secretRef: { name: "keys", key: "openai" } } },
-        models: [{ name: "gpt-4o", price: { input: "0", output: "100" } }],
+        models: [{ name: "gpt-4o", price: PRICE }],
       },
     },
     {

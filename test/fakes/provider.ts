@@ -70,14 +70,14 @@ export class FakeProvider {
 
 export const USAGE = { prompt_tokens: 9, completion_tokens: 4, total_tokens: 13 };
 
-export function chatAnswer(text: string): Answer {
+export function chatAnswer(text: string, usage = USAGE): Answer {
   return json(200, {
     id: "chatcmpl-1",
     object: "chat.completion",
     created: 1,
     model: "gpt-4o-2024-11-20",
     choices: [{ index: 0, message: { role: "assistant", content: text, refusal: null }, finish_reason: "stop" }],
-    usage: USAGE,
+    usage,
   });
 }
 

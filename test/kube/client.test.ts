@@ -83,6 +83,38 @@ describe("a client of a real API server", { skip }, () => {
     }
   });
 
+  test("several kubeconfigs make one: the first that says something is believed, who is missing is passed over", async () => {
+    const { clusters, contexts, users, ...config } = JSON.parse(rig.server.kubeconfig());
+    const silent = { ...config, "current-context": "" };
+    const wrong = { ...clusters[0], cluster: { ...clusters[0].cluster, server: "https://127.0.0.1:1" } };
+    const files = [
+      join(rig.folder, "nobody-wrote-it"),
+      await fileWith("nothing", " \n"),
+      await fileWith("cluster", JSON.stringify({ ...silent, clusters })),
+      await fileWith("context", JSON.stringify({ ...config, clusters: [wrong], contexts, users })),
+      await fileWith("other", JSON.stringify({ ...config, "current-context": "other", contexts: [] })),
+    ];
+    const merged = loadClient({ kubeconfig: files });
+    assert.ok((await merged.request<{ gitVersion: string }>("GET", "/version")).gitVersion);
+    await merged.close();
+
+    const [missing = "", , cluster = "", context = "", other = ""] = files;
+    const cases: [string, readonly string[]][] = [
+      [`no kubeconfig is there: looked for ${missing}, ${missing}`, [missing, missing]],
+      ["no kubeconfig is there: looked for none", []],
+      [`the kubeconfig ${missing} with ${cluster} has no current-context`, [missing, cluster]],
+      [`the kubeconfig ${other} with ${context} has no context "other"; it has test`, [other, context]],
+      [`the kubeconfig ${rig.folder} cannot be read: EISDIR`, [context, rig.folder]],
+    ];
+    for (const [sentence, kubeconfig] of cases) {
+      assert.throws(
+        () => loadClient({ kubeconfig }),
+        ({ message }: Error) => message.startsWith(sentence),
+        sentence,
+      );
+    }
+  });
+
   test("it creates, reads, patches and deletes", async () => {
     const path = pathOf("v1", "configmaps", namespace);
     const body = { metadata: { name: "one" }, data: { a: "1" } };

@@ -8,7 +8,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type Started, start, temporaryFolder, waitFor } from "../cli/tandem.ts";
-import { FakeProvider, json } from "../fakes/provider.ts";
+import { COST, PRICE, pricedAnswer } from "../fakes/priced.ts";
+import { FakeProvider } from "../fakes/provider.ts";
 import { StandInOperator } from "../proxy/stand-in-operator.ts";
 import { post, provider as providerObject, RELEASE, route, type Stage } from "./harness.ts";
 import { skip, stages } from "./stages.ts";
@@ -21,20 +22,7 @@ const LABELS = {
   "app.kubernetes.io/component": "proxy",
 };
 
-const fake = await new FakeProvider().start();
-const message = { role: "assistant", content: "Hi", refusal: null };
-const tokens = { prompt_tokens: 10, completion_tokens: 100, total_tokens: 110 };
-const choices = [{ index: 0, message, finish_reason: "stop" }];
-fake.answer = json(200, {
-  id: "chatcmpl-1",
-  object: "chat.completion",
-  created: 1,
-  model: "m",
-  choices,
-  usage: tokens,
-});
-/** What an answer costs, at 100 USD for a million of output. */
-const COST = 0.01;
+const fake = await new FakeProvider(pricedAnswer).start();
 
 interface Usage {
   readonly month: string;
@@ -66,8 +54,7 @@ class Installed {
     await writeFile(kubeconfig, stage.server.kubeconfig(token));
     await stage.putSecret("openai", { "api-key": "sk-the-first-key-of-openai" });
     await stage.putSecret("app", { key: KEY });
-    const price = { input: "0", output: "100" };
-    await stage.put(providerObject("openai", { models: [{ name: "gpt-4o", price }] }));
+    await stage.put(providerObject("openai", { models: [{ name: "gpt-4o", price: PRICE }] }));
     await stage.put(route("gpt-4o", { openai: 1 }));
     return new Installed(stage, kubeconfig);
   }

@@ -4,24 +4,11 @@ import { after, test } from "node:test";
 import { UsageFile } from "../../cli/usage-file.ts";
 import { temporaryFolder } from "../cli/tandem.ts";
 import { gatewayOver, MODEL, openai as openaiObject, Peer, realtimeSimulators, route } from "../e2e/realtime-world.ts";
-import { FakeProvider, json } from "../fakes/provider.ts";
+import { PRICE, pricedAnswer } from "../fakes/priced.ts";
+import { FakeProvider } from "../fakes/provider.ts";
 import { errorOf, type Harness, object, objects, startHarness } from "./harness.ts";
 
-const fake = await new FakeProvider().start();
-const message = { role: "assistant", content: "Hi", refusal: null };
-const tokens = { prompt_tokens: 10, completion_tokens: 100, total_tokens: 110 };
-const choices = [{ index: 0, message, finish_reason: "stop" }];
-fake.answer = json(200, {
-  id: "chatcmpl-1",
-  object: "chat.completion",
-  created: 1,
-  model: "m",
-  choices,
-  usage: tokens,
-});
-
-/** An answer costs 0.01 USD. */
-const PRICE = { input: "0", output: "100" };
+const fake = await new FakeProvider(pricedAnswer).start();
 
 function clientWith(usdPerMonth: string): object {
   const keys = [{ name: "current", secretRef: { name: "keys", key: "client" } }];

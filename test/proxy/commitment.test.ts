@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createLogger, LogDestination } from "../../proxy/telemetry/log.ts";
-import { type Answer, errorAnswer, FakeProvider, json } from "../fakes/provider.ts";
+import { used } from "../fakes/priced.ts";
+import { type Answer, errorAnswer, FakeProvider } from "../fakes/provider.ts";
 import { type Harness, object, objects, startHarness } from "./harness.ts";
 
-const log = createLogger(new LogDestination("/dev/null"));
 const openai = await new FakeProvider().start();
 const azure = await new FakeProvider().start();
 
@@ -14,22 +13,15 @@ const azure = await new FakeProvider().start();
 const MIDNIGHT = Date.UTC(2026, 0, 2);
 let now = MIDNIGHT;
 
-/** Answers that used so many tokens; at 1000.00 per million a token of output is a thousandth of a dollar. */
-function used(completion_tokens: number, prompt_tokens = 1): Answer {
-  const message = { role: "assistant", content: "Hi", refusal: null };
-  const usage = { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
-  const choices = [{ index: 0, message, finish_reason: "stop" }];
-  return json(200, { id: "chatcmpl-1", object: "chat.completion", created: 1, model: "m", choices, usage });
-}
-
 beforeEach(() => {
   now = MIDNIGHT;
   for (const provider of [openai, azure]) {
     provider.seen.length = 0;
-    provider.answer = used(100);
+    provider.answer = used(1, 100);
   }
 });
 
+/** A token of output is a thousandth of a dollar. */
 const PRICE = { input: "0", output: "1000" };
 /** Covers 1.00 of list value a minute: ten answers of 100 tokens. */
 const TEN_ANSWERS = { usdPerHour: "42.00", discountPercent: 30 };
@@ -62,7 +54,6 @@ function manifests({ commitment = TEN_ANSWERS, price = PRICE, burst = PRICE, rou
 
 async function cost(setup: Setup = {}): Promise<Harness> {
   const harness = await startHarness({
-    log,
     clock: () => now,
     openai: openai.url,
     azure: azure.url,
@@ -112,8 +103,8 @@ test("requests that come at once do not exceed it", async () => {
       await promise;
       await answer(response, request);
     };
-  openai.answer = held(used(100));
-  azure.answer = held(used(100));
+  openai.answer = held(used(1, 100));
+  azure.answer = held(used(1, 100));
   const seen = () => openai.calls.length + azure.calls.length;
   const before = seen();
   const answers = Array.from({ length: 30 }, () => one(harness));
@@ -126,12 +117,12 @@ test("requests that come at once do not exceed it", async () => {
 test("what a request took replaces what it was expected to take", async () => {
   const harness = await cost();
   // Half as long as expected: twice as many fit, as far as is learned.
-  azure.answer = used(50);
+  azure.answer = used(1, 50);
   const cheap = await ask(harness, 25);
   const fitted = cheap.indexOf("b");
   assert.ok(fitted >= 18 && fitted <= 20, `${fitted} fitted`);
   now += 60_000;
-  azure.answer = used(400);
+  azure.answer = used(1, 400);
   const dear = await ask(harness, 10);
   assert.ok(dear.indexOf("b") <= 3, dear);
 });
@@ -144,7 +135,7 @@ for (const [asked, least, most] of [
     const harness = await cost();
     const lengths = [40, 160, 100];
     let turn = 0;
-    const differing: Answer = (response, request) => used(lengths[turn++ % 3] as number)(response, request);
+    const differing: Answer = (response, request) => used(1, lengths[turn++ % 3] as number)(response, request);
     openai.answer = differing;
     azure.answer = differing;
     await ask(harness, 30);
@@ -152,7 +143,7 @@ for (const [asked, least, most] of [
     const { promise, resolve } = Promise.withResolvers<void>();
     const held: Answer = async (response, request) => {
       await promise;
-      await used(60)(response, request);
+      await used(1, 60)(response, request);
     };
     openai.answer = held;
     azure.answer = held;
@@ -173,7 +164,7 @@ test("short answers that end first do not make room for long ones", async () => 
   const harness = await cost();
   const lengths = [10, 190];
   let turn = 0;
-  const differing: Answer = (response, request) => used(lengths[turn++ % 2] as number)(response, request);
+  const differing: Answer = (response, request) => used(1, lengths[turn++ % 2] as number)(response, request);
   openai.answer = differing;
   azure.answer = differing;
   await ask(harness, 200);
@@ -181,13 +172,13 @@ test("short answers that end first do not make room for long ones", async () => 
   const { promise, resolve } = Promise.withResolvers<void>();
   azure.answer = async (response, request) => {
     await promise;
-    await used(190)(response, request);
+    await used(1, 190)(response, request);
   };
   const before = azure.calls.length;
   const long = one(harness);
   while (azure.calls.length === before) await sleep(5);
-  azure.answer = used(10);
-  openai.answer = used(10);
+  azure.answer = used(1, 10);
+  openai.answer = used(1, 10);
   // Believed as they end, these would leave room for more than thirty.
   const short = await ask(harness, 12);
   assert.ok(short.includes("b"), short);
@@ -209,7 +200,7 @@ test("what failed there is given back", async () => {
   const harness = await cost();
   azure.answer = errorAnswer(500, "server_error");
   assert.equal(await one(harness), "burst failover:server_error");
-  azure.answer = used(100);
+  azure.answer = used(1, 100);
   assert.equal(await ask(harness, 12), "ccccccccccbb");
 });
 

@@ -1,22 +1,12 @@
 /** Is the cheapest backend asked first, by prices and by what requests turn out to use? */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { createLogger, LogDestination } from "../../proxy/telemetry/log.ts";
-import { type Answer, chatAnswer, errorAnswer, FakeProvider, json } from "../fakes/provider.ts";
+import { used } from "../fakes/priced.ts";
+import { chatAnswer, errorAnswer, FakeProvider, json } from "../fakes/provider.ts";
 import { errorOf, type Harness, objects, startHarness } from "./harness.ts";
 
-/** One for all the gateways of this file. */
-const log = createLogger(new LogDestination("/dev/null"));
 const openai = await new FakeProvider().start();
 const azure = await new FakeProvider().start();
-
-/** Answers that used so many tokens. */
-function used(prompt_tokens: number, completion_tokens: number): Answer {
-  const message = { role: "assistant", content: "Hi", refusal: null };
-  const usage = { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
-  const choices = [{ index: 0, message, finish_reason: "stop" }];
-  return json(200, { id: "chatcmpl-1", object: "chat.completion", created: 1, model: "m", choices, usage });
-}
 
 beforeEach(() => {
   openai.seen.length = 0;
@@ -43,7 +33,6 @@ const BACKENDS = [
 function cost({ route, backends = BACKENDS, ...prices }: Setup): Promise<Harness> {
   const model = (price: Price) => ({ name: "gpt-4o", baseModel: "nobody-knows-it", ...(price && { price }) });
   return startHarness({
-    log,
     openai: openai.url,
     azure: azure.url,
     objects: objects({

@@ -17,6 +17,9 @@ export const AZURE_KEY = "harness-azure-key";
 const OPENAI_HOST = "api.openai.com";
 const AZURE_HOST = "contoso-sweden.openai.azure.com";
 
+/** One for all gateways of a file: each destination listens to the process' exit until it is closed. */
+const SILENT = createLogger(new LogDestination("/dev/null"));
+
 export interface Objects {
   openai?: Record<string, unknown>;
   azure?: Record<string, unknown>;
@@ -99,7 +102,7 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
       [OPENAI_HOST, openai],
       [AZURE_HOST, azure],
     ]),
-    log: createLogger(new LogDestination("/dev/null")),
+    log: SILENT,
     env: {},
     ...rest,
   });

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DEFAULT_SETTINGS } from "../../proxy/settings.ts";
-import { createLogger, LogDestination } from "../../proxy/telemetry/log.ts";
 import {
   type Answer,
   chatAnswer,
@@ -15,8 +14,6 @@ import {
 } from "../fakes/provider.ts";
 import { AZURE_KEY, type Harness, KEY, OPENAI_KEY, object, objects, startHarness } from "./harness.ts";
 
-/** One for all the gateways of this file. */
-const log = createLogger(new LogDestination("/dev/null"));
 const openai = await new FakeProvider().start();
 const azure = await new FakeProvider().start();
 
@@ -40,7 +37,7 @@ const BACKENDS = [
 /** Nothing is explored, so that what is asked is what was chosen. */
 function latency(route: object = {}, more: Partial<Parameters<typeof startHarness>[0]> = {}): Promise<Harness> {
   const chosen = { strategy: "Latency", latency: { explorePercent: 0 }, backends: BACKENDS, ...route };
-  return startHarness({ log, openai: openai.url, azure: azure.url, objects: objects({ route: chosen }), ...more });
+  return startHarness({ openai: openai.url, azure: azure.url, objects: objects({ route: chosen }), ...more });
 }
 
 interface Told {
