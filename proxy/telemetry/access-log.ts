@@ -33,7 +33,7 @@ export function accessLine(exchange: Exchange, traceID: string | undefined): str
   line += exchange.stream ? ',"stream":true,"status":' : ',"stream":false,"status":';
   line += exchange.status;
   line += name(',"outcome":', exchange.outcome);
-  line += name(',"error_code":', exchange.errorCode);
+  line += text(',"error_code":', exchange.errorCode);
   line += name(',"error_origin":', exchange.errorOrigin);
   line += since(',"duration_ms":', startedAt, exchange.endedAt);
   line += duration(',"overhead_ms":', overheadOf(exchange));
