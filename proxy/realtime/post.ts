@@ -6,7 +6,7 @@ import { request as httpRequest } from "../node-http.ts";
 import type { Way } from "../passthrough-agents.ts";
 import { targetOf } from "../piped-request.ts";
 import type { Target } from "../snapshot.ts";
-import type { Failure } from "../stages/call.ts";
+import type { Failure } from "../stages/settled.ts";
 import { ANSWER_BYTES, bodyOf, brokenBy, failure, noteAnswer, onConnected, refusedBy } from "./provider-request.ts";
 import type { Tried } from "./walk.ts";
 

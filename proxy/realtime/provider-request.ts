@@ -11,7 +11,7 @@ import type { AttemptRecord } from "../exchange.ts";
 import { requestHeaders } from "../headers.ts";
 import { idOf } from "../piped-errors.ts";
 import type { Target } from "../snapshot.ts";
-import type { Failure } from "../stages/call.ts";
+import type { Failure } from "../stages/settled.ts";
 import { connectErrorOf } from "../upstream/connect-error.ts";
 import type { EphemeralKey } from "./ephemeral.ts";
 
