@@ -4,6 +4,7 @@
  * Told from how it begins and ends, a letter for each byte (latin1): no byte of a longer character looks like JSON.
  */
 import type { Usage } from "../exchange.ts";
+import { isSpace } from "../json-bytes.ts";
 import { usageOf } from "../sse/usage.ts";
 
 const OPENING = /^\s*[{[]/;
@@ -44,19 +45,14 @@ export function isErrorInside(opening: string): boolean {
 /** Whether the last thing is the end of a JSON object or array. */
 function closes(ending: string): boolean {
   let last = ending.length - 1;
-  while (isSpace(ending.charCodeAt(last))) last--;
+  while (last >= 0 && isSpace(ending.charCodeAt(last))) last--;
   return ending[last] === "}" || ending[last] === "]";
 }
 
 function spaceEnd(text: string, from: number): number {
   let at = from;
-  while (isSpace(text.charCodeAt(at))) at++;
+  while (at < text.length && isSpace(text.charCodeAt(at))) at++;
   return at;
-}
-
-/** Of JSON. */
-function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }
 
 function objectEnd(text: string, start: number): number {
