@@ -1,7 +1,7 @@
 /** Which faults of the configuration do the providers' answers show, and who is told? */
 
 import type { Target } from "./snapshot.ts";
-import type { Failure } from "./stages/call.ts";
+import type { Failure } from "./stages/settled.ts";
 import type { Logger } from "./telemetry/log.ts";
 
 /** The same fault is told again after this long (milliseconds). */

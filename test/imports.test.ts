@@ -141,7 +141,7 @@ const OWNERS: readonly { readonly name: string; readonly owners: RegExp }[] = [
   { name: "express", owners: /^(proxy\/admin\.ts$|operator\/admin\.ts$|simulators\/|console\/|bench\/)/ },
   { name: "prom-client", owners: /^(proxy\/telemetry\/|operator\/metrics\.ts$)/ },
   { name: "@opentelemetry", owners: /^proxy\/telemetry\// },
-  { name: "ioredis", owners: /^proxy\/limits\/shared-state\.ts$/ },
+  { name: "ioredis", owners: /^proxy\/limits\/shared-server\.ts$/ },
   { name: "jose", owners: /^proxy\/callers\/tokens\.ts$/ },
   { name: "maxmind", owners: /^proxy\/callers\/countries\.ts$/ },
   { name: "@azure", owners: /^proxy\/authorization\/entra\.ts$/ },

@@ -4,6 +4,7 @@
  * One pass over the bytes, no parse: a parser shows only one of two members of the same name, and the provider may take
  * the other one. Every member is shown, in whatever spelling of its key.
  */
+import { scalarEnd, skipSpace, textBetween } from "./json-values.ts";
 
 /** One `key: value` of some object. Only good while it is shown. */
 export interface Member {
@@ -33,6 +34,7 @@ const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
+/** There is no end: the text is not JSON. */
 const BROKEN = -1;
 
 /** False when the text is not JSON that can be followed to its end: then not all members were shown. */
@@ -151,32 +153,5 @@ function stringEnd(bytes: Buffer, from: number): number {
     while (slashes > from && bytes[slashes - 1] === BACKSLASH) slashes--;
     if ((at - slashes) % 2 === 0) return at + 1;
     at++;
-  }
-}
-
-function scalarEnd(bytes: Buffer, from: number): number {
-  let at = from;
-  for (;;) {
-    const byte = bytes[at];
-    if (byte === undefined || byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET || byte <= 0x20) break;
-    at++;
-  }
-  return at === from ? BROKEN : at;
-}
-
-function skipSpace(bytes: Buffer, from: number): number {
-  let at = from;
-  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++;
-  return at;
-}
-
-/** What a string's inside means; the inside itself when it is not well-formed. */
-function textBetween(bytes: Buffer, start: number, end: number): string {
-  const written = bytes.toString("utf8", start, end);
-  if (!written.includes("\\")) return written;
-  try {
-    return JSON.parse(`"${written}"`) as string;
-  } catch {
-    return written;
   }
 }

@@ -4,6 +4,7 @@
  * One pass over the bytes, no parse: only what lies on a path is looked into, the rest is skipped. A key that stands
  * twice is found twice, so that nobody hides a value behind another.
  */
+import { scalarEnd, skipSpace, textBetween } from "./json-values.ts";
 
 /** A path's steps joined by dots, `*` for the items of an array: `output.*.container_id`. */
 export type JsonPath = string;
@@ -41,6 +42,8 @@ const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
+/** There is no end: the text is not JSON. */
+const BROKEN = -1;
 
 export function jsonPaths(paths: readonly JsonPath[]): JsonPaths {
   const root = node();
@@ -79,8 +82,6 @@ export function stringsAt(bytes: Buffer, paths: JsonPaths): readonly TextRange[]
   return end === BROKEN ? undefined : walk.found;
 }
 
-const BROKEN = -1;
-
 class Walk {
   readonly found: TextRange[] = [];
   readonly #bytes: Buffer;
@@ -111,7 +112,7 @@ class Walk {
       if (bytes[at] !== QUOTE) return BROKEN;
       const keyEnd = stringEnd(bytes, at + 1);
       if (keyEnd === BROKEN) return BROKEN;
-      const next = node.keys.get(keyOf(bytes, at + 1, keyEnd - 1));
+      const next = node.keys.get(textBetween(bytes, at + 1, keyEnd - 1));
       at = skipSpace(bytes, keyEnd);
       if (bytes[at] !== COLON) return BROKEN;
       at = skipSpace(bytes, at + 1);
@@ -175,39 +176,5 @@ function stringEnd(bytes: Buffer, from: number): number {
     if (byte === QUOTE) return at;
     if (byte === BACKSLASH) at++;
     else if (byte === undefined) return BROKEN;
-  }
-}
-
-function scalarEnd(bytes: Buffer, from: number): number {
-  let at = from;
-  for (;;) {
-    const byte = bytes[at];
-    if (byte === undefined || byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET || byte <= 0x20)
-      return at;
-    at++;
-  }
-}
-
-function skipSpace(bytes: Buffer, from: number): number {
-  let at = from;
-  for (;;) {
-    const byte = bytes[at];
-    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return at;
-    at++;
-  }
-}
-
-/** The key as it is meant: escaped spellings are the same key. */
-function keyOf(bytes: Buffer, start: number, end: number): string {
-  const written = bytes.toString("utf8", start, end);
-  return written.includes("\\") ? textOf(written) : written;
-}
-
-/** What a string's inside means; the inside itself when it is not well-formed. */
-export function textOf(inside: string): string {
-  try {
-    return JSON.parse(`"${inside}"`) as string;
-  } catch {
-    return inside;
   }
 }

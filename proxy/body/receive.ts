@@ -6,8 +6,9 @@
  */
 import type { IncomingMessage } from "node:http";
 import { GatewayError } from "../errors.ts";
+import type { ScanProblem } from "./field.ts";
 import type { ReplayPool } from "./replay-pool.ts";
-import type { BodyScan, ScanProblem } from "./scan.ts";
+import type { BodyScan } from "./scan.ts";
 
 /** Milliseconds after which a caller who found the pool full may come again. */
 const POOL_RETRY_AFTER = 1000;

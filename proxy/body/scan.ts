@@ -5,30 +5,10 @@
  * the fields it is asked for, and sees what must be refused: a body that is not one JSON object, and a field that
  * Tandem reads standing twice (a provider might take the other one). What nested values hold is the provider's to judge.
  */
-
-export type FieldKind = "string" | "literal" | "nested";
-
-/** A value's place in the body, in bytes from its start, and what stands around it. */
-export interface Field {
-  readonly kind: FieldKind;
-  readonly start: number;
-  readonly end: number;
-  /** The key's text, quotes included. */
-  readonly keyStart: number;
-  readonly keyEnd: number;
-  /** The comma before the key; `NONE` for the first field. */
-  readonly commaBefore: number;
-  /** The comma behind the value; `NONE` for the last field, and until it has been read. */
-  readonly commaAfter: number;
-}
-
-/** There is no such byte. */
-export const NONE = -1;
-
-export type ScanProblem =
-  | { readonly code: "invalid_json"; readonly offset: number }
-  | { readonly code: "duplicate_field"; readonly field: string }
-  | { readonly code: "late_field"; readonly field: string };
+import { isSpace } from "../json-bytes.ts";
+import { type Field, type FieldKind, NONE, type ScanProblem } from "./field.ts";
+import { bytesOf, PassedChunks } from "./passed-chunks.ts";
+import { mayBeWatched, type WatchedKeys } from "./watched-keys.ts";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -66,53 +46,7 @@ type State =
   | "done"
   | "broken";
 
-/** Keys to be noticed. */
-export interface WatchedKeys {
-  /** At the top of the body. */
-  readonly top: ReadonlySet<string>;
-  /** Below it: what a key of so many bytes may be. */
-  readonly bySize: ReadonlyMap<number, WatchedSize>;
-}
-
-interface WatchedSize {
-  readonly keys: readonly Buffer[];
-  /** It may be a longer spelling of one of the keys. */
-  readonly mayBeEscaped: boolean;
-}
-
-/** An escaped letter takes six bytes. */
-const ESCAPE_BYTES = 5;
-
-/** `names` are noticed at whatever depth, of those only `top` at the top of the body. */
-export function watchedKeys(names: readonly string[], top: readonly string[] = names): WatchedKeys {
-  const plain = new Map<number, Buffer[]>();
-  const escaped = new Set<number>();
-  for (const name of names) {
-    plain.set(name.length, [...(plain.get(name.length) ?? []), Buffer.from(name)]);
-    for (let letters = 1; letters <= name.length; letters++) escaped.add(name.length + letters * ESCAPE_BYTES);
-  }
-  const bySize = new Map<number, WatchedSize>();
-  for (const size of [...plain.keys(), ...escaped]) {
-    bySize.set(size, { keys: plain.get(size) ?? [], mayBeEscaped: escaped.has(size) });
-  }
-  return { top: new Set(top), bySize };
-}
-
 const UNKNOWN = -1;
-
-function stands(chunk: Buffer, at: number, word: Buffer): boolean {
-  for (let i = 0; i < word.length; i++) if (chunk[at + i] !== word[i]) return false;
-  return true;
-}
-
-function includesBackslash(chunk: Buffer, from: number, to: number): boolean {
-  for (let i = from; i < to; i++) if (chunk[i] === BACKSLASH) return true;
-  return false;
-}
-
-function isSpace(byte: number): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-}
 
 export class BodyScan {
   /** As they came, but for a byte order mark. */
@@ -142,9 +76,7 @@ export class BodyScan {
   /** The field that was found last, while what stands behind it is not known. */
   #open: { -readonly [Part in keyof Field]: Field[Part] } | undefined;
   /** The last chunks that were passed on, for keys that span them. */
-  readonly #window: Buffer[] = [];
-  #windowStart = 0;
-  #windowBytes = 0;
+  #passed: PassedChunks | undefined;
 
   /** A key that is watched for may stand in the body, at whatever depth and in whatever spelling. */
   mentions = false;
@@ -171,17 +103,10 @@ export class BodyScan {
 
   /** Scans a chunk that is passed on and not kept. Not for the first one. */
   pass(chunk: Buffer): void {
-    if (this.#window.length === 0) this.#windowStart = this.length;
-    this.#window.push(chunk);
-    this.#windowBytes += chunk.length;
+    this.#passed ??= new PassedChunks(this.length, LONGEST_KEY_BYTES);
+    this.#passed.add(chunk);
     this.#scan(chunk);
-    for (;;) {
-      const oldest = this.#window[0] as Buffer;
-      if (this.#windowBytes - oldest.length < LONGEST_KEY_BYTES) return;
-      this.#window.shift();
-      this.#windowStart += oldest.length;
-      this.#windowBytes -= oldest.length;
-    }
+    this.#passed.trim();
   }
 
   #scan(chunk: Buffer): void {
@@ -200,18 +125,8 @@ export class BodyScan {
 
   /** The bytes from `start` to `end`, joined only when they span chunks. */
   slice(start: number, end: number): Buffer {
-    const passed = this.#window.length > 0 && start >= this.#windowStart;
-    let offset = passed ? this.#windowStart : 0;
-    const parts: Buffer[] = [];
-    for (const chunk of passed ? this.#window : this.chunks) {
-      const from = start - offset;
-      const to = end - offset;
-      if (from >= 0 && to <= chunk.length) return chunk.subarray(from, to);
-      if (to > 0 && from < chunk.length) parts.push(chunk.subarray(Math.max(from, 0), Math.min(to, chunk.length)));
-      offset += chunk.length;
-      if (offset >= end) break;
-    }
-    return Buffer.concat(parts);
+    const passed = this.#passed;
+    return passed && start >= passed.start ? passed.slice(start, end) : bytesOf(this.chunks, start, end);
   }
 
   /** Consumes what the state can from `i` on; returns where to go on. */
@@ -326,7 +241,7 @@ export class BodyScan {
         this.#stringEnd = next - 1;
         i = next;
       } else if (byte === COLON) {
-        if (this.#watched && !this.mentions) this.mentions = this.#isWatched(this.#watched, chunk);
+        if (this.#watched && !this.mentions) this.mentions = this.#mayBeWatched(this.#watched, chunk);
       } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
         this.#depth++;
       } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
@@ -342,13 +257,9 @@ export class BodyScan {
   }
 
   /** A key that spans chunks is not looked at: it might be one of them. */
-  #isWatched(watched: WatchedKeys, chunk: Buffer): boolean {
+  #mayBeWatched(watched: WatchedKeys, chunk: Buffer): boolean {
     const start = this.#stringStart;
-    if (start === UNKNOWN) return true;
-    const size = watched.bySize.get(this.#stringEnd - start);
-    if (size === undefined) return false;
-    for (const key of size.keys) if (stands(chunk, start, key)) return true;
-    return size.mayBeEscaped && includesBackslash(chunk, start, this.#stringEnd);
+    return start === UNKNOWN || mayBeWatched(watched, chunk, start, this.#stringEnd);
   }
 
   #literal(chunk: Buffer, from: number, base: number): number {

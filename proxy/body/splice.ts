@@ -1,6 +1,7 @@
 /** How are fields of a body changed without touching the rest? */
 import { type Edit, edited } from "./edits.ts";
-import { type BodyScan, type Field, NONE } from "./scan.ts";
+import { type Field, NONE } from "./field.ts";
+import type { BodyScan } from "./scan.ts";
 
 /** Bytes to send, in order. Subarrays of what arrived: nothing is copied. */
 export interface Payload {

@@ -1,6 +1,7 @@
 /** How does a body's `stream_options` come to ask for usage? */
 import type { Edit } from "./edits.ts";
-import { BodyScan, type Field } from "./scan.ts";
+import type { Field } from "./field.ts";
+import { BodyScan } from "./scan.ts";
 
 const WANTED = new Set(["include_usage"]);
 const OPTIONS = Buffer.from('{"include_usage":true}');

@@ -5,7 +5,7 @@
  * mean something below the id that they are parts of, and pass as they are.
  */
 import { type JsonPath, type JsonPaths, jsonPaths } from "../body/json-strings.ts";
-import { type WatchedKeys, watchedKeys } from "../body/scan.ts";
+import { type WatchedKeys, watchedKeys } from "../body/watched-keys.ts";
 import type { Operation } from "../dialects/operations.ts";
 
 const TOOL: readonly JsonPath[] = [

@@ -1,23 +1,17 @@
 /**
- * How does this proxy talk to the server that counts for all of them? (Redis 6 or Valkey, `settings.sharedState`)
+ * Does the server that counts for all proxies decide now, and what has it to be told before?
  *
- * The one place that knows ioredis. Nothing is queued for a server that is away, and nothing waits for it longer than
- * `PATIENCE`. Whoever comes back to it says hello first: what it has forgotten is brought back before it decides again.
+ * Nothing waits for it longer than `PATIENCE`. Whoever comes back to it says hello first: what it has forgotten is brought
+ * back before it decides again.
  */
-import { randomUUID } from "node:crypto";
-import type { Redis } from "ioredis";
 import type { Redacted } from "../../routing/secrets.ts";
 import type { Limited, Totals, Untold } from "./client-limiter.ts";
-import { BRING, CORRECT, HELLO, NEWS, TAKE } from "./scripts.ts";
+import { type Limits, LONGEST_RETRY, openServer, type SharedServer } from "./shared-server.ts";
 
 /** Milliseconds. A request waits no longer for the server. */
 const PATIENCE = 100;
-const CONNECT_TIMEOUT = 1000;
-const LONGEST_RETRY = 500;
 /** Between two looks at a server that does not answer. */
 const LOOK_EVERY = 250;
-/** A connection on which nothing came for so long is made anew. */
-const DEAD_AFTER = 3000;
 /**
  * In a life that has just begun proxies keep to their shares for so long: until then all of them have come back, each
  * trying at least twice a second, and brought what they know.
@@ -30,11 +24,7 @@ const LEASE = 15_000;
  * the server goes away.
  */
 const NEWS_EVERY = 100;
-const MOST_NEWS = 1000;
-/** Places in one message. */
-const MOST_PLACES = 1000;
 
-const PREFIX = "{tandem}:";
 const WHAT: Readonly<Record<number, Limited>> = { 1: "requests", 2: "tokens", 3: "concurrent" };
 
 export interface SharedStateOptions {
@@ -43,12 +33,6 @@ export interface SharedStateOptions {
   /** Where these differ from the documented ones. */
   readonly patience?: number;
   readonly lease?: number;
-}
-
-export interface Limits {
-  readonly requests: number | undefined;
-  readonly tokens: number | undefined;
-  readonly concurrent: number | undefined;
 }
 
 export interface Told extends Totals {
@@ -71,11 +55,6 @@ export interface Followers {
   onChange(connected: boolean, problem: string): void;
 }
 
-type Scripts = Record<
-  "hello" | "take" | "correct" | "bring" | "news",
-  (...args: (string | number)[]) => Promise<unknown>
->;
-
 export class SharedState {
   /** When this was last different. Unix milliseconds. */
   since = Date.now();
@@ -85,7 +64,7 @@ export class SharedState {
   readonly #patience: number;
   /** That it is away was told. */
   #complained = false;
-  #redis: (Redis & Scripts) | undefined;
+  #server: SharedServer | undefined;
   /** The server's present life, as far as it was told of everything. */
   #life = "";
   #state: "away" | "settling" | "exact" = "away";
@@ -113,33 +92,14 @@ export class SharedState {
     return this.#state !== "away";
   }
 
-  /** Loaded only where there is one: ioredis costs a start time and memory. */
   async start(): Promise<void> {
-    const { Redis: Client } = await import("ioredis");
+    const server = await openServer(this.#url, this.#lease, {
+      ready: () => void this.#join(),
+      lost: (problem) => this.#lost(problem),
+    });
     if (this.#closed) return;
-    const redis = new Client(this.#url.reveal(), {
-      lazyConnect: true,
-      protocol: 2,
-      connectTimeout: CONNECT_TIMEOUT,
-      socketTimeout: DEAD_AFTER,
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      retryStrategy: (times) => Math.min(times * 50, LONGEST_RETRY),
-      connectionName: "tandem",
-      scripts: {
-        hello: { lua: HELLO, numberOfKeys: 1 },
-        take: { lua: TAKE, numberOfKeys: 4 },
-        news: { lua: NEWS, numberOfKeys: 2 },
-        correct: { lua: CORRECT, numberOfKeys: 2 },
-        bring: { lua: BRING, numberOfKeys: 3 },
-      },
-    }) as Redis & Scripts;
-    this.#redis = redis;
-    redis.on("error", (error: Error) => this.#lost(reasonOf(error)));
-    redis.on("close", () => this.#lost("the connection was closed"));
-    redis.on("ready", () => void this.#join());
-    redis.connect().catch(() => undefined);
+    this.#server = server;
+    server.connect();
     this.#timers.push(setInterval(() => this.#look(), LOOK_EVERY).unref());
     this.#timers.push(setInterval(() => this.#renew(), this.#lease / 3).unref());
     this.#timers.push(setInterval(() => void this.#askNews(), NEWS_EVERY).unref());
@@ -147,21 +107,10 @@ export class SharedState {
 
   /** Undefined: it did not say in time. What it took then is given back. */
   async take(client: string, limits: Limits, tokens: number, place: string): Promise<Told | undefined> {
-    const redis = this.#redis;
+    const server = this.#server;
     const life = this.#life;
-    if (!redis || this.#state !== "exact") return undefined;
-    const answer = redis.take(
-      ...this.#keys(client),
-      `${PREFIX}${life}:recent`,
-      life,
-      limits.requests ?? -1,
-      limits.tokens ?? -1,
-      limits.concurrent ?? -1,
-      tokens,
-      place,
-      this.#lease,
-      client,
-    ) as Promise<number[]>;
+    if (!server || this.#state !== "exact") return undefined;
+    const answer = server.take(life, client, limits, tokens, place);
     const told = await within(this.#patience, answer);
     if (told === undefined) {
       this.#lost("no answer in time");
@@ -191,18 +140,15 @@ export class SharedState {
     requests: number,
     tokens: number,
   ): boolean {
-    const redis = this.#redis;
     // What it took in another life was told anew with all the rest, or is gone.
-    if (!redis || at.life !== this.#life || redis.status !== "ready") return false;
-    const [life, counts] = this.#keys(client);
-    ignore(redis.correct(life, counts, at.life, at.slot, requests, tokens));
+    if (!this.#server?.isReady || at.life !== this.#life) return false;
+    this.#server.correct(at.life, client, at.slot, requests, tokens);
     return true;
   }
 
   /** In the background. If it cannot be told, the place comes back when its lease ends. */
   leave(client: string, place: string): void {
-    const redis = this.#redis;
-    if (redis?.status === "ready") ignore(redis.zrem(this.#keys(client)[2], place));
+    if (this.#server?.isReady) this.#server.leave(this.#life, client, place);
   }
 
   /** The same of what was taken so many slots ago, by whichever clock. */
@@ -214,22 +160,16 @@ export class SharedState {
     this.#closed = true;
     clearTimeout(this.#settled);
     for (const timer of this.#timers) clearInterval(timer);
-    this.#redis?.disconnect();
-  }
-
-  #keys(client: string): [string, string, string] {
-    const here = `${PREFIX}${this.#life}:`;
-    return [`${PREFIX}life`, `${here}counts:${client}`, `${here}places:${client}`];
+    this.#server?.close();
   }
 
   /** It is there, perhaps again: what it does not know is told, and after a while it decides. */
   async #join(): Promise<void> {
-    const redis = this.#redis;
-    if (!redis || this.#joining || this.#state !== "away" || this.#closed) return;
+    const server = this.#server;
+    if (!server || this.#joining || this.#state !== "away" || this.#closed) return;
     this.#joining = true;
     try {
-      const hello = redis.hello(`${PREFIX}life`, randomUUID()) as Promise<[string, number]>;
-      const told = await within(this.#patience, hello);
+      const told = await within(this.#patience, server.hello());
       if (told === undefined || this.#closed) return;
       const [life, age] = told;
       const isAnother = life !== this.#life;
@@ -264,17 +204,13 @@ export class SharedState {
   }
 
   #tell(all: boolean): [client: string, answer: Promise<[number, number]>][] {
-    const redis = this.#redis;
+    const server = this.#server;
     const answers: [string, Promise<[number, number]>][] = [];
-    if (!redis) return answers;
+    if (!server) return answers;
     for (const [client, untold] of this.#followers.untold(all)) {
-      const entries = merged(untold);
-      const [first = [], ...more] = inParts(untold.places);
-      const keys = this.#keys(client);
-      const answer = redis.bring(...keys, this.#life, this.#lease, entries.length / 3, ...entries, ...first);
+      const answer = server.bring(this.#life, client, untold);
       answer.catch(() => this.#followers.notTold(client, untold));
-      for (const places of more) ignore(redis.bring(...keys, this.#life, this.#lease, 0, ...places));
-      answers.push([client, answer as Promise<[number, number]>]);
+      answers.push([client, answer]);
     }
     return answers;
   }
@@ -298,18 +234,15 @@ export class SharedState {
 
   /** A server that is connected and silent is asked again and again. */
   #look(): void {
-    const redis = this.#redis;
-    if (redis?.status === "ready" && this.#state === "away") void this.#join();
+    if (this.#server?.isReady && this.#state === "away") void this.#join();
   }
 
   async #askNews(): Promise<void> {
-    const redis = this.#redis;
-    if (redis?.status !== "ready" || this.#state !== "exact" || this.#isAsking) return;
+    const server = this.#server;
+    if (!server?.isReady || this.#state !== "exact" || this.#isAsking) return;
     this.#isAsking = true;
     const life = this.#life;
-    const here = `${PREFIX}${life}:`;
-    const asked = redis.news(`${PREFIX}life`, `${here}recent`, life, this.#newsAt, MOST_NEWS, `${here}counts:`);
-    const news = (await asked.catch(() => undefined)) as (string | number)[] | undefined;
+    const news = await server.news(life, this.#newsAt).catch(() => undefined);
     this.#isAsking = false;
     if (news === undefined || life !== this.#life || news[0] === -1) return;
     this.#newsAt = Number(news[0]);
@@ -320,18 +253,10 @@ export class SharedState {
   }
 
   #renew(): void {
-    const redis = this.#redis;
-    if (redis?.status !== "ready" || this.#life === "") return;
-    for (const [client, places] of this.#followers.places()) {
-      for (const part of inParts([...places])) {
-        ignore(redis.bring(...this.#keys(client), this.#life, this.#lease, 0, ...part));
-      }
-    }
+    const server = this.#server;
+    if (!server?.isReady || this.#life === "") return;
+    for (const [client, places] of this.#followers.places()) server.renew(this.#life, client, [...places]);
   }
-}
-
-function ignore(answer: Promise<unknown>): void {
-  answer.catch(() => undefined);
 }
 
 /** Undefined: not in time, or not at all. */
@@ -345,23 +270,4 @@ function within<T>(milliseconds: number, answer: Promise<T>): Promise<T | undefi
     };
     answer.then(end, () => end(undefined));
   });
-}
-
-/** A code: a message may have the address in it. Of the server's own errors their first word is one. */
-function reasonOf(error: NodeJS.ErrnoException): string {
-  return error.code ?? (error.name === "ReplyError" ? error.message.split(" ", 1).join() : error.name);
-}
-
-/** Flat: age, requests, tokens. */
-function merged({ requests, tokens }: Untold): number[] {
-  const byAge = new Map<number, [number, number]>();
-  for (const { age, amount } of requests) byAge.set(age, [amount, 0]);
-  for (const { age, amount } of tokens) byAge.set(age, [byAge.get(age)?.[0] ?? 0, amount]);
-  return [...byAge].flatMap(([age, [taken, used]]) => [age, taken, used]);
-}
-
-function inParts(places: readonly string[]): string[][] {
-  const parts: string[][] = [];
-  for (let i = 0; i < places.length; i += MOST_PLACES) parts.push(places.slice(i, i + MOST_PLACES));
-  return parts;
 }

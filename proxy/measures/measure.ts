@@ -57,7 +57,7 @@ function answered(context: RequestContext, record: AttemptRecord): Attempted {
     firstToken: isItsOwn ? firstTokenAt - record.startedAt : undefined,
     outputTokens: usage?.output,
     cost: unpriced ? undefined : cost,
-    structure: context.call && structureIn(context, context.call, context.call.held),
+    structure: context.call && structureIn(context, context.call, context.call.held.chunks),
   };
 }
 
@@ -70,5 +70,5 @@ export function structureIn(
   if (!STRUCTURED.has(exchange.operation ?? "")) return undefined;
   if (call.mode === "events") return structureOfStream(call.events, askedIn(body), choices);
   const chunks = plain.filter((chunk) => chunk !== undefined);
-  return call.complete && chunks.length > 0 ? structureOf(chunks, askedIn(body)) : undefined;
+  return call.held.complete && chunks.length > 0 ? structureOf(chunks, askedIn(body)) : undefined;
 }

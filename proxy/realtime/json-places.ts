@@ -5,7 +5,8 @@
  * read the other one.
  */
 import { type Edit, edited } from "../body/edits.ts";
-import { BodyScan, type FieldKind } from "../body/scan.ts";
+import type { FieldKind } from "../body/field.ts";
+import { BodyScan } from "../body/scan.ts";
 
 /** In bytes from the start of the text. */
 export interface Place {

@@ -3,7 +3,7 @@ import type { IncomingMessage, RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { request as httpRequest } from "../node-http.ts";
 import { targetOf } from "../piped-request.ts";
-import type { Failure } from "../stages/call.ts";
+import type { Failure } from "../stages/settled.ts";
 import {
   ANSWER_BYTES,
   bodyOf,

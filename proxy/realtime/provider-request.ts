@@ -12,7 +12,7 @@ import { requestHeaders } from "../headers.ts";
 import type { Way } from "../passthrough-agents.ts";
 import { idOf } from "../piped-errors.ts";
 import type { Target } from "../snapshot.ts";
-import type { Failure } from "../stages/call.ts";
+import type { Failure } from "../stages/settled.ts";
 import { connectErrorOf } from "../upstream/connect-error.ts";
 import type { EphemeralKey } from "./ephemeral.ts";
 

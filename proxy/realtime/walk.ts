@@ -9,9 +9,9 @@ import type { AttemptRecord } from "../exchange.ts";
 import type { Target } from "../snapshot.ts";
 import { unauthorised } from "../stages/admit.ts";
 import { newAttempt, originOf } from "../stages/attempt-record.ts";
-import type { Failure } from "../stages/call.ts";
 import { finalError, notOffered } from "../stages/final-error.ts";
 import { placeInQueue } from "../stages/pause.ts";
+import type { Failure } from "../stages/settled.ts";
 import { retryAfter } from "../upstream/retry-after.ts";
 
 /** Undefined: the caller went away. */

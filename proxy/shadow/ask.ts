@@ -17,8 +17,9 @@ import type { Target } from "../snapshot.ts";
 import { streamProfileOf } from "../sse/profile.ts";
 import { refusedUsageOption } from "../stages/ask-usage.ts";
 import { newAttempt } from "../stages/attempt-record.ts";
-import { type Failure, UpstreamCall } from "../stages/call.ts";
+import { UpstreamCall } from "../stages/call.ts";
 import { send } from "../stages/send.ts";
+import type { Failure } from "../stages/settled.ts";
 import { KeptAnswer } from "./kept.ts";
 
 /** What came of it. */
@@ -146,8 +147,8 @@ const NOTHING = {
 
 /** Resolves at the end of the answer. */
 async function collect(call: UpstreamCall, kept: KeptAnswer): Promise<Came> {
-  if (call.complete) {
-    for (const chunk of call.held) kept.add(chunk);
+  if (call.held.complete) {
+    for (const chunk of call.held.chunks) kept.add(chunk);
     return NOTHING_CAME;
   }
   let firstTokenAt: number | undefined;

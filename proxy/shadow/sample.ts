@@ -73,6 +73,6 @@ function refusalOf({ exchange, target, call }: RequestContext, sample: Sample): 
 /** What the caller got. `body` undefined: it was too large to be kept. */
 export function answered({ call, exchange }: RequestContext, { kept }: Sample): Received {
   // A plain answer that was held whole has not flowed past what keeps it.
-  if (call?.complete) for (const chunk of call.held) kept.add(chunk);
+  if (call?.held.complete) for (const chunk of call.held.chunks) kept.add(chunk);
   return { status: exchange.status, isStream: call?.mode === "events", body: kept.body, usage: exchange.usage };
 }

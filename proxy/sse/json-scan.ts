@@ -5,6 +5,7 @@
  * way what the proxy needs. Of a chat chunk: finish reasons, usage, an error, content. Of a typed event: its type, its
  * number, its delta, and the usage that stands in it or in its `response`.
  */
+import { stands } from "../json-bytes.ts";
 import {
   CLOSE_BRACE,
   CLOSE_BRACKET,
@@ -15,7 +16,6 @@ import {
   QUOTE,
   SPACE,
   scalarEnd,
-  stands,
   stringEnd,
   wholeNumber,
   wholeNumberEnd,

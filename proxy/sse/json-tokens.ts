@@ -3,6 +3,7 @@
  *
  * Over bytes, without making a string of them: what a scan of an event stream is made of.
  */
+import { stands } from "../json-bytes.ts";
 
 /** The bytes end before the value does. */
 export const INCOMPLETE = -1;
@@ -23,12 +24,6 @@ const NULL = Buffer.from("null");
 const SCALAR = new Uint8Array(256);
 for (const char of "0123456789+-.eEtrufalsn") SCALAR[char.charCodeAt(0)] = 1;
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
-
-/** Compared in place: a string made for each key would cost more than the scan. */
-export function stands(data: Buffer, at: number, word: Buffer): boolean {
-  for (let i = 0; i < word.length; i++) if (data[at + i] !== word[i]) return false;
-  return true;
-}
 
 /** Behind the closing quote. A raw control character, a line end among them, cannot stand in a JSON string. */
 export function stringEnd(data: Buffer, from: number): number {

@@ -5,9 +5,11 @@
  * event whose data is not whole JSON is left out. Line ends may be LF, CRLF or CR
  * (https://html.spec.whatwg.org/multipage/server-sent-events.html); data is JSON or `[DONE]`.
  */
+
 import type { Usage } from "../exchange.ts";
+import { stands } from "../json-bytes.ts";
 import { JsonScan } from "./json-scan.ts";
-import { INCOMPLETE, OPEN_BRACE, SPACE, stands, wholeNumber, wholeNumberEnd } from "./json-tokens.ts";
+import { INCOMPLETE, OPEN_BRACE, SPACE, wholeNumber, wholeNumberEnd } from "./json-tokens.ts";
 import { KeptText } from "./kept-text.ts";
 import { blankLineEnd, type EventLines, eventEnd, lineEnd, linesOf, withData } from "./lines.ts";
 import type { StreamProfile } from "./profile.ts";

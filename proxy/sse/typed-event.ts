@@ -4,7 +4,7 @@
  * Responses (`response.*`), images (`image_generation.*`, `image_edit.*`), transcripts (`transcript.text.*`) and speech
  * (`speech.audio.*`), by the OpenAPI document of 2026-08. Unknown types say nothing and pass.
  */
-import { stands } from "./json-tokens.ts";
+import { stands } from "../json-bytes.ts";
 
 export interface EventKind {
   /** The last event of its stream; of several images, each has one. */

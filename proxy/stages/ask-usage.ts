@@ -9,7 +9,7 @@ import { askingForUsage } from "../body/usage-option.ts";
 import type { RequestContext } from "../context.ts";
 import type { Target } from "../snapshot.ts";
 import { streamProfileOf } from "../sse/profile.ts";
-import type { Failure } from "./call.ts";
+import type { Failure } from "./settled.ts";
 
 /** They refused `stream_options` that the caller had not written. */
 const refusing = new WeakSet<Target>();

@@ -18,11 +18,12 @@ import { retryAfter } from "../upstream/retry-after.ts";
 import { answerPlaces } from "./answer-places.ts";
 import { refusedUsageOption } from "./ask-usage.ts";
 import { newAttempt, originOf } from "./attempt-record.ts";
-import { type CallOptions, type Failure, type Settled, UpstreamCall } from "./call.ts";
+import { type CallOptions, UpstreamCall } from "./call.ts";
 import { finalError, notOffered } from "./final-error.ts";
 import { hedged, type Running } from "./hedge.ts";
 import type { HedgeBudget } from "./hedge-budget.ts";
 import { send } from "./send.ts";
+import type { Failure, Settled } from "./settled.ts";
 import { goesOn, nextTarget, placeAt, refusalOf, soonest, Walk } from "./walk.ts";
 
 /** Only connect, DNS and TLS failures say something about the whole provider. */
@@ -177,7 +178,7 @@ function conclude(walk: Walk, running: Running, settled: Settled): Failure | und
   if (settled.ok) {
     record.outcome = "ok";
     // What flows may still break off: the relay says how it ended.
-    if (call.complete) target.availability.succeeded(ticket);
+    if (call.held.complete) target.availability.succeeded(ticket);
     else context.ticket = ticket;
     return undefined;
   }

@@ -4,7 +4,7 @@ import { refusedField } from "../dialects/fields.ts";
 import type { ProviderError } from "../dialects/provider-error.ts";
 import { GatewayError, insteadOf, LONGEST_CLIENT_WAIT } from "../errors.ts";
 import { fieldRulesAt } from "../snapshot.ts";
-import type { Failure, ResponseHeaders } from "./call.ts";
+import type { Failure, ResponseHeaders } from "./settled.ts";
 
 /** The provider's own error, to be passed on in OpenAI's shape. */
 export class ProviderRefusal extends Error {

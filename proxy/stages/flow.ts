@@ -12,9 +12,10 @@ import { Continuation } from "../sse/continuation.ts";
 import { measureFirstToken } from "../strategy/fastest.ts";
 import { attempt } from "./attempt.ts";
 import { originOf } from "./attempt-record.ts";
-import type { Failure, Sink, UpstreamCall } from "./call.ts";
+import type { UpstreamCall } from "./call.ts";
 import { noteBroken } from "./count-usage.ts";
 import { recoverableText } from "./recoverable.ts";
+import type { Failure, Sink } from "./settled.ts";
 import { awaitReader, readerIsBack } from "./slow-reader.ts";
 
 export function flow(context: RequestContext, call: UpstreamCall, headers: Headers): Promise<void> {

@@ -7,7 +7,8 @@
 import type { RequestContext } from "../context.ts";
 import type { AttemptRecord, Exchange } from "../exchange.ts";
 import type { Target } from "../snapshot.ts";
-import type { Failure, Settled, UpstreamCall } from "./call.ts";
+import type { UpstreamCall } from "./call.ts";
+import type { Failure, Settled } from "./settled.ts";
 
 /** An attempt under way. */
 export interface Running {

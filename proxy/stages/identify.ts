@@ -6,7 +6,8 @@
  */
 import type { Zone } from "../../routing/zones.ts";
 import type { Edit } from "../body/edits.ts";
-import { type JsonPaths, stringsAt, type TextRange, textOf } from "../body/json-strings.ts";
+import { type JsonPaths, stringsAt, type TextRange } from "../body/json-strings.ts";
+import { textOf } from "../body/json-values.ts";
 import type { RequestContext } from "../context.ts";
 import { operationPath } from "../dialects/batch.ts";
 import { type Operation, operationsAt } from "../dialects/operations.ts";

@@ -5,10 +5,11 @@ import { withEndpoints } from "../dialects/batch.ts";
 import type { Usage } from "../exchange.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
 import { tagIDs } from "../ids/tag-answer.ts";
-import { ENDING_BYTES } from "../sse/usage.ts";
+import { isJson } from "./answer-head.ts";
 import { answerPlaces } from "./answer-places.ts";
 import type { UpstreamCall } from "./call.ts";
 import { flow } from "./flow.ts";
+import { ENDING_BYTES, joined } from "./held-answer.ts";
 import { awaitReader } from "./slow-reader.ts";
 
 /** Answers up to this size that came in several chunks are joined: one write is cheaper than a copy. */
@@ -18,12 +19,12 @@ export function relay(context: RequestContext): Promise<void> | void {
   const { call, exchange, target } = context;
   if (!call) return undefined;
   if (context.closed) {
-    if (!call.complete) target?.availability.released(context.ticket);
+    if (!call.held.complete) target?.availability.released(context.ticket);
     return undefined;
   }
   exchange.status = call.status;
   const headers = answerHeaders(context, call);
-  if (call.complete) return endAtOnce(context, call, headers);
+  if (call.held.complete) return endAtOnce(context, call, headers);
   return flow(context, call, headers);
 }
 
@@ -69,9 +70,9 @@ function endAtOnce(context: RequestContext, call: UpstreamCall, headers: Headers
   const { response, exchange } = context;
   exchange.usage = usageOf(context, call);
   const places = answerPlaces(context);
-  if (places && call.isJson) call.held = [translated(context, joined(call.held), places)];
+  if (places && isJson(call.headers)) call.held.chunks = [translated(context, joined(call.held.chunks), places)];
   let length = 0;
-  for (const chunk of call.held) length += chunk.length;
+  for (const chunk of call.held.chunks) length += chunk.length;
   headers["content-length"] = String(length);
   exchange.responseBytes = length;
   exchange.firstByteAt = performance.now();
@@ -79,16 +80,12 @@ function endAtOnce(context: RequestContext, call: UpstreamCall, headers: Headers
   response.writeHead(call.status, headers);
   if (length <= JOINED_BYTES) {
     // As a string of bytes: Node joins it with the headers, and one plain write goes out instead of a gathered one.
-    response.end(places ? joined(call.held).toString("latin1") : call.ending, "latin1");
+    response.end(places ? joined(call.held.chunks).toString("latin1") : call.ending, "latin1");
   } else {
-    for (const chunk of call.held) response.write(chunk);
+    for (const chunk of call.held.chunks) response.write(chunk);
     response.end();
   }
   awaitReader(context);
-}
-
-function joined(chunks: readonly Buffer[]): Buffer {
-  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
 }
 
 /** Who looks at an answer once more does not pay for it once more. */

@@ -8,10 +8,10 @@ import type { RequestContext } from "../context.ts";
 import { refusedField } from "../dialects/fields.ts";
 import { fieldRulesAt, pathAt, type Target } from "../snapshot.ts";
 import type { Circuit } from "../upstream/breaker.ts";
-import type { Failure } from "./call.ts";
 import { isSpent, mayHaveHappened } from "./final-error.ts";
 import { tokensNeeded } from "./need.ts";
 import { pause, placeInQueue } from "./pause.ts";
+import type { Failure } from "./settled.ts";
 
 /** Waiting is only for when nobody else is eligible, and at most this long for one request (milliseconds). */
 const LONGEST_WAIT = 10_000;

@@ -4,7 +4,7 @@
  * Counted in the encoding of gpt-4o and later. Costs milliseconds, so it runs on a thread of its own.
  */
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
-import { textOf } from "../body/json-strings.ts";
+import { textOf } from "../body/json-values.ts";
 import { BYTES_PER_TOKEN } from "./bytes-per-token.ts";
 
 /** Of longer texts the beginning is counted, and the rest taken to be like it. */

@@ -1,6 +1,7 @@
 /** A real gateway over fake providers: compiled from objects, listened on, asked over HTTP. */
 import { after } from "node:test";
-import { type Gateway, type GatewayOptions, startGateway } from "../../proxy/gateway.ts";
+import { type Gateway, startGateway } from "../../proxy/gateway.ts";
+import type { GatewayOptions } from "../../proxy/parts.ts";
 import { DEFAULT_SETTINGS } from "../../proxy/settings.ts";
 import { createLogger, LogDestination } from "../../proxy/telemetry/log.ts";
 import { encodeTable } from "../../routing/codec.ts";

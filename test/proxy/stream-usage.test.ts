@@ -9,6 +9,7 @@ import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
 import { LogDestination } from "../../proxy/telemetry/log.ts";
 import {
   type Answer,
+  chatAnswer,
   errorAnswer,
   event,
   FakeProvider,
@@ -106,6 +107,13 @@ test("who asks for usage gets it, and a body that asks goes as it came", async (
   assert.equal(await response.text(), TOLD.join(""));
   assert.equal(openai.calls[0]?.body, body);
   assert.deepEqual(counted(await lineOf(response)), [7, 2, undefined]);
+});
+
+test("a plain answer that is too large to be held tells its usage too", async () => {
+  openai.answer = chatAnswer("x".repeat(3 * 1024 * 1024));
+  const response = await harness.chat({});
+  const { usage } = (await response.json()) as { usage: { prompt_tokens: number; completion_tokens: number } };
+  assert.deepEqual(counted(await lineOf(response)), [usage.prompt_tokens, usage.completion_tokens, undefined]);
 });
 
 test("what is wrong in stream_options is for the provider to refuse", async () => {

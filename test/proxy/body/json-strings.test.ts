@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { edited } from "../../../proxy/body/edits.ts";
-import { jsonPaths, stringsAt, textOf } from "../../../proxy/body/json-strings.ts";
+import { jsonPaths, stringsAt } from "../../../proxy/body/json-strings.ts";
+import { textOf } from "../../../proxy/body/json-values.ts";
 
 const PATHS = ["id", "data.*.id", "input.*.content.*.file_id", "tools.*.container", "a.b", "*.id"];
 /** No key ends in an escape: V8 14.6 may read such a key wrongly. */

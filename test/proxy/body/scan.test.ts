@@ -7,8 +7,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { BodyScan, watchedKeys } from "../../../proxy/body/scan.ts";
+import { BodyScan } from "../../../proxy/body/scan.ts";
 import { scalarOf, withModel } from "../../../proxy/body/splice.ts";
+import { watchedKeys } from "../../../proxy/body/watched-keys.ts";
 
 const READ = new Set(["model", "stream", "user"]);
 
