@@ -152,7 +152,8 @@ export async function statusOf(adminUrl: string): Promise<Status> {
   return (await response.json()) as Status;
 }
 
-const POLL = 20;
+/** Milliseconds. */
+const POLL = { first: 20, last: 200 };
 
 /** Milliseconds until the question is answered with yes; fails after `within` of them. */
 export async function waitFor(what: string, within: number, question: () => Promise<boolean>): Promise<number> {
@@ -161,6 +162,8 @@ export async function waitFor(what: string, within: number, question: () => Prom
     const asked = performance.now() - began;
     if (await question()) return performance.now() - began;
     if (asked > within) throw new Error(`${what}: not within ${within} ms`);
-    await new Promise((resolve) => setTimeout(resolve, POLL));
+    // The longer it takes, the less a moment matters, and most questions cost both sides a request.
+    const pause = Math.min(Math.max(POLL.first, asked / 10), POLL.last);
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }

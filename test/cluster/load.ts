@@ -13,22 +13,28 @@ export interface LoadReport {
 }
 
 export interface Load {
-  /** What was asked so far. */
+  /** Counts anew, and on new connections, which the Service spreads over the pods. */
+  begin(): Promise<void>;
+  /** Since `begin`. */
   report(): Promise<LoadReport>;
+  /** The same, once every connection has carried a request that was sent after this call. */
+  settled(): Promise<LoadReport>;
   /** Lets what is in flight end, and answers the sum. */
   stop(): Promise<LoadReport>;
 }
 
 /**
  * A client that keeps its connections and never tries again, as the strictest of users: a few connections, a request
- * after the other on each, plain and streams in turn. It counts; a GET of :9000 tells, and with ?stop ends it.
+ * after the other on each, plain and streams in turn. It counts, and is asked on :9000.
  */
 const CLIENT = `
 const http = require("node:http");
-const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
-const sum = { ok: 0, failed: {}, providers: {}, pods: 0, slowest: 0 };
+const newAgent = () => new http.Agent({ keepAlive: true, maxSockets: 8 });
+const newSum = () => ({ ok: 0, failed: {}, providers: {}, pods: 0, slowest: 0 });
+let agent = newAgent(), sum = newSum();
 const fail = (what) => { sum.failed[what] = (sum.failed[what] ?? 0) + 1; };
 let running = true, open = 0, n = 0;
+const rounds = [0, 0, 0, 0, 0, 0];
 const url = new URL(process.env.TANDEM_URL + "/v1/chat/completions");
 function ask() {
   return new Promise((done) => {
@@ -59,11 +65,22 @@ function ask() {
     request.end(body);
   });
 }
-async function worker() { while (running) { open++; await ask(); open--; await new Promise((r) => setTimeout(r, PAUSE)); } }
-const PAUSE = 15;
-for (let i = 0; i < 6; i++) worker();
+const pause = (ms) => new Promise((r) => setTimeout(r, ms));
+async function worker(i) { while (running) { open++; await ask(); open--; rounds[i]++; await pause(15); } }
+for (const i of rounds.keys()) worker(i);
+// The one in flight may have begun before; the one after it has not.
+async function settled() {
+  const before = [...rounds];
+  while (rounds.some((count, i) => count < before[i] + 2)) await pause(10);
+}
+const actions = {
+  "/begin": async () => { const old = agent; agent = newAgent(); await settled(); old.destroy(); sum = newSum(); },
+  "/report": async () => {},
+  "/settled": settled,
+  "/stop": async () => { running = false; while (open > 0) await pause(10); },
+};
 http.createServer(async (request, response) => {
-  if (request.url.includes("stop")) { running = false; while (open > 0) await new Promise((r) => setTimeout(r, 10)); }
+  await actions[request.url]();
   response.end(JSON.stringify(sum));
 }).listen(9000);
 `;
@@ -94,16 +111,18 @@ export async function startLoad(cluster: Cluster, namespace: string, url: string
   };
   await cluster.kubectl(["apply", "-f", "-"], JSON.stringify(pod));
   await cluster.kubectl(["-n", namespace, "wait", "--for=condition=Ready", `pod/${POD}`, "--timeout=60s"]);
-  const ask = async (path: string): Promise<LoadReport> => {
-    const script = `fetch("http://127.0.0.1:9000/${path}").then((r) => r.text()).then(console.log)`;
-    return JSON.parse(await cluster.kubectl(["-n", namespace, "exec", POD, "--", "node", "-e", script])) as LoadReport;
+  const ask = async (what: string): Promise<LoadReport> => {
+    const path = `/api/v1/namespaces/${namespace}/pods/${POD}:9000/proxy/${what}`;
+    return JSON.parse(await cluster.kubectl(["get", "--raw", path])) as LoadReport;
   };
   // The first answer shows that there is something to lose.
-  while ((await ask("")).ok === 0) await sleep(200);
+  while ((await ask("report")).ok === 0) await sleep(200);
   return {
-    report: () => ask(""),
+    begin: async () => void (await ask("begin")),
+    report: () => ask("report"),
+    settled: () => ask("settled"),
     stop: async () => {
-      const report = await ask("?stop");
+      const report = await ask("stop");
       await cluster.kubectl(["-n", namespace, "delete", "pod", POD, "--wait=true"]);
       return report;
     },

@@ -148,7 +148,7 @@ function end(proxy: Proxy, signal: "SIGTERM" | "SIGKILL"): Promise<unknown> {
   return proxy.ended;
 }
 
-describe("budgets in a cluster", { skip }, () => {
+describe("budgets in a cluster", { skip, concurrency: true }, () => {
   const { set } = stages();
 
   test("three proxies spend one budget, over restarts of everything", async () => {
@@ -167,14 +167,14 @@ describe("budgets in a cluster", { skip }, () => {
 
     await operator.kill();
     answered += await ask(proxies.slice(0, 1), 2);
-    operator = await stage.startOperator("operator-1");
+    operator = await stage.startOperator();
     await installed.untilUsage(answered);
 
     // All that they said last is counted, and nothing is lost.
     await Promise.all(proxies.map((proxy) => end(proxy, "SIGTERM")));
     await Promise.all(proxies.map((proxy) => proxy.leave()));
     await operator.stop();
-    operator = await stage.startOperator("operator-2");
+    operator = await stage.startOperator("operator-1");
     proxies = await Promise.all([installed.proxy(), installed.proxy(), installed.proxy()]);
     answered += await ask(proxies);
     assert.ok(answered * COST <= 3 * 1.01, `${answered} were answered`);

@@ -12,7 +12,7 @@ const TAKEOVER = 20_000;
 /** Kills at a step of a publish take no wait: the replica comes back under its own name, as a container does. */
 const STEPS = ["companion", "-shard-", "-table", "airoutes/gpt-4o/status"] as const;
 
-describe("leaders of the operator", { skip }, () => {
+describe("leaders of the operator", { skip, concurrency: 2 }, () => {
   const { set } = stages();
 
   async function two(name: string) {

@@ -36,6 +36,30 @@ describe("the operator behind a bad network", { skip, concurrency: 3 }, () => {
     assert.equal((await fetch(`${adminUrl}/healthz`)).status, 200);
   }
 
+  // The longest first: they wait for deadlines of the operator, while the others run beside them.
+  test("watches that fall silent are noticed, and nothing is lost", async (t) => {
+    const { stage, operator } = await running("silence");
+    stage.network.silenceWatches();
+    const began = performance.now();
+    await lives(stage, operator, SILENCE);
+    t.diagnostic(`an edit in the silence was done after ${Math.round((performance.now() - began) / 1000)} s`);
+  });
+
+  test("an API server that is away for a minute: it lives, and leads again", async (t) => {
+    const { stage, operator } = await running("away");
+    await stage.network.goAway();
+    await stage.put(route("gpt-4o", { openai: 5, other: 95 }));
+    await sleep(AWAY);
+    assert.equal(operator.child.exitCode, null);
+    assert.equal((await operator.metrics()).get("tandem_operator_leader"), 0, "it does not believe in its Lease");
+    assert.equal((await fetch(`${operator.adminUrl}/healthz`)).status, 200);
+    await stage.network.comeBack();
+    const began = performance.now();
+    await stage.until("AIRoute", "gpt-4o", "Ready", "True", AFTERWARDS);
+    t.diagnostic(`an edit made meanwhile was done ${Math.round(performance.now() - began)} ms after it was back`);
+    await lives(stage, operator);
+  });
+
   const everything: Match = () => true;
   const reads: Match = ({ kind }) => kind !== "write";
   const watches: Match = ({ kind }) => kind === "watch";
@@ -62,29 +86,6 @@ describe("the operator behind a bad network", { skip, concurrency: 3 }, () => {
       await lives(stage, operator);
     });
   }
-
-  test("an API server that is away for a minute: it lives, and leads again", async (t) => {
-    const { stage, operator } = await running("away");
-    await stage.network.goAway();
-    await stage.put(route("gpt-4o", { openai: 5, other: 95 }));
-    await sleep(AWAY);
-    assert.equal(operator.child.exitCode, null);
-    assert.equal((await operator.metrics()).get("tandem_operator_leader"), 0, "it does not believe in its Lease");
-    assert.equal((await fetch(`${operator.adminUrl}/healthz`)).status, 200);
-    await stage.network.comeBack();
-    const began = performance.now();
-    await stage.until("AIRoute", "gpt-4o", "Ready", "True", AFTERWARDS);
-    t.diagnostic(`an edit made meanwhile was done ${Math.round(performance.now() - began)} ms after it was back`);
-    await lives(stage, operator);
-  });
-
-  test("watches that fall silent are noticed, and nothing is lost", async (t) => {
-    const { stage, operator } = await running("silence");
-    stage.network.silenceWatches();
-    const began = performance.now();
-    await lives(stage, operator, SILENCE);
-    t.diagnostic(`an edit in the silence was done after ${Math.round((performance.now() - began) / 1000)} s`);
-  });
 
   test("started before there is an API server, it waits for it", async () => {
     const stage = await set("late");

@@ -11,7 +11,7 @@ const KEPT_TABLES = 10;
 /** For one edit. A slow proxy costs one in between. */
 const MOST_STATUSES = 3;
 
-describe("what the operator publishes", { skip }, () => {
+describe("what the operator publishes", { skip, concurrency: 3 }, () => {
   const { set } = stages();
 
   /** A leader, two proxies, and the quickstart programmed on both. */

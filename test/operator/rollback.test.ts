@@ -13,7 +13,7 @@ interface Published {
   readonly clients: readonly { readonly key: string; readonly keys: readonly unknown[] }[];
 }
 
-describe("going back to a former table", { skip }, () => {
+describe("going back to a former table", { skip, concurrency: true }, () => {
   const { set, server } = stages();
 
   async function running(name: string) {

@@ -7,7 +7,7 @@ import { type Started, waitFor } from "../cli/tandem.ts";
 import { provider, route, SOON, type Stage } from "./harness.ts";
 import { playProxies, putQuickstart, skip, stages } from "./stages.ts";
 
-describe("what the operator tells owners", { skip }, () => {
+describe("what the operator tells owners", { skip, concurrency: 3 }, () => {
   const { set, server } = stages();
 
   async function running(name: string, proxies = 1) {
