@@ -112,11 +112,12 @@ async function startIn(
   };
   let ca = "";
   await waitFor("kube-apiserver", server, folder, async () => {
-    if (agent === undefined && existsSync(certificate)) {
-      ca = await readFile(certificate, "utf8");
-      agent = new Agent({ ca, keepAlive: true });
-    }
-    return agent !== undefined && (await call("GET", "/readyz")).status === 200;
+    if (!existsSync(certificate)) return false;
+    // Read anew each time: the file is there before all of it is.
+    ca = await readFile(certificate, "utf8");
+    agent?.destroy();
+    agent = new Agent({ ca, keepAlive: true });
+    return (await call("GET", "/readyz")).status === 200;
   });
   return {
     url,
