@@ -14,6 +14,7 @@ import { dirname, join, resolve } from "node:path";
 import { type ImageConfig, packLayer, writeArchive } from "./archive.ts";
 import { run } from "./commands.ts";
 import { cacheFolder } from "./folders.ts";
+import { withLock } from "./lock.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const USER_ID = 65532;
@@ -59,9 +60,14 @@ async function lowerLayer(): Promise<string> {
   const identity = [LOWER_LAYER_VERSION, lock, ...(await Promise.all([node, ...libraries].map(markOf)))].join("\n");
   const key = createHash("sha256").update(identity).digest("hex").slice(0, 16);
   const file = join(cacheFolder(), `image-${key}.tar`);
-  if (await stat(file).catch(() => undefined)) return file;
+  // One replaced by another's would be a file that changes while it is read.
+  await withLock(`${file}.lock`, async () => {
+    if (!(await stat(file).catch(() => undefined))) await packLowerLayer(file, node, libraries, lock);
+  });
+  return file;
+}
 
-  await mkdir(cacheFolder(), { recursive: true });
+async function packLowerLayer(file: string, node: string, libraries: readonly string[], lock: string): Promise<void> {
   const work = await mkdtemp(join(cacheFolder(), "image-"));
   try {
     const tree = join(work, "tree");
@@ -77,7 +83,6 @@ async function lowerLayer(): Promise<string> {
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-  return file;
 }
 
 async function upperLayer(work: string): Promise<string> {
