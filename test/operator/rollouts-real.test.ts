@@ -6,7 +6,8 @@ import { skip, stages } from "./stages.ts";
 
 const STEPS = [
   { setShadow: 50 },
-  { analyze: { duration: "6s" } },
+  // Ten windows, of which one has to pass: on a busy machine copies are left out, and a window of two seconds may find too few.
+  { analyze: { duration: "20s" } },
   { setWeight: 50 },
   { pause: { duration: "4s" } },
   { setWeight: 100 },
