@@ -5,7 +5,6 @@
  * event whose data is not whole JSON is left out. Line ends may be LF, CRLF or CR
  * (https://html.spec.whatwg.org/multipage/server-sent-events.html); data is JSON or `[DONE]`.
  */
-
 import type { Usage } from "../exchange.ts";
 import { stands } from "../json-bytes.ts";
 import { JsonScan } from "./json-scan.ts";
@@ -297,7 +296,7 @@ export class EventReader {
     if (scan.contentSeen) this.contentSeen = true;
     if (scan.otherContentSeen) this.onlyText = false;
     if (scan.error) this.failure = failureOf(data.toString("utf8", start, end));
-    const rewritten = this.#rewrite && scan.otherContentSeen ? this.#rewritten(data.subarray(start, end)) : undefined;
+    const rewritten = scan.otherContentSeen ? this.#rewritten(data, start, end) : undefined;
     if (scan.usageStart < 0) return rewritten;
     this.usage = usageOf(data.toString("latin1", scan.usageStart, scan.usageEnd)) ?? this.usage;
     this.usageEvent = data.subarray(start, end);
@@ -305,8 +304,10 @@ export class EventReader {
   }
 
   /** Undefined: the event is as it was. */
-  #rewritten(json: Buffer): Buffer | undefined {
-    const rewritten = this.#rewrite?.(json);
+  #rewritten(data: Buffer, start: number, end: number): Buffer | undefined {
+    if (!this.#rewrite) return undefined;
+    const json = data.subarray(start, end);
+    const rewritten = this.#rewrite(json);
     return rewritten === json ? undefined : rewritten;
   }
 
@@ -340,7 +341,7 @@ export class EventReader {
       this.usageEvent = data.subarray(start, end);
       if (usage) this.usage = kind.adds ? sumOf(this.usage, usage) : usage;
     }
-    return kind.ids ? this.#rewrite?.(data.subarray(start, end)) : undefined;
+    return kind.ids ? this.#rewritten(data, start, end) : undefined;
   }
 }
 
