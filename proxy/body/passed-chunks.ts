@@ -1,29 +1,30 @@
-/** What can still be read of a body that is passed on and not kept? Its last bytes, for what spans chunks. */
+/** What can still be read of a body or an answer that is passed on and not kept? Its last bytes, for what spans chunks. */
 
 export class PassedChunks {
-  /** Where in the body they begin. */
+  /** Where in the whole they begin. */
   start: number;
-  readonly #chunks: Buffer[] = [];
+  /** The last ones. */
+  readonly chunks: Buffer[] = [];
   readonly #least: number;
   #bytes = 0;
 
-  /** `start`: where in the body the first one begins; `least`: so many bytes are kept, or all when there are fewer. */
+  /** `start`: where in the whole the first one begins; `least`: so many bytes are kept, or all when there are fewer. */
   constructor(start: number, least: number) {
     this.start = start;
     this.#least = least;
   }
 
   add(chunk: Buffer): void {
-    this.#chunks.push(chunk);
+    this.chunks.push(chunk);
     this.#bytes += chunk.length;
   }
 
   /** Lets go of what is older than the least that is kept. */
   trim(): void {
     for (;;) {
-      const oldest = this.#chunks[0] as Buffer;
+      const oldest = this.chunks[0] as Buffer;
       if (this.#bytes - oldest.length < this.#least) return;
-      this.#chunks.shift();
+      this.chunks.shift();
       this.start += oldest.length;
       this.#bytes -= oldest.length;
     }
@@ -31,7 +32,7 @@ export class PassedChunks {
 
   /** Not from before `start`. */
   slice(start: number, end: number): Buffer {
-    return bytesOf(this.#chunks, start - this.start, end - this.start);
+    return bytesOf(this.chunks, start - this.start, end - this.start);
   }
 }
 

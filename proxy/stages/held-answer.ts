@@ -3,6 +3,7 @@
  *
  * Its chunks while it is held, and the end of a plain one that flows: there it tells what it cost.
  */
+import { PassedChunks } from "../body/passed-chunks.ts";
 import type { ReplayPool } from "../body/replay-pool.ts";
 import { GatewayError } from "../errors.ts";
 
@@ -27,7 +28,7 @@ export class HeldAnswer {
   /** Of the pool. */
   #taken = 0;
   /** The last chunks of a plain answer that flows. */
-  #tail: Buffer[] | undefined;
+  #passed: PassedChunks | undefined;
   /** Once it has been asked for. */
   #ending: string | undefined;
 
@@ -53,8 +54,9 @@ export class HeldAnswer {
 
   /** A chunk of a plain answer is passed on. */
   passOn(chunk: Buffer): void {
-    this.#tail ??= [];
-    keepTail(this.#tail, chunk);
+    this.#passed ??= new PassedChunks(0, ENDING_BYTES);
+    this.#passed.add(chunk);
+    this.#passed.trim();
   }
 
   /** How a complete answer begins; a letter for each byte (latin1). */
@@ -74,7 +76,7 @@ export class HeldAnswer {
   }
 
   get #end(): readonly Buffer[] {
-    return this.complete ? this.chunks : (this.#tail ?? NONE);
+    return this.complete ? this.chunks : (this.#passed?.chunks ?? NONE);
   }
 }
 
@@ -82,17 +84,6 @@ export class HeldAnswer {
 export function noRoom(): GatewayError {
   const message = "The gateway has no room for this answer among those that it keeps. Ask again in a moment.";
   return new GatewayError("overloaded", message, { retryAfter: REFUSED_RETRY_AFTER });
-}
-
-/** Keeps the last chunks of a flowing answer, no more of them than its end needs. */
-function keepTail(chunks: Buffer[], chunk: Buffer): void {
-  chunks.push(chunk);
-  let bytes = 0;
-  for (const one of chunks) bytes += one.length;
-  for (let oldest = chunks[0]; oldest && bytes - oldest.length >= ENDING_BYTES; oldest = chunks[0]) {
-    chunks.shift();
-    bytes -= oldest.length;
-  }
 }
 
 /** The end of what these chunks hold, at least `ENDING_BYTES` of it where there is so much; a letter for each byte. */
