@@ -4,13 +4,9 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import OpenAI, { toFile } from "openai";
 import type { ChatCompletionMessageParam as Message } from "openai/resources/chat/completions";
-import { type Harness, KEY, object } from "../proxy/harness.ts";
-import { azureProvider, gatewayOver, objectsOf, openaiProvider, simulators } from "./over-simulators.ts";
+import { objectsOf, simulators } from "./over-simulators.ts";
+import { CHAT, gatewayOf, OTHER_KEY, SECRETS, sdk, TAG, twoProvidersBy } from "./two-tenants.ts";
 
-const OTHER_KEY = "tdm-another-tenants-key";
-const CHAT = "gpt-4o";
-const SECRETS = { openai: "sk-harness-openai", azure: "harness-azure-key", client: KEY, other: OTHER_KEY };
-const TAG = /_tdm[\w-]{32}$/;
 const TRIES = 25;
 const NAMES = ["openai", "azure"] as const;
 type Name = (typeof NAMES)[number];
@@ -34,15 +30,7 @@ const after = (id: string): Message[] => [
 /** One model at two providers, nearly everything to the first. */
 function towards(first: Name, route: object = {}): object[] {
   const backends = NAMES.map((name) => ({ name, providerRef: { name }, weight: name === first ? 99 : 1 }));
-  const client = (name: string, key: string) =>
-    object("AIClient", name, { keys: [{ name: "current", secretRef: { name: "keys", key } }] });
-  return [
-    openaiProvider(),
-    azureProvider("v1"),
-    object("AIRoute", "all", { models: [CHAT], backends, ...route }),
-    client("app", "client"),
-    client("other", "other"),
-  ];
+  return twoProvidersBy({ backends, ...route });
 }
 
 /** All to the first, unless something else says otherwise. */
@@ -51,13 +39,7 @@ function firstly(first: Name, route: object = {}): object[] {
   return towards(first, { backends, ...route });
 }
 
-const sdk = ({ url }: Harness, apiKey = KEY) => new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 });
-
-async function gateway(objects: readonly object[]): Promise<Harness> {
-  const harness = await gatewayOver(both, []);
-  harness.apply(objects, SECRETS);
-  return harness;
-}
+const gateway = (objects: readonly object[]) => gatewayOf(both, objects);
 
 async function saidPlainly(app: OpenAI): Promise<string> {
   const { id, choices } = await app.chat.completions.create({ ...ALOUD, messages: [HELLO] });

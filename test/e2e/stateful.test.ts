@@ -4,47 +4,19 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import OpenAI, { AzureOpenAI, toFile } from "openai";
 import { type Harness, KEY, object } from "../proxy/harness.ts";
-import {
-  azureProvider,
-  FORMS,
-  type Form,
-  gatewayOver,
-  objectsOf,
-  openaiProvider,
-  simulators,
-} from "./over-simulators.ts";
-
-const OTHER_KEY = "tdm-another-tenants-key";
-const CHAT = "gpt-4o";
-const SECRETS = { openai: "sk-harness-openai", azure: "harness-azure-key", client: KEY, other: OTHER_KEY };
-const TAG = /_tdm[\w-]{32}$/;
+import { FORMS, type Form, objectsOf, simulators } from "./over-simulators.ts";
+import { CHAT, gatewayOf, OTHER_KEY, SECRETS, sdk, TAG, tenant, twoProvidersBy } from "./two-tenants.ts";
 
 const both = await simulators();
 
-function client(name: string, key: string, spec: object = {}): object {
-  return object("AIClient", name, { keys: [{ name: "current", secretRef: { name: "keys", key } }], ...spec });
-}
-
-/** Two providers for one model; new things go to the first. */
+/** New things go to the first. */
 function twoProviders(first: "openai" | "azure", route: object = {}): object[] {
   const names = first === "openai" ? ["openai", "azure"] : ["azure", "openai"];
   const backends = names.map((name, i) => ({ name, providerRef: { name }, priority: i + 1 }));
-  return [
-    openaiProvider(),
-    azureProvider("v1"),
-    object("AIRoute", "all", { models: [CHAT], backends, ...route }),
-    client("app", "client"),
-    client("other", "other"),
-  ];
+  return twoProvidersBy({ backends, ...route });
 }
 
-const sdk = ({ url }: Harness, apiKey = KEY) => new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 });
-
-async function gateway(objects: readonly object[]): Promise<Harness> {
-  const harness = await gatewayOver(both, []);
-  harness.apply(objects, SECRETS);
-  return harness;
-}
+const gateway = (objects: readonly object[]) => gatewayOf(both, objects);
 
 const LINES = (model: string, url: string) =>
   [0, 1, 2]
@@ -221,7 +193,7 @@ test("lists are closed, and statefulListing: Allow opens them with ids that work
     await app.files.create({ file: await toFile(Buffer.from(`${i}`), `${i}.txt`), purpose: "assistants" });
   }
   await assert.rejects(async () => app.files.list(), { status: 403, code: "listing_not_allowed" });
-  const open = client("app", "client", { statefulListing: "Allow" });
+  const open = tenant("app", "client", { statefulListing: "Allow" });
   harness.apply([...objectsOf("OpenAI").slice(0, -1), open], SECRETS);
   const seen: string[] = [];
   // The second page is asked for by the id that ended the first.
