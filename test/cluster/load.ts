@@ -100,6 +100,7 @@ export async function startLoad(cluster: Cluster, namespace: string, url: string
           name: "load",
           image: cluster.image,
           command: ["node", "-e", CLIENT],
+          readinessProbe: { tcpSocket: { port: 9000 }, periodSeconds: 1 },
           env: [
             { name: "TANDEM_URL", value: url },
             { name: "TANDEM_KEY", value: key },

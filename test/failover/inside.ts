@@ -65,10 +65,20 @@ export class Inside {
     };
   }
 
-  /** The process does nothing else meanwhile. */
-  async busyFor(milliseconds: number): Promise<void> {
-    const expression = `for (const end = Date.now() + ${milliseconds}; Date.now() < end; );`;
-    await this.#ask("Runtime.evaluate", { expression });
+  /**
+   * The process is busy so many times, each for so many milliseconds in which it does nothing else; what is due has its
+   * turn in between. It starts the next time itself: one that is asked for from here may be taken up before what is due.
+   */
+  async busyFor(milliseconds: number, times: number): Promise<void> {
+    const expression = `new Promise((done) => {
+      let left = ${times};
+      const turn = () => {
+        for (const end = performance.now() + ${milliseconds}; performance.now() < end; );
+        if (--left === 0) done(); else setTimeout(turn);
+      };
+      turn();
+    })`;
+    await this.#ask("Runtime.evaluate", { expression, awaitPromise: true });
   }
 
   close(): void {
