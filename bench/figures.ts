@@ -82,3 +82,19 @@ export function median(values: readonly number[]): number {
   const upper = sorted[middle] as number;
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] as number)) / 2;
 }
+
+/** Of the normal distribution, for bounds at 95 %. */
+const Z = 1.96;
+
+/** Of independent values: their mean, and between which it lies at 95 %. */
+export function meanOf(values: readonly number[]): {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+} {
+  const sum = (list: readonly number[]) => list.reduce((total, one) => total + one, 0);
+  const mean = sum(values) / values.length;
+  const variance = sum(values.map((one) => (one - mean) ** 2)) / Math.max(1, values.length - 1);
+  const error = Z * Math.sqrt(variance / values.length);
+  return { mean, low: mean - error, high: mean + error };
+}

@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { meanOf } from "./figures.ts";
 
 const CLI = resolve(import.meta.dirname, "..", "cli", "bin.js");
 const OPENAI = "127.0.0.1:18101";
@@ -29,8 +30,6 @@ const PATIENCE = 20_000;
 const POLL = 50;
 /** Requests of each gateway before anything counts. */
 const WARM_UP = 500;
-/** Of the normal distribution, for bounds at 95 %. */
-const Z = 1.96;
 
 const { values } = parseArgs({
   options: {
@@ -135,11 +134,9 @@ async function block(listen: string, count: number): Promise<{ p50: number; p99:
 }
 
 function told(name: string, without: readonly number[], differences: readonly number[]): string {
-  const mean = (list: readonly number[]) => list.reduce((sum, one) => sum + one, 0) / list.length;
-  const middle = mean(differences);
-  const spread = Math.sqrt(mean(differences.map((one) => (one - middle) ** 2)) / Math.max(1, differences.length - 1));
-  const [low, high] = [middle - Z * spread, middle + Z * spread].map((one) => one.toFixed(3));
-  return `${name}: ${mean(without).toFixed(3)} ms without, ${middle.toFixed(3)} ms more with every request copied (${low} to ${high})`;
+  const { mean, low, high } = meanOf(differences);
+  const bounds = `${low.toFixed(3)} to ${high.toFixed(3)}`;
+  return `${name}: ${meanOf(without).mean.toFixed(3)} ms without, ${mean.toFixed(3)} ms more with every request copied (${bounds})`;
 }
 
 const folder = await mkdtemp(join(tmpdir(), "tandem-bench-shadow-"));

@@ -49,7 +49,7 @@ export const TARGETS: Readonly<Record<string, (place: Place) => Launch>> = {
   nginx,
   undici: script("targets/undici-proxy.ts"),
   hpm: script("targets/hpm.ts"),
-  tandem,
+  tandem: (place) => tandem(place),
 };
 
 /** A target that answers. `pids` is empty when its processes are not known. */
@@ -68,16 +68,23 @@ export interface Target {
 export class Unavailable extends Error {}
 
 /** @throws Unavailable with the reason when it cannot run here. */
-export async function startTarget(
+export function startTarget(name: string, folder: string, upstreamPort: number, profile = false): Promise<Target> {
+  const launched = TARGETS[name];
+  if (launched === undefined) throw new Unavailable(`no such target; there are ${Object.keys(TARGETS).join(", ")}`);
+  return startLaunched(name, launched, folder, upstreamPort, profile);
+}
+
+/** The same of a target that is not in the list. */
+export async function startLaunched(
   name: string,
+  launched: (place: Place) => Launch,
   folder: string,
   upstreamPort: number,
   profile = false,
 ): Promise<Target> {
   mkdirSync(folder, { recursive: true });
   const [port, adminPort] = await freePorts();
-  const launch = TARGETS[name]?.({ folder, port, adminPort, upstreamPort, profile });
-  if (launch === undefined) throw new Unavailable(`no such target; there are ${Object.keys(TARGETS).join(", ")}`);
+  const launch = launched({ folder, port, adminPort, upstreamPort, profile });
   if ("unavailable" in launch) throw new Unavailable(launch.unavailable);
   const errorFile = join(folder, "stderr.log");
   const begun = performance.now();

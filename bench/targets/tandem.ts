@@ -11,7 +11,10 @@ import { MODEL } from "../traffic.ts";
 
 export const CLIENT_KEY = "tdm-bench-key-of-no-value-at-all";
 
-export function tandem(place: Place): Launch {
+const HERE = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The Tandem of a checkout: this one, when none is named. */
+export function tandem(place: Place, checkout = HERE): Launch {
   const manifests = join(place.folder, "manifests.yaml");
   writeFileSync(manifests, MANIFESTS);
   const upstream = `http://127.0.0.1:${place.upstreamPort}`;
@@ -21,7 +24,7 @@ export function tandem(place: Place): Launch {
     ...["--listen", `127.0.0.1:${place.port}`, "--admin", `127.0.0.1:${place.adminPort}`],
     ...["--dev", "--connect-to", `api.openai.com=${upstream}`, "--connect-to", `bench.openai.azure.com=${upstream}`],
   ];
-  const cli = fileURLToPath(new URL("../../cli/bin.js", import.meta.url));
+  const cli = join(checkout, "cli", "bin.js");
   return { argv: [process.execPath, ...profile, cli, ...run], output: join(place.folder, "access.log") };
 }
 
