@@ -4,8 +4,9 @@
  *
  * With `--check` nothing is written, and the exit code is 1 when a file is not what would be written.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
+import { writeGenerated } from "../docs/write-generated.ts";
 import { type ValueSchema, valuesPage } from "./values-page.ts";
 
 const CRDS = new URL("../crds/", import.meta.url);
@@ -24,21 +25,7 @@ const outputs = [
   },
 ];
 
-if (process.argv.includes("--check")) {
-  const stale = outputs.filter(({ file, text }) => read(file) !== text).map(({ file }) => file.pathname);
-  const extra = readdirSync(COPIES).filter((name) => !crdFiles.includes(name));
-  if (stale.length + extra.length > 0) {
-    process.stderr.write(`${[...stale, ...extra].join(", ")}: not up to date: run npm run generate\n`);
-    process.exitCode = 1;
-  }
-} else {
-  for (const { file, text } of outputs) writeFileSync(file, text);
-}
-
-function read(file: URL): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
-}
+writeGenerated(
+  outputs,
+  readdirSync(COPIES).filter((name) => !crdFiles.includes(name)),
+);

@@ -6,8 +6,9 @@
  * a file is not what would be written.
  */
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { parse } from "yaml";
+import { writeGenerated } from "../docs/write-generated.ts";
 import { type FieldSchema, fieldsPage } from "./fields-page.ts";
 
 type Schema = FieldSchema;
@@ -33,25 +34,7 @@ const outputs = [
   { file: FIELDS_FILE, text: fieldsPage(crds.map((crd) => ({ kind: crd.spec.names.kind, schema: schemaOf(crd) }))) },
 ];
 
-if (process.argv.includes("--check")) {
-  const stale = outputs
-    .filter(({ file, text }) => read(file) !== text)
-    .map(({ file }) => file.pathname.split("/").at(-1));
-  if (stale.length > 0) {
-    process.stderr.write(`${stale.join(" and ")} not up to date with crds/*.yaml: run npm run generate\n`);
-    process.exitCode = 1;
-  }
-} else {
-  for (const { file, text } of outputs) writeFileSync(file, text);
-}
-
-function read(file: URL): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
-}
+writeGenerated(outputs);
 
 /** The TypeScript types of all kinds. */
 function objectsModule(all: readonly Crd[]): string {

@@ -3,10 +3,10 @@
  *
  * With `--check` nothing is written, and the exit code is 1 when a page is not what would be written.
  */
-import { readFileSync, writeFileSync } from "node:fs";
 import { changedFieldsPage } from "./changed-fields-page.ts";
 import { errorsPage } from "./errors-page.ts";
 import { operationsPage } from "./operations-page.ts";
+import { writeGenerated } from "./write-generated.ts";
 
 const pages = [
   { file: new URL("errors.md", import.meta.url), text: errorsPage() },
@@ -14,20 +14,4 @@ const pages = [
   { file: new URL("operations.md", import.meta.url), text: operationsPage() },
 ];
 
-if (process.argv.includes("--check")) {
-  const stale = pages.filter(({ file, text }) => read(file) !== text).map(({ file }) => file.pathname);
-  if (stale.length > 0) {
-    process.stderr.write(`${stale.join(", ")}: not up to date: run npm run generate\n`);
-    process.exitCode = 1;
-  }
-} else {
-  for (const { file, text } of pages) writeFileSync(file, text);
-}
-
-function read(file: URL): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
-}
+writeGenerated(pages);
