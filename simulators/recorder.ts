@@ -1,6 +1,7 @@
 /** What did callers send to the simulator, and how did it end? */
 
 import { createHash, hash } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** One request, as it is kept while it runs. */
 export interface RequestEntry {
@@ -43,6 +44,21 @@ export class Recorder {
   /** Requests since the start or the last reset, kept or not. */
   get total(): number {
     return this.#total;
+  }
+
+  /** Keeps a request that begins now, and how it ends. `startedAt`: of `performance.now()`. */
+  begin(request: IncomingMessage, response: ServerResponse, id: string, startedAt: number): RequestEntry {
+    const { method = "", url = "", rawHeaders } = request;
+    const entry: RequestEntry = {
+      ...{ id, at: Date.now(), method, url, rawHeaders },
+      ...{ bodyBytes: 0, events: 0, aborted: false },
+    };
+    this.add(entry);
+    response.once("close", () => {
+      if (entry.tookMs === undefined && !response.writableFinished) entry.aborted = true;
+      entry.tookMs ??= performance.now() - startedAt;
+    });
+    return entry;
   }
 
   add(entry: RequestEntry): void {

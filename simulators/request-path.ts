@@ -8,7 +8,6 @@ import { faultAnswer, sceneOf } from "./fault-answers.ts";
 import { type Fault, faultInName, numberOf, parseFault, placeOf } from "./faults.ts";
 import { isObject, messageTokens, promptTokensOf } from "./operations/chat-request.ts";
 import type { JsonObject } from "./operations/operation.ts";
-import type { RequestEntry } from "./recorder.ts";
 import { parseBody, Refusal } from "./request-body.ts";
 import type { Site } from "./site.ts";
 import { writeFailure, writeWhole } from "./write-answer.ts";
@@ -23,7 +22,7 @@ export function takeRequest(site: Site, request: IncomingMessage, response: Serv
   const host = request.headers.host ?? "";
   const requestId = site.provider.newRequestId();
   const startedAt = performance.now();
-  const entry = record(site, request, response, requestId, startedAt);
+  const entry = site.recorder.begin(request, response, requestId, startedAt);
   const arrival = { request, response, host, requestId, startedAt, entry };
   const admitted = site.provider.admit(request, host);
   if (isFailure(admitted)) {
@@ -34,32 +33,6 @@ export function takeRequest(site: Site, request: IncomingMessage, response: Serv
   entry.operation = admitted.target.operation.name;
   const call: Call = { ...arrival, provider: site.provider.name, ...admitted, body: NO_BYTES };
   readBody(site, call);
-}
-
-function record(
-  site: Site,
-  request: IncomingMessage,
-  response: ServerResponse,
-  id: string,
-  startedAt: number,
-): RequestEntry {
-  const { method = "", url = "", rawHeaders } = request;
-  const entry: RequestEntry = {
-    id,
-    at: Date.now(),
-    method,
-    url,
-    rawHeaders,
-    bodyBytes: 0,
-    events: 0,
-    aborted: false,
-  };
-  site.recorder.add(entry);
-  response.once("close", () => {
-    if (entry.tookMs === undefined && !response.writableFinished) entry.aborted = true;
-    entry.tookMs ??= performance.now() - startedAt;
-  });
-  return entry;
 }
 
 function readBody(site: Site, call: Call): void {

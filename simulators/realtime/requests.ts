@@ -8,7 +8,6 @@ import { faultInName, placeOf } from "../faults.ts";
 import { newHexId, newId } from "../ids.ts";
 import { isObject } from "../operations/chat-request.ts";
 import type { JsonObject } from "../operations/operation.ts";
-import type { RequestEntry } from "../recorder.ts";
 import { writeFailure } from "../write-answer.ts";
 import { admitVisitor, servingOf, type Visitor } from "./admission.ts";
 import { sessionBody } from "./events.ts";
@@ -187,22 +186,8 @@ function json(body: object): Done {
 }
 
 function arrive(site: RealtimeSite, request: IncomingMessage, response: ServerResponse): Arrival {
-  const { method = "", url = "", rawHeaders } = request;
   const requestId = site.provider.newRequestId();
   const startedAt = performance.now();
-  const entry: RequestEntry = {
-    id: requestId,
-    at: Date.now(),
-    method,
-    url,
-    rawHeaders,
-    bodyBytes: 0,
-    events: 0,
-    aborted: false,
-  };
-  site.recorder.add(entry);
-  response.once("close", () => {
-    entry.tookMs ??= performance.now() - startedAt;
-  });
+  const entry = site.recorder.begin(request, response, requestId, startedAt);
   return { request, response, host: request.headers.host ?? "", requestId, startedAt, entry };
 }

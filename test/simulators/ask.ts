@@ -192,3 +192,22 @@ export function said(chunks: readonly Chunk[], index = 0): string {
     .map((choice) => choice.delta?.content ?? "")
     .join("");
 }
+
+/** A whole chat completion. */
+export interface Completion {
+  readonly id: string;
+  readonly object: string;
+  readonly model: string;
+  readonly choices: readonly {
+    readonly message: {
+      readonly content: string | null;
+      readonly tool_calls?: readonly { function: { name: string; arguments: string } }[];
+    };
+    readonly finish_reason: string;
+    readonly logprobs: { content: readonly { token: string }[] } | null;
+    readonly content_filter_results?: object;
+  }[];
+  readonly usage: Readonly<Record<string, number>> & { readonly completion_tokens_details: Record<string, number> };
+}
+
+export const completionOf = (answer: Answer) => JSON.parse(answer.text) as Completion;

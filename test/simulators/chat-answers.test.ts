@@ -2,30 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Answer, askAzure, askOpenai, azure, CHAT, chunksOf, openai, said } from "./ask.ts";
+import { type Answer, askAzure, askOpenai, azure, CHAT, chunksOf, completionOf, openai, said } from "./ask.ts";
 
 const openaiServer = await openai();
 const azureServer = await azure();
 const STREAM = { ...CHAT, stream: true };
 const USAGE = { ...STREAM, stream_options: { include_usage: true } };
 
-interface Completion {
-  readonly id: string;
-  readonly object: string;
-  readonly model: string;
-  readonly choices: readonly {
-    readonly message: {
-      readonly content: string | null;
-      readonly tool_calls?: readonly { function: { name: string; arguments: string } }[];
-    };
-    readonly finish_reason: string;
-    readonly logprobs: { content: readonly { token: string }[] } | null;
-    readonly content_filter_results?: object;
-  }[];
-  readonly usage: Readonly<Record<string, number>> & { readonly completion_tokens_details: Record<string, number> };
-}
-
-const completionOf = (answer: Answer) => JSON.parse(answer.text) as Completion;
 const text = (answer: Answer) => completionOf(answer).choices[0]?.message.content ?? "";
 
 test("max_tokens cuts at exactly so many tokens", async () => {

@@ -3,7 +3,19 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { type Answer, askAzure, askOpenai, azure, CHAT, chunksOf, eventsOf, openai, said } from "./ask.ts";
+import {
+  type Answer,
+  askAzure,
+  askOpenai,
+  azure,
+  CHAT,
+  type Completion,
+  chunksOf,
+  completionOf,
+  eventsOf,
+  openai,
+  said,
+} from "./ask.ts";
 
 type HeaderFacts = { json: Record<string, string>; stream: Record<string, string>; never: string[] };
 const headerFacts = JSON.parse(readFileSync(new URL("../golden/wire-headers.json", import.meta.url), "utf8")) as Record<
@@ -16,23 +28,6 @@ const azureServer = await azure();
 const STREAM = { ...CHAT, stream: true };
 const USAGE = { ...STREAM, stream_options: { include_usage: true } };
 
-interface Completion {
-  readonly id: string;
-  readonly object: string;
-  readonly model: string;
-  readonly choices: readonly {
-    readonly message: {
-      readonly content: string | null;
-      readonly tool_calls?: readonly { function: { name: string; arguments: string } }[];
-    };
-    readonly finish_reason: string;
-    readonly logprobs: { content: readonly { token: string }[] } | null;
-    readonly content_filter_results?: object;
-  }[];
-  readonly usage: Readonly<Record<string, number>> & { readonly completion_tokens_details: Record<string, number> };
-}
-
-const completionOf = (answer: Answer) => JSON.parse(answer.text) as Completion;
 const text = (answer: Answer) => completionOf(answer).choices[0]?.message.content ?? "";
 
 test("headers are those of each provider, on answers and streams", async () => {

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { JsonScan } from "../../../proxy/sse/json-scan.ts";
 import { EventReader } from "../../../proxy/sse/reader.ts";
+import { read } from "./read.ts";
 
 function chunk(delta: object, finish: string | null = null, more: object = {}): string {
   const body = { id: "chatcmpl-1", object: "chat.completion.chunk", created: 1, model: "gpt-4o-2024-11-20" };
@@ -19,18 +20,6 @@ const STREAM = [
   `data: ${JSON.stringify({ choices: [], usage: USAGE })}\n\n`,
   "data: [DONE]\n\n",
 ].join("");
-
-function read(bytes: Buffer, sizes: readonly number[]): { reader: EventReader; passed: string } {
-  const reader = new EventReader();
-  const out: Buffer[] = [];
-  for (let at = 0, n = 0; at < bytes.length; n++) {
-    const size = sizes[n % sizes.length] as number;
-    out.push(...reader.feed(bytes.subarray(at, at + size)));
-    at += size;
-  }
-  out.push(...reader.end());
-  return { reader, passed: Buffer.concat(out).toString() };
-}
 
 test("a stream goes through byte for byte, however it is cut and whatever its line ends", () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 8 });

@@ -1,7 +1,8 @@
 /** What the event reader passes on, and learns, of streams whose events carry their type. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EventReader, type ReaderOptions } from "../../../proxy/sse/reader.ts";
+import type { ReaderOptions } from "../../../proxy/sse/reader.ts";
+import { read } from "./read.ts";
 
 interface Framing {
   /** Whether an `event:` line says the type too. */
@@ -19,18 +20,8 @@ function event(type: string, fields: object = {}, { named, lineEnd } = COMMON): 
   return `${name}data: ${JSON.stringify({ type, ...fields })}${lineEnd}${lineEnd}`;
 }
 
-function read(text: string, sizes: readonly number[], options: ReaderOptions = {}) {
-  const reader = new EventReader({ profile: "typed", ...options });
-  const bytes = Buffer.from(text);
-  const out: Buffer[] = [];
-  for (let at = 0, n = 0; at < bytes.length; n++) {
-    const size = sizes[n % sizes.length] as number;
-    out.push(...reader.feed(bytes.subarray(at, at + size)));
-    at += size;
-  }
-  out.push(...reader.end());
-  return { reader, passed: Buffer.concat(out).toString() };
-}
+const readTyped = (text: string, sizes: readonly number[], options: ReaderOptions = {}) =>
+  read(text, sizes, { profile: "typed", ...options });
 
 const USAGE = {
   input_tokens: 12,
@@ -63,7 +54,7 @@ test("a response goes through byte for byte, however it is framed and cut", () =
   for (const framing of FRAMINGS) {
     const text = response(framing).join("");
     for (const sizes of [[1], [2, 3], [7], [64, 1, 5], [400], [100_000]]) {
-      const { reader, passed } = read(text, sizes);
+      const { reader, passed } = readTyped(text, sizes);
       assert.equal(passed, text, JSON.stringify({ framing, sizes }));
       assert.equal(reader.whole, true);
       assert.equal(reader.missingEnd, undefined, "no [DONE] is added");
@@ -78,7 +69,7 @@ test("a response without its last event is not whole, however the body ends", ()
   for (const framing of FRAMINGS) {
     const events = response(framing);
     for (let count = 0; count < events.length; count++) {
-      const { reader } = read(events.slice(0, count).join(""), [50]);
+      const { reader } = readTyped(events.slice(0, count).join(""), [50]);
       assert.equal(reader.whole, false, `${count} events`);
     }
   }
@@ -98,20 +89,20 @@ const ENDS: readonly { readonly name: string; readonly events: readonly string[]
 
 for (const { name, events } of ENDS) {
   test(`the end of a stream is known: ${name}`, () => {
-    assert.equal(read(events.join(""), [9]).reader.whole, true);
-    assert.equal(read(events.slice(0, -1).join(""), [9]).reader.whole, false);
+    assert.equal(readTyped(events.join(""), [9]).reader.whole, true);
+    assert.equal(readTyped(events.slice(0, -1).join(""), [9]).reader.whole, false);
   });
 }
 
 test("the type is the event line's where the data has none", () => {
-  const { reader } = read('event: response.completed\ndata: {"response":{}}\n\n', [11]);
+  const { reader } = readTyped('event: response.completed\ndata: {"response":{}}\n\n', [11]);
   assert.equal(reader.whole, true);
 });
 
 test("of several images each must come", () => {
   const one = event("image_generation.completed", { usage: { input_tokens: 2, output_tokens: 7 } });
-  assert.equal(read(one, [30], { choices: 2 }).reader.whole, false);
-  const { reader } = read(one + one, [30], { choices: 2 });
+  assert.equal(readTyped(one, [30], { choices: 2 }).reader.whole, false);
+  const { reader } = readTyped(one + one, [30], { choices: 2 });
   assert.equal(reader.whole, true);
   const none = { cachedInput: 0, reasoning: 0, imageInput: 0, imageOutput: 0 };
   assert.deepEqual(reader.usage, { input: 4, output: 14, ...none });
@@ -120,15 +111,15 @@ test("of several images each must come", () => {
 test("usage of transcripts and speech stands in their last event; seconds are no tokens", () => {
   const usage = { type: "tokens", input_tokens: 3, input_token_details: { audio_tokens: 2 }, output_tokens: 2 };
   const counted = { input: 3, cachedInput: 0, output: 2, reasoning: 0, audioInput: 2 };
-  assert.deepEqual(read(event("transcript.text.done", { text: "a", usage }), [9]).reader.usage, counted);
-  assert.deepEqual(read(event("speech.audio.done", { usage }), [9]).reader.usage, counted);
+  assert.deepEqual(readTyped(event("transcript.text.done", { text: "a", usage }), [9]).reader.usage, counted);
+  assert.deepEqual(readTyped(event("speech.audio.done", { usage }), [9]).reader.usage, counted);
   const seconds = { type: "duration", seconds: 3.5 };
   const timed = { input: 0, cachedInput: 0, output: 0, reasoning: 0, seconds: 3.5 };
-  assert.deepEqual(read(event("transcript.text.done", { usage: seconds }), [9]).reader.usage, timed);
+  assert.deepEqual(readTyped(event("transcript.text.done", { usage: seconds }), [9]).reader.usage, timed);
 });
 
 test("deltas and pictures are content, what frames them is not", () => {
-  const seen = (text: string) => read(text, [33]).reader.contentSeen;
+  const seen = (text: string) => readTyped(text, [33]).reader.contentSeen;
   assert.equal(seen(response(COMMON).slice(0, 3).join("")), false);
   assert.equal(seen(": keep-alive\n\n"), false);
   for (const type of [
@@ -147,7 +138,7 @@ test("deltas and pictures are content, what frames them is not", () => {
 test("sound is not kept as text", () => {
   const heard =
     event("response.audio.delta", { delta: "AAAA" }) + event("response.audio.transcript.delta", { delta: "hi" });
-  assert.equal(read(heard, [20]).reader.text.kept.toString(), "hi");
+  assert.equal(readTyped(heard, [20]).reader.text.kept.toString(), "hi");
 });
 
 test("errors are noticed in every form, with their code and whose fault they are", () => {
@@ -166,7 +157,7 @@ test("errors are noticed in every form, with their code and whose fault they are
     [event("error", { error: { code: "moderation_blocked" } }), "moderation_blocked", true],
   ];
   for (const [text, code, callersFault] of cases) {
-    const { reader, passed } = read(text + event("response.completed", { response: RESPONSE }), [13]);
+    const { reader, passed } = readTyped(text + event("response.completed", { response: RESPONSE }), [13]);
     assert.deepEqual(reader.failure, { code, callersFault }, text);
     assert.equal(reader.whole, false);
     assert.ok(passed.startsWith(text));
@@ -177,7 +168,7 @@ test("an event that is not whole JSON is left out, the rest goes on", () => {
   const events = response(COMMON);
   const broken = 'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"lo\n\n';
   for (const size of [1, 17, 5000]) {
-    const { reader, passed } = read(events.toSpliced(4, 0, broken).join(""), [size]);
+    const { reader, passed } = readTyped(events.toSpliced(4, 0, broken).join(""), [size]);
     assert.equal(passed, events.join(""));
     assert.equal(reader.dropped, 1);
     assert.equal(reader.whole, true);
@@ -193,7 +184,7 @@ test("events with ids are rewritten in their framing, all others untouched", () 
       at < 3 || at === 6 ? rewrite(Buffer.from(text)).toString() : text,
     );
     for (const size of [1, 40, 100_000]) {
-      const { passed } = read(response(framing).join(""), [size], { rewrite });
+      const { passed } = readTyped(response(framing).join(""), [size], { rewrite });
       assert.equal(passed, expected.join(""), JSON.stringify({ framing, size }));
     }
   }
@@ -203,7 +194,7 @@ test("an event of several data lines is rewritten as one", () => {
   const rewrite = (data: Buffer) => Buffer.from(data.toString().replace("resp_1", "resp_other"));
   const text =
     ': note\nevent: response.created\ndata: {"type":"response.created",\ndata: "response":{"id":"resp_1"}}\nid: 7\n\n';
-  const { passed } = read(text, [10], { rewrite });
+  const { passed } = readTyped(text, [10], { rewrite });
   assert.equal(
     passed,
     ': note\nevent: response.created\nid: 7\ndata: {"type":"response.created",\ndata: "response":{"id":"resp_other"}}\n\n',
@@ -211,13 +202,13 @@ test("an event of several data lines is rewritten as one", () => {
 });
 
 test("a broken stream ends in its API's own error event", () => {
-  const { reader } = read(response(COMMON).slice(0, 4).join(""), [100]);
+  const { reader } = readTyped(response(COMMON).slice(0, 4).join(""), [100]);
   const [name, data] = reader.interruption().split("\n");
   assert.equal(name, "event: error");
   const { message, ...rest } = JSON.parse((data ?? "").slice("data: ".length)) as Record<string, unknown>;
   assert.deepEqual(rest, { type: "error", code: "stream_interrupted", param: null, sequence_number: 4 });
   assert.equal(typeof message, "string");
-  const spoken = read(event("speech.audio.delta", { audio: "AA" }), [100]).reader.interruption();
+  const spoken = readTyped(event("speech.audio.delta", { audio: "AA" }), [100]).reader.interruption();
   assert.match(
     spoken,
     /^event: error\ndata: \{"type":"error","error":\{"message":"[^"]+","type":"server_error","param":null,"code":"stream_interrupted"\}\}\n\n$/,
@@ -226,7 +217,7 @@ test("a broken stream ends in its API's own error event", () => {
 
 test("content beyond what is kept is counted in bytes", () => {
   const delta = event("response.output_text.delta", { delta: "x".repeat(1000) });
-  const { text } = read(delta.repeat(100), [5000]).reader;
+  const { text } = readTyped(delta.repeat(100), [5000]).reader;
   assert.equal(text.bytes, 100_000);
   assert.equal(text.kept.length, 65_000);
 });
