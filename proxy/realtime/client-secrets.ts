@@ -11,7 +11,7 @@ import { withholdFrom } from "../stages/withhold.ts";
 import { sealKey } from "./ephemeral.ts";
 import { ask, reading, respond, translated } from "./exchange-with.ts";
 import { fieldsAt, JsonProblem, placeAt, setting, textAt, valueAt, withEdits } from "./json-places.ts";
-import { routeByModel } from "./routes.ts";
+import { routeBySession } from "./routes.ts";
 import { modelIn, modelsOf, type SessionModels } from "./session-models.ts";
 
 /** Where the configuration stands in the request, and the key in the answer; empty: at the top. */
@@ -38,7 +38,7 @@ export async function makeSecret(context: RequestContext, body: Buffer): Promise
     const session = placeAt(body, shape.session);
     return session ? modelsOf(body, session) : NO_MODELS;
   });
-  routeByModel(context, modelIn(models));
+  routeBySession(context, modelIn(models));
   withholdFrom(context, body);
   const answer = await ask(context, (target) => translated(context, target, body, models));
   if (answer) respond(context, answer, sealed(context, answer.body, shape.secret));

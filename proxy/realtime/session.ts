@@ -100,7 +100,7 @@ export class RealtimeSession {
     const { naming, tally, judge } = this.#options;
     const passed = toProvider(frame, () => ({ ...naming, echoed: tally.model }), judge);
     if (Buffer.isBuffer(passed)) return passed;
-    this.#client.send(errorEvent(passed, `event_${randomUUID()}`));
+    this.#up.reply(errorEvent(passed, `event_${randomUUID()}`));
     return undefined;
   }
 
