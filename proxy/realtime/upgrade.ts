@@ -146,6 +146,7 @@ function open(
         headers: { ...headersTo(context, target, record, ephemeral), ...formHeaders(target, ask.form) },
         sentKey: context.sentKey,
         frameBytes: realtime.limits.frameBytes,
+        resource: callID !== undefined,
         gone,
       }),
     onEnd: (provider, callback) => provider.once("close", callback),
