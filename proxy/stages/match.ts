@@ -22,22 +22,32 @@ export function match(context: RequestContext): void {
   exchange.route = context.plan.route.key;
 }
 
-/** An application of Azure's names deployments, in the path or in the body, which its gateway may know as models of other names. */
 function planForName(context: RequestContext, name: string): Plan {
-  const { snapshot, namespace, client, caller, exchange } = context;
-  if (!speaksAzure(context)) return planForModel(context, name);
-  const plan = mayUse(client, name) ? snapshot.planFor(namespace, name, caller) : undefined;
-  if (plan && isListed(plan, name)) return plan;
-  const model = snapshot.modelsOfDeployment(namespace, name).find((one) => mayUse(client, one));
-  const byDeployment = model === undefined ? undefined : snapshot.planFor(namespace, model, caller);
-  if (byDeployment) {
-    exchange.model = model;
+  const found = planNamed(context, name);
+  if (!found) throw modelNotFound(name);
+  if (found.model !== name) {
+    context.exchange.model = found.model;
     // What the body says is not the model's name.
     context.deployment = name;
   }
-  const found = byDeployment ?? plan;
-  if (!found) throw modelNotFound(name);
-  return found;
+  return found.plan;
+}
+
+/**
+ * The model that the caller means; undefined when there is none that it may use. An application of Azure's names
+ * deployments, in paths, bodies and batches, which its gateway may know as models of other names.
+ */
+export function planNamed(
+  context: RequestContext,
+  name: string,
+): { readonly plan: Plan; readonly model: string } | undefined {
+  const { snapshot, namespace, client, caller } = context;
+  const plan = mayUse(client, name) ? snapshot.planFor(namespace, name, caller) : undefined;
+  if (!speaksAzure(context) || (plan && isListed(plan, name))) return plan && { plan, model: name };
+  const model = snapshot.modelsOfDeployment(namespace, name).find((one) => mayUse(client, one));
+  const byDeployment = model === undefined ? undefined : snapshot.planFor(namespace, model, caller);
+  if (model !== undefined && byDeployment) return { plan: byDeployment, model };
+  return plan && { plan, model: name };
 }
 
 function speaksAzure({ request }: RequestContext): boolean {
@@ -55,18 +65,15 @@ export function means(context: RequestContext, name: string, model: string): boo
   return speaksAzure(context) && context.snapshot.modelsOfDeployment(context.namespace, name).includes(model);
 }
 
-function planForModel(context: RequestContext, model: string): Plan {
-  const { snapshot, namespace, client, caller } = context;
-  const plan = mayUse(client, model) ? snapshot.planFor(namespace, model, caller) : undefined;
-  if (!plan) throw modelNotFound(model);
-  return plan;
-}
-
 function planWithoutModel(context: RequestContext): Plan {
   const { snapshot, ids, batch, caller, request } = context;
   const [line] = batch ?? [];
   // A batch names its models in its lines.
-  if (line && request.headers[ROUTE_HEADER] === undefined) return planForModel(context, line.model.name);
+  if (line && request.headers[ROUTE_HEADER] === undefined) {
+    const named = planNamed(context, line.model.name);
+    if (!named) throw modelNotFound(line.model.name);
+    return named.plan;
+  }
   const home = ids?.home === undefined ? undefined : snapshot.providerAt(ids.home);
   if (ids?.home !== undefined && !home) throw gone();
   const [foreign] = home ? [] : (ids?.foreign ?? []);

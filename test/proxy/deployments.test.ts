@@ -84,3 +84,14 @@ test("a key that stands in the query as well does not reach the provider", async
   const alone = await fetch(`${harness.url}${dated("gpt-4o-prod")}&api-key=${KEY}`, { method: "POST", body: "{}" });
   assert.equal(alone.status, 401, "only realtime takes it there");
 });
+
+test("the lines of a batch name deployments as well", async () => {
+  provider.answer = json(200, { id: "file-1", object: "file", purpose: "batch", status: "processed" });
+  const line = { custom_id: "1", method: "POST", url: "/chat/completions", body: { model: "gpt-4o-prod", messages } };
+  const file = new File([JSON.stringify(line)], "lines.jsonl");
+  const azure = new AzureOpenAI({ apiKey: KEY, endpoint: harness.url, apiVersion: "2025-04-01-preview" });
+  await azure.files.create({ purpose: "batch", file });
+  assert.match(provider.calls.at(-1)?.body ?? "", /"model":"gpt-4o"/);
+  const plain = new OpenAI({ apiKey: KEY, baseURL: `${harness.url}/v1`, maxRetries: 0 });
+  await assert.rejects(plain.files.create({ purpose: "batch", file }), { code: "model_not_found" });
+});
