@@ -19,6 +19,8 @@ import { routeByKey, routeByPath, routeBySession } from "./routes.ts";
 import { modelIn, modelsOf } from "./session-models.ts";
 
 const SESSION = "session";
+const JSON_SPACE: ReadonlySet<number> = new Set(Buffer.from(" \t\r\n"));
+const OPEN_BRACE = 0x7b;
 const SDP_TYPE = /^application\/sdp\s*(?:;|$)/i;
 const FORM_FIELDS: ReadonlySet<string> = new Set([SESSION, "sdp"]);
 
@@ -54,7 +56,14 @@ function sessionIn(type: string | undefined, body: Buffer): Place | undefined {
     throw new GatewayError("unsupported_media_type", message);
   }
   const part = readForm(body, type, FORM_FIELDS).parts.find(({ name }) => name === SESSION);
-  return part && { kind: "nested", start: part.start, end: part.end };
+  if (!part) return undefined;
+  // Space before a JSON text is no part of it, and must not hide what it names.
+  let { start } = part;
+  while (start < part.end && JSON_SPACE.has(body[start] as number)) start++;
+  if (body[start] !== OPEN_BRACE) {
+    throw new GatewayError("invalid_json", "The field 'session' must be one JSON object.", { param: SESSION });
+  }
+  return { kind: "nested", start, end: part.end };
 }
 
 /** `Location: /v1/realtime/calls/rtc_…`, relative or whole (OpenAI's specification, POST /realtime/calls). */

@@ -19,6 +19,10 @@ const simulators = await realtimeSimulators();
 const own = { authorization: `Bearer ${KEY}` };
 const SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n";
 
+/** Of realtime: health is asked about whenever it likes. */
+const askedOf = (provider: "openai" | "azure") =>
+  simulators[provider].requests().flatMap(({ url }) => (url.includes("/realtime") ? [url] : []));
+
 interface Answer {
   readonly status: number;
   readonly code: string | undefined;
@@ -71,7 +75,7 @@ test("a client that has some models gets no session whose model the provider wou
   }
   const other = await refused(`${at}?intent=conversation`);
   assert.deepEqual([other.status, other.error.code], [400, "missing_field"]);
-  assert.deepEqual(simulators.openai.requests(), [], "nothing was asked of the provider");
+  assert.deepEqual(askedOf("openai"), [], "nothing was asked of the provider");
 });
 
 test("a call's model in the query is the session's, as the provider calls it", async () => {
@@ -79,10 +83,52 @@ test("a call's model in the query is the session's, as the provider calls it", a
   const at = `${url}/openai/v1/realtime/calls`;
   const made = await post(`${at}?model=${MODEL}&webrtcfilter=on`, callWith({ type: "realtime", model: MODEL }));
   assert.equal(made.status, 201);
-  const { url: asked } = simulators.azure.requests().at(-1) as unknown as { url: string };
-  assert.equal(asked, `/openai/v1/realtime/calls?webrtcfilter=on&model=${DEPLOYMENT}`);
+  assert.equal(askedOf("azure").at(-1), `/openai/v1/realtime/calls?webrtcfilter=on&model=${DEPLOYMENT}`);
   const contradicting = await post(`${at}?model=gpt-4o-transcribe`, callWith({ type: "realtime", model: MODEL }));
   assert.deepEqual([contradicting.status, contradicting.code], [400, "invalid_field"]);
+});
+
+test("the session of a call is read as its provider reads it", async () => {
+  const { url } = await gatewayOver(simulators, [azure("v1"), route(["azure"]), client()]);
+  const own = await gatewayOver(simulators, [openai(), route(["openai"]), client({ models: ["gpt-4o-transcribe"] })]);
+  const formOf = (session: string) => {
+    const form = new FormData();
+    form.set("sdp", SDP);
+    form.set("session", session);
+    return form;
+  };
+  for (const before of ["", " ", "\r\n\t"]) {
+    const session = `${before}{"type":"realtime","model":"${MODEL}"} \n`;
+    const made = await post(`${url}/v1/realtime/calls`, formOf(session));
+    assert.equal(made.status, 201, JSON.stringify(before));
+    const forbidden = await post(`${own.url}/v1/realtime/calls?model=gpt-4o-transcribe`, formOf(session));
+    assert.equal(forbidden.code, "invalid_field", JSON.stringify(before));
+  }
+  for (const session of ["", "[]", "x", `\ufeff{"model":"a"}`, '{"model":"a"', '{"model":"a"}{"model":"b"}']) {
+    const answer = await post(`${url}/v1/realtime/calls`, formOf(session));
+    assert.deepEqual([answer.status, answer.code], [400, "invalid_json"], session);
+  }
+});
+
+test("a model that transcribes does not hide behind another in the other form", async () => {
+  const { url } = await gatewayOver(simulators, [
+    azure("v1"),
+    route(["azure"]),
+    client({ models: ["gpt-4o-transcribe"] }),
+  ]);
+  const peer = await Peer.open(`${url}/v1/realtime?intent=transcription`);
+  await peer.until("session.created");
+  const session = {
+    type: "transcription",
+    audio: { input: { transcription: { model: "gpt-4o-transcribe" } } },
+    input_audio_transcription: { model: "whisper-1" },
+  };
+  peer.send({ type: "session.update", session });
+  const { error } = await peer.until("error");
+  assert.match(JSON.stringify(error), /duplicate_field.*input_audio_transcription/);
+  peer.send({ type: "session.update", session: { ...session, input_audio_transcription: null } });
+  await peer.until("session.updated");
+  await peer.close();
 });
 
 test("an application of Azure's names its deployment in secrets, sockets and calls alike", async () => {
@@ -116,7 +162,7 @@ test("an ephemeral key goes to no other provider than the one that gave it", asy
   const foreign = await idOf("other-voice");
   simulators.azure.reset();
   assert.equal((await refused(`${at}?call_id=${foreign}`, key)).error.code, "resource_not_found");
-  assert.deepEqual(simulators.azure.requests(), []);
+  assert.deepEqual(askedOf("azure"), []);
   const peer = await Peer.open(`${at}?call_id=${await idOf(MODEL)}`, key);
   await peer.until("session.created");
   await peer.close();
