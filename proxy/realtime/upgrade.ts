@@ -182,8 +182,7 @@ async function serveSession(
   exchange.firstByteAt = performance.now();
   const { frameBytes } = realtime.limits;
   const client = await accept({ request, socket, head, headers: ownHeaders(context, {}), frameBytes });
-  const transcribesOnly = ask.intent === TRANSCRIPTION;
-  const tally = new Tally(transcribesOnly);
+  const tally = new Tally(ask.intent === TRANSCRIPTION);
   const { taken } = context;
   if (taken) tally.onTokens = (tokens) => services.rateLimits.charge(taken, tokens);
   const naming = {
@@ -191,7 +190,6 @@ async function serveSession(
     target: context.target as Target,
     zones: zonesFor(context),
     names: [exchange.model, ask.model],
-    transcribesOnly,
   };
   const judge = context.caller.residency === undefined ? undefined : (json: Buffer) => leaving(context, json);
   const session = new RealtimeSession({ client, provider, naming, tally, limits: realtime.limits, judge });
