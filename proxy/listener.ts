@@ -43,6 +43,8 @@ export function createListener(options: ListenerOptions): Server {
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
       connectionsCheckingInterval: CHECK_INTERVAL,
       requireHostHeader: true,
+      // Who offers another protocol, as clients offer HTTP/2 with `h2c`, is answered in this one (RFC 9110, 7.8).
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
       noDelay: true,
     },
     options.handle,

@@ -20,8 +20,6 @@ export interface Ask {
   readonly key: string | undefined;
   /** The model, or Azure's deployment. */
   readonly model: string | undefined;
-  /** Named as Azure's preview does, or below Azure's base: it may be a deployment's name. */
-  readonly isDeployment: boolean;
   /** Of an existing call, as Tandem gave it. */
   readonly callID: string | undefined;
   readonly intent: string | undefined;
@@ -71,7 +69,6 @@ export function readAsk(request: IncomingMessage): Ask {
     form: isPreview ? "preview" : "ga",
     key: keyOf(headers, query, protocols),
     model: modelOf(query),
-    isDeployment: path.startsWith("/openai/"),
     callID: only(query, "call_id"),
     intent: only(query, "intent"),
     rest,
@@ -119,7 +116,8 @@ function keyOf(headers: IncomingHttpHeaders, query: URLSearchParams, protocols: 
   return key;
 }
 
-function modelOf(query: URLSearchParams): string | undefined {
+/** Throws GatewayError. */
+export function modelOf(query: URLSearchParams): string | undefined {
   const [model, ...others] = new Set([...query.getAll("model"), ...query.getAll("deployment")]);
   if (others.length > 0) throw invalid("model", "The query names different models. Name one.");
   if (model === "" || (model?.length ?? 0) > LONGEST_NAME) throw invalid("model", "The query must name a model.");

@@ -74,10 +74,10 @@ class Dialling {
   }
 
   async #refuse(answer: IncomingMessage): Promise<void> {
-    const { record, sentKey } = this.#dial;
+    const { record } = this.#dial;
     noteAnswer(record, answer);
     const body = await bodyOf(answer);
-    this.#end({ ok: false, failure: refusedBy(answer, body, { sentKey }) });
+    this.#end({ ok: false, failure: refusedBy(answer, body, this.#dial) });
   }
 
   #fail(error: NodeJS.ErrnoException): void {

@@ -19,8 +19,8 @@ import { zonesFor } from "./routes.ts";
 import { ForeignModel, type SessionModels, translations } from "./session-models.ts";
 import { firstOf } from "./walk.ts";
 
-/** Parameters that are the gateway's: never passed on. */
-const OWN_PARAMETERS = ["api-key", "api-version"];
+/** Parameters that are the gateway's: never passed on as they are. */
+const OWN_PARAMETERS = ["api-key", "api-version", "model", "deployment"];
 
 /** Of the first backend that answers well. Undefined: the caller went away. Rejects with GatewayError or ProviderRefusal. */
 export async function ask(context: RequestContext, bodyFor: (target: Target) => Buffer): Promise<Whole | undefined> {
@@ -30,10 +30,17 @@ export async function ask(context: RequestContext, bodyFor: (target: Target) => 
   const gone = new AbortController();
   context.response.once("close", () => gone.abort());
   const parameters = new URLSearchParams(query);
+  const namesModel = parameters.has("model") || parameters.has("deployment");
   for (const name of OWN_PARAMETERS) parameters.delete(name);
+  const pathAt = (target: Target) => {
+    const own = new URLSearchParams(parameters);
+    // Whose session it is was settled by that name.
+    if (namesModel && operation.name === "realtime/calls") own.set("model", target.upstreamModel);
+    return pathOf(target, operation, path, own);
+  };
   return firstOf(context, {
     refusal(target) {
-      if (pathOf(target, operation, path, parameters) === undefined) return "operation_not_offered";
+      if (pathAt(target) === undefined) return "operation_not_offered";
       return target.authorization.header || ephemeral ? undefined : target.authorization.missing;
     },
     attempt: (target, record) =>
@@ -41,7 +48,7 @@ export async function ask(context: RequestContext, bodyFor: (target: Target) => 
         target,
         record,
         way: services.realtime.wayTo(target.provider, snapshot.credentials),
-        path: pathOf(target, operation, path, parameters) as string,
+        path: pathAt(target) as string,
         headers: headersTo(context, target, record, ephemeral),
         sentKey: context.sentKey,
         body: bodyFor(target),

@@ -18,8 +18,6 @@ import type { Tried } from "./walk.ts";
 
 export interface Posted extends ProviderRequest {
   readonly body: Buffer;
-  /** The call names a thing at the provider. */
-  readonly resource: boolean;
 }
 
 export interface Whole {

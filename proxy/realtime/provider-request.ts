@@ -28,6 +28,8 @@ export interface ProviderRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** The secret in the headers, which must not come back. */
   readonly sentKey: string | undefined;
+  /** The request names a thing at the provider. */
+  readonly resource: boolean;
   /** The caller went away. */
   readonly gone: AbortSignal;
 }
@@ -49,11 +51,11 @@ export function headersTo(
   return Object.assign(headers, services.telemetry.tracing.startAttempt(exchange, record, target.provider));
 }
 
-/** Of a status that is not what was asked for. The body has been read. `resource`: the call named a thing there. */
+/** Of a status that is not what was asked for. The body has been read. */
 export function refusedBy(
   answer: IncomingMessage,
   body: Buffer,
-  { sentKey, resource = false }: { sentKey: string | undefined; resource?: boolean },
+  { sentKey, resource }: Pick<ProviderRequest, "sentKey" | "resource">,
 ): Failure {
   const status = answer.statusCode ?? 0;
   const { headers } = answer;

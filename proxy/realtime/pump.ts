@@ -13,6 +13,7 @@ export class Pump {
   readonly #to: WebSocket;
   readonly #waitingBytes: number;
   #isHeld = false;
+  #isUnheard = false;
 
   /** `pass` gives the frame as it goes on; undefined keeps it back. */
   constructor(from: WebSocket, to: WebSocket, waitingBytes: number, pass: (frame: Buffer) => Buffer | undefined) {
@@ -29,9 +30,19 @@ export class Pump {
     });
   }
 
-  /** Whether the sender is not read, since the reader is slow. */
+  /** Whether the sender is not read, since the reader is slow. Not told of a sender that does not read its answers. */
   get isHeld(): boolean {
     return this.#isHeld;
+  }
+
+  /** Answers the sender itself, which is read no further either when it does not read what it is told. */
+  reply(frame: string): void {
+    const from = this.#from;
+    if (from.readyState !== from.OPEN) return;
+    from.send(frame, () => this.#onSent());
+    if (from.bufferedAmount <= this.#waitingBytes) return;
+    this.#isUnheard = true;
+    from.pause();
   }
 
   #send(frame: Buffer, isBinary: boolean): void {
@@ -44,8 +55,10 @@ export class Pump {
   }
 
   #onSent(): void {
-    if (!this.#isHeld || this.#to.bufferedAmount > this.#waitingBytes / 2) return;
-    this.#isHeld = false;
-    this.#from.resume();
+    if (!this.#isHeld && !this.#isUnheard) return;
+    const few = this.#waitingBytes / 2;
+    if (this.#to.bufferedAmount <= few) this.#isHeld = false;
+    if (this.#from.bufferedAmount <= few) this.#isUnheard = false;
+    if (!this.#isHeld && !this.#isUnheard) this.#from.resume();
   }
 }

@@ -7,10 +7,11 @@
 import { allowedZones } from "../../routing/filters.ts";
 import type { Zone } from "../../routing/zones.ts";
 import type { RequestContext } from "../context.ts";
+import { GatewayError } from "../errors.ts";
 import { isOwner, ownerOf } from "../ids/affinity.ts";
 import { find } from "../stages/find.ts";
 import { notFound } from "../stages/identify.ts";
-import { match } from "../stages/match.ts";
+import { match, means } from "../stages/match.ts";
 import { plan } from "../stages/plan.ts";
 import type { EphemeralKey } from "./ephemeral.ts";
 
@@ -21,17 +22,36 @@ export function routeByModel(context: RequestContext, model: string | undefined)
   plan(context);
 }
 
-/** The provider that made the key. Throws GatewayError when the caller may not, or it is gone. */
-export function routeByKey(context: RequestContext, key: EphemeralKey): void {
+/** Those of the model that a session's configuration names. Throws GatewayError. */
+export function routeBySession(context: RequestContext, model: string | undefined): void {
+  // The provider would take a model of its own choice.
+  if (model === undefined && context.client?.models !== undefined) {
+    const message = "The session names no model, and this key may not use every one. Name it in 'session.model'.";
+    throw new GatewayError("missing_field", message, { param: "session.model" });
+  }
+  routeByModel(context, model);
+}
+
+/**
+ * The provider that made the key. `asked`: what the query names. Throws GatewayError when the caller may not, or it is
+ * gone.
+ */
+export function routeByKey(context: RequestContext, key: EphemeralKey, asked: string | undefined): void {
+  if (asked !== undefined && !means(context, asked, key.model)) {
+    const message = "The ephemeral key is for another model than the one in the query.";
+    throw new GatewayError("invalid_field", message, { param: "model" });
+  }
   context.ids = { home: key.home, edits: [], foreign: [], lookedThrough: [] };
   routeByModel(context, key.model === "" ? undefined : key.model);
 }
 
 /** The provider that has the call. Returns its own id. Throws GatewayError. */
 export function routeByCall(context: RequestContext, text: string): string {
-  const { snapshot, client, namespace } = context;
+  const { snapshot, client, namespace, ephemeral } = context;
   const opened = snapshot.affinity.open(text);
   if (!opened || !isOwner(opened, ownerOf(client, namespace))) throw notFound(text);
+  // The provider's key that is inside goes to that provider alone.
+  if (ephemeral && ephemeral.home !== opened.home) throw notFound(text);
   context.ids = { home: opened.home, edits: [], foreign: [], lookedThrough: [] };
   routeByModel(context, undefined);
   return opened.id;

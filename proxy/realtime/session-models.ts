@@ -32,10 +32,15 @@ export function modelsOf(json: Buffer, where?: Place): SessionModels {
   const audio = fields.get("audio");
   const input = audio && fieldsAt(json, ["input"], audio).get("input");
   const current = input && fieldsAt(json, ["transcription"], input).get("transcription");
-  const within = current ?? preview;
+  const nameIn = (place: Place | undefined) => place && named(json, fieldsAt(json, ["model"], place).get("model"));
+  const [inAudio, inPreview] = [nameIn(current), nameIn(preview)];
+  if (inAudio && inPreview) {
+    const message = "'input_audio_transcription' names a model as well as 'audio.input.transcription'. Name one.";
+    throw new JsonProblem("duplicate_field", message, "input_audio_transcription");
+  }
   return {
     session: named(json, fields.get("model")),
-    transcription: within && named(json, fieldsAt(json, ["model"], within).get("model")),
+    transcription: inAudio ?? inPreview,
     isTranscription: textAt(json, fields.get("type")) === "transcription",
   };
 }

@@ -22,7 +22,7 @@ export interface SessionOptions {
   readonly client: WebSocket;
   /** Open, and paused. */
   readonly provider: WebSocket;
-  readonly naming: Omit<Naming, "echoed">;
+  readonly naming: Omit<Naming, "echoed" | "transcribesOnly">;
   readonly tally: Tally;
   readonly limits: RealtimeLimits;
   /** Of the caller's frames; absent: nothing but models is looked at. */
@@ -98,9 +98,13 @@ export class RealtimeSession {
 
   #toProvider(frame: Buffer): Buffer | undefined {
     const { naming, tally, judge } = this.#options;
-    const passed = toProvider(frame, () => ({ ...naming, echoed: tally.model }), judge);
+    const passed = toProvider(
+      frame,
+      () => ({ ...naming, transcribesOnly: tally.isTranscription, echoed: tally.model }),
+      judge,
+    );
     if (Buffer.isBuffer(passed)) return passed;
-    this.#client.send(errorEvent(passed, `event_${randomUUID()}`));
+    this.#up.reply(errorEvent(passed, `event_${randomUUID()}`));
     return undefined;
   }
 

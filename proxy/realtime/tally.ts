@@ -7,7 +7,7 @@
  */
 import type { Usage } from "../exchange.ts";
 import { typeOf } from "./frames.ts";
-import { fieldsAt, JsonProblem, placeAt, textAt, valueAt } from "./json-places.ts";
+import { fieldsAt, JsonProblem, type Place, placeAt, textAt, valueAt } from "./json-places.ts";
 
 const DELTA = ".delta";
 const TRANSCRIBED = "conversation.item.input_audio_transcription.completed";
@@ -32,14 +32,15 @@ export class Tally {
   /** Milliseconds from the first response's start to its first delta. */
   firstTokenMs: number | undefined;
   transcribed: Transcribed | undefined;
+  /** Does nothing but transcribe, as its caller asked or its provider says. */
+  isTranscription: boolean;
   /** Called with every response's tokens. */
   onTokens: ((tokens: number) => void) | undefined;
-  readonly #isTranscription: boolean;
   #usage: Count | undefined;
   #startedAt: number | undefined;
 
   constructor(isTranscription: boolean) {
-    this.#isTranscription = isTranscription;
+    this.isTranscription = isTranscription;
   }
 
   get usage(): Usage | undefined {
@@ -67,8 +68,17 @@ export class Tally {
   #read(type: string, frame: Buffer): void {
     switch (type) {
       case "session.created":
-      case "transcription_session.created":
         this.#name(frame);
+        return;
+      case "session.updated":
+        this.#noteType(frame, sessionAt(frame));
+        return;
+      case "transcription_session.created":
+        this.isTranscription = true;
+        this.#name(frame);
+        return;
+      case "transcription_session.updated":
+        this.isTranscription = true;
         return;
       case "response.created":
         this.active++;
@@ -90,10 +100,17 @@ export class Tally {
   }
 
   #name(frame: Buffer): void {
-    const session = placeAt(frame, ["session"]);
+    const session = sessionAt(frame);
     const fields = session && fieldsAt(frame, ["id", "model"], session);
+    this.#noteType(frame, session);
     this.sessionID = textAt(frame, fields?.get("id"));
     this.model = textAt(frame, fields?.get("model"));
+  }
+
+  /** An ephemeral key's session is of the type that the key was made for. */
+  #noteType(frame: Buffer, session: Place | undefined): void {
+    const type = session && textAt(frame, fieldsAt(frame, ["type"], session).get("type"));
+    if (type === "transcription") this.isTranscription = true;
   }
 
   #add(usage: Json | undefined): void {
@@ -112,12 +129,16 @@ export class Tally {
 
   #addTranscript(usage: Json | undefined): void {
     if (!usage) return;
-    if (this.#isTranscription) this.#add(usage);
+    if (this.isTranscription) this.#add(usage);
     this.transcribed ??= { inputTokens: 0, outputTokens: 0, seconds: 0 };
     this.transcribed.inputTokens += count(usage.input_tokens);
     this.transcribed.outputTokens += count(usage.output_tokens);
     this.transcribed.seconds += count(usage.seconds);
   }
+}
+
+function sessionAt(frame: Buffer): Place | undefined {
+  return placeAt(frame, ["session"]);
 }
 
 type Json = Readonly<Record<string, unknown>>;

@@ -38,6 +38,8 @@ import { RealtimeSession } from "./session.ts";
 import { Tally } from "./tally.ts";
 import { firstOf } from "./walk.ts";
 
+/** The intent of a session that names no model before it is open. */
+const TRANSCRIPTION = "transcription";
 /** Of a close frame: at most 123 bytes. */
 const SPENT = "insufficient_quota: the budget of the AIClient is spent";
 
@@ -73,6 +75,8 @@ export async function serveUpgrade(
     context.exchange.bodyAt = performance.now();
     const { stopping } = services.realtime;
     const provider = await open(context, ask, callID, AbortSignal.any([gone.signal, stopping]));
+    // A connection that was reset is told closed in a later turn, and would never be accepted.
+    if (!socket.readable || !socket.writable) context.closed = true;
     if (context.closed || stopping.aborted) provider?.terminate();
     if (stopping.aborted) throw goingAway();
     if (provider && !context.closed) {
@@ -109,16 +113,11 @@ function route(context: RequestContext, ask: Ask): string | undefined {
   const { ephemeral } = context;
   if (ask.callID !== undefined) return routeByCall(context, ask.callID);
   if (ephemeral) {
-    if (ask.model !== undefined && ask.model !== ephemeral.model) {
-      const message = "The ephemeral key is for another model than the one in the query.";
-      throw new GatewayError("invalid_field", message, { param: "model" });
-    }
-    routeByKey(context, ephemeral);
-  } else if (ask.model === undefined && ask.intent === undefined) {
+    routeByKey(context, ephemeral, ask.model);
+  } else if (ask.model === undefined && ask.intent !== TRANSCRIPTION) {
     const message = "The query names no model. Connect to /v1/realtime?model=NAME.";
     throw new GatewayError("missing_field", message, { param: "model" });
   } else {
-    if (ask.isDeployment) context.deployment = ask.model;
     routeByModel(context, ask.model);
   }
   return undefined;
@@ -147,6 +146,7 @@ function open(
         headers: { ...headersTo(context, target, record, ephemeral), ...formHeaders(target, ask.form) },
         sentKey: context.sentKey,
         frameBytes: realtime.limits.frameBytes,
+        resource: callID !== undefined,
         gone,
       }),
     onEnd: (provider, callback) => provider.once("close", callback),
@@ -182,8 +182,7 @@ async function serveSession(
   exchange.firstByteAt = performance.now();
   const { frameBytes } = realtime.limits;
   const client = await accept({ request, socket, head, headers: ownHeaders(context, {}), frameBytes });
-  const transcribesOnly = ask.intent === "transcription";
-  const tally = new Tally(transcribesOnly);
+  const tally = new Tally(ask.intent === TRANSCRIPTION);
   const { taken } = context;
   if (taken) tally.onTokens = (tokens) => services.rateLimits.charge(taken, tokens);
   const naming = {
@@ -191,7 +190,6 @@ async function serveSession(
     target: context.target as Target,
     zones: zonesFor(context),
     names: [exchange.model, ask.model],
-    transcribesOnly,
   };
   const judge = context.caller.residency === undefined ? undefined : (json: Buffer) => leaving(context, json);
   const session = new RealtimeSession({ client, provider, naming, tally, limits: realtime.limits, judge });

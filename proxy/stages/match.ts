@@ -1,7 +1,7 @@
 /**
  * Which route answers for it?
  *
- * The route of the model that is named, in the body or as a deployment in Azure's dated paths. A call that names none
+ * The route of the model that is named, in the body or as a deployment in Azure's paths and bodies. A call that names none
  * goes by `x-tandem-route`, the client's default, or the only route it may use.
  */
 import { findRouteByName, mayUse, routesFor } from "../../routing/lookup.ts";
@@ -18,27 +18,62 @@ const LONGEST_STICKY_BYTES = 4096;
 
 export function match(context: RequestContext): void {
   const { exchange } = context;
-  context.plan = exchange.model === undefined ? planWithoutModel(context) : planForModel(context, exchange.model);
+  context.plan = exchange.model === undefined ? planWithoutModel(context) : planForName(context, exchange.model);
   exchange.route = context.plan.route.key;
 }
 
-function planForModel(context: RequestContext, model: string): Plan {
-  const { snapshot, namespace, client, caller, exchange } = context;
-  const plan = mayUse(client, model) ? snapshot.planFor(namespace, model, caller) : undefined;
-  if (plan) return plan;
-  // An application of Azure's names deployments, which its gateway may know as models of other names.
-  const name = context.deployment && snapshot.modelsOfDeployment(namespace, model).find((one) => mayUse(client, one));
-  const byDeployment = name === undefined ? undefined : snapshot.planFor(namespace, name, caller);
-  if (!byDeployment) throw modelNotFound(model);
-  exchange.model = name;
-  return byDeployment;
+function planForName(context: RequestContext, name: string): Plan {
+  const found = planNamed(context, name);
+  if (!found) throw modelNotFound(name);
+  if (found.model !== name) {
+    context.exchange.model = found.model;
+    // What the body says is not the model's name.
+    context.deployment = name;
+  }
+  return found.plan;
+}
+
+/**
+ * The model that the caller means; undefined when there is none that it may use. An application of Azure's names
+ * deployments, in paths, bodies and batches, which its gateway may know as models of other names.
+ */
+export function planNamed(
+  context: RequestContext,
+  name: string,
+): { readonly plan: Plan; readonly model: string } | undefined {
+  const { snapshot, namespace, client, caller } = context;
+  const plan = mayUse(client, name) ? snapshot.planFor(namespace, name, caller) : undefined;
+  if (!speaksAzure(context) || (plan && isListed(plan, name))) return plan && { plan, model: name };
+  const model = snapshot.modelsOfDeployment(namespace, name).find((one) => mayUse(client, one));
+  const byDeployment = model === undefined ? undefined : snapshot.planFor(namespace, model, caller);
+  if (model !== undefined && byDeployment) return { plan: byDeployment, model };
+  return plan && { plan, model: name };
+}
+
+function speaksAzure({ request }: RequestContext): boolean {
+  return request.url?.startsWith("/openai/") === true;
+}
+
+/** Not only taken since `*` takes any name. */
+function isListed({ route, targets }: Plan, model: string): boolean {
+  return route.models.includes(model) || targets.some(({ provider }) => Object.hasOwn(provider.models, model));
+}
+
+/** Whether the caller means this model by the name. */
+export function means(context: RequestContext, name: string, model: string): boolean {
+  if (name === model) return true;
+  return speaksAzure(context) && context.snapshot.modelsOfDeployment(context.namespace, name).includes(model);
 }
 
 function planWithoutModel(context: RequestContext): Plan {
   const { snapshot, ids, batch, caller, request } = context;
   const [line] = batch ?? [];
   // A batch names its models in its lines.
-  if (line && request.headers[ROUTE_HEADER] === undefined) return planForModel(context, line.model.name);
+  if (line && request.headers[ROUTE_HEADER] === undefined) {
+    const named = planNamed(context, line.model.name);
+    if (!named) throw modelNotFound(line.model.name);
+    return named.plan;
+  }
   const home = ids?.home === undefined ? undefined : snapshot.providerAt(ids.home);
   if (ids?.home !== undefined && !home) throw gone();
   const [foreign] = home ? [] : (ids?.foreign ?? []);
@@ -112,6 +147,6 @@ export function stickyKeyOf(context: RequestContext): string | undefined {
 }
 
 export function modelNotFound(model: string): GatewayError {
-  const message = `The model '${model}' does not exist or you do not have access to it. GET /v1/models lists yours.`;
+  const message = `The model '${model.slice(0, 200)}' does not exist or you do not have access to it. GET /v1/models lists yours.`;
   return new GatewayError("model_not_found", message, { param: "model" });
 }

@@ -1,6 +1,5 @@
 /** In which order are the backends tried? */
 import { order, tiers } from "../../routing/choose.ts";
-import { mayUse } from "../../routing/lookup.ts";
 import type { RequestContext } from "../context.ts";
 import type { BatchLine } from "../dialects/batch.ts";
 import { GatewayError } from "../errors.ts";
@@ -8,7 +7,7 @@ import { homeOf } from "../ids/affinity.ts";
 import type { Plan, Target } from "../snapshot.ts";
 import { cheapest } from "../strategy/cheapest.ts";
 import { fastest } from "../strategy/fastest.ts";
-import { modelNotFound, stickyKeyOf } from "./match.ts";
+import { modelNotFound, planNamed, stickyKeyOf } from "./match.ts";
 
 /** Of a batch, in an error. */
 const MOST_MODELS_NAMED = 10;
@@ -66,7 +65,9 @@ function forBatch(context: RequestContext, made: Plan, lines: readonly BatchLine
     .flat()
     .filter((target) => lines.every(({ model }) => upstreamIn(context, target, model.name) !== undefined));
   if (able.length > 0) return able;
-  const narrowed = lines.map(({ model }) => planOf(context, model.name)).find((one) => one && one.keptOut.length > 0);
+  const narrowed = lines
+    .map(({ model }) => planNamed(context, model.name)?.plan)
+    .find((one) => one && one.keptOut.length > 0);
   if (narrowed) throw unsatisfiable(context, narrowed);
   const models = [...new Set(lines.map(({ model }) => model.name))].slice(0, MOST_MODELS_NAMED).join(", ");
   const message = `No provider of the route '${made.route.name}' has all the models of the batch that this key may use: ${models}.`;
@@ -75,12 +76,8 @@ function forBatch(context: RequestContext, made: Plan, lines: readonly BatchLine
 
 /** What the target's provider calls a model that the caller may ask for. */
 export function upstreamIn(context: RequestContext, target: Target, model: string): string | undefined {
-  const targets = planOf(context, model)?.targets;
+  const targets = planNamed(context, model)?.plan.targets;
   return targets?.find(({ provider }) => provider.key === target.provider.key)?.upstreamModel;
-}
-
-function planOf({ client, snapshot, namespace, caller }: RequestContext, model: string): Plan | undefined {
-  return mayUse(client, model) ? snapshot.planFor(namespace, model, caller) : undefined;
 }
 
 /** Nothing has been sent, and nothing will be. */

@@ -15,6 +15,7 @@ import { RULED_FIELDS } from "../dialects/fields.ts";
 import { type Operation, operationsAt, operationsWithoutID } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
 import { placesOf } from "../ids/paths.ts";
+import { modelNotFound } from "./match.ts";
 import { ANSWER_BOUNDS } from "./need.ts";
 import { decodedPart } from "./path-part.ts";
 
@@ -51,13 +52,13 @@ export function readPath(context: RequestContext): void {
   const url = context.request.url ?? "/";
   const mark = url.indexOf("?");
   const path = mark === -1 ? url : url.slice(0, mark);
-  context.query = mark === -1 ? "" : url.slice(mark);
+  context.query = mark === -1 ? "" : withoutKey(url.slice(mark));
   if (path.startsWith("/v1/")) context.path = path.slice(4);
   else if (path.startsWith("/openai/v1/")) context.path = path.slice(11);
   else {
     const dated = DEPLOYMENT_PATH.exec(path);
     if (dated) {
-      context.deployment = decodedPart(dated[1] as string);
+      context.deployment = deploymentIn(dated[1] as string);
       context.path = dated[2] as string;
       // The preview's name of it (Azure's realtime over WebRTC).
     } else if (path.startsWith("/openai/realtimeapi/")) context.path = `realtime/${path.slice(20)}`;
@@ -167,6 +168,21 @@ function modelIn(operation: Operation, scan: BodyScan): string | undefined {
 
 function missingModel(): GatewayError {
   return new GatewayError("missing_field", "The field 'model' is missing. Name the model to use.", { param: "model" });
+}
+
+/** Longer than any name: it would only be remembered as one more that nobody has. */
+function deploymentIn(part: string): string {
+  const name = decodedPart(part);
+  if (name.length > LONGEST_MODEL_BYTES) throw modelNotFound(name);
+  return name;
+}
+
+/** A key that stands in the query as well is the gateway's to know, not the provider's. */
+function withoutKey(query: string): string {
+  if (!query.includes("api-key")) return query;
+  const parameters = new URLSearchParams(query);
+  parameters.delete("api-key");
+  return parameters.size === 0 ? "" : `?${parameters}`;
 }
 
 export function methodNotAllowed(context: RequestContext, allowed: string): GatewayError {

@@ -1,6 +1,6 @@
 /** A provider's end of a realtime socket that does exactly what a test says. */
 import { once } from "node:events";
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { after } from "node:test";
@@ -14,7 +14,9 @@ export class FakeRealtime {
   /** Takes the connection before any handshake: for refusals and silence. True: it is taken. */
   intercept: ((socket: Duplex) => boolean) | undefined;
   readonly #ws: WebSocketServer;
-  readonly #server = createServer((_request, response) => response.end("{}"));
+  /** To what is no upgrade. */
+  answer: (response: ServerResponse) => void = (response) => response.end("{}");
+  readonly #server = createServer((_request, response) => this.answer(response));
   readonly #open = new Set<Duplex>();
 
   constructor(options: { autoPong?: boolean } = {}) {

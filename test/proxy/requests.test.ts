@@ -264,3 +264,20 @@ test("Azure's own paths work as well, with the key in api-key", async () => {
   assert.equal(JSON.parse(openai.calls[0]?.body ?? "").model, "gpt-4o");
   assert.equal((await ask("/openai/v1/chat/completions", BODY)).status, 200);
 });
+
+test("a client that offers HTTP/2 on the way, as Java's own does, is answered in HTTP/1.1", async () => {
+  const body = JSON.stringify(BODY);
+  const head = [
+    "POST /v1/chat/completions HTTP/1.1",
+    "host: tandem",
+    `authorization: Bearer ${KEY}`,
+    "connection: Upgrade, HTTP2-Settings",
+    "upgrade: h2c",
+    "http2-settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA",
+    "content-type: application/json",
+    `content-length: ${body.length}`,
+  ];
+  const answer = await raw(`${head.join("\r\n")}\r\n\r\n${body}`);
+  assert.match(answer, /^HTTP\/1\.1 200 /);
+  assert.equal(openai.calls.length, 1);
+});

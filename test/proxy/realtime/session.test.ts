@@ -226,6 +226,27 @@ test("a session that transcribes is counted by its transcripts", async () => {
   assert.deepEqual([line.input_tokens, line.output_tokens, line.audio_input_tokens], [5, 6, 5]);
 });
 
+test("a session is one that transcribes when its provider says so, as with an ephemeral key", async () => {
+  const counted = { type: "tokens", input_tokens: 5, output_tokens: 6 };
+  const transcript = { type: "conversation.item.input_audio_transcription.completed", usage: counted };
+  for (const first of [
+    { type: "session.created", session: { type: "transcription", id: "sess_2" } },
+    { type: "session.updated", event_id: "e", session: { id: "sess_2", type: "transcription" } },
+    { type: "transcription_session.created", session: { id: "sess_2" } },
+    { type: "transcription_session.updated", session: { id: "sess_2" } },
+  ]) {
+    provider.greet = (socket) => {
+      socket.send(JSON.stringify(first));
+      socket.send(JSON.stringify(transcript));
+    };
+    const peer = await Peer.open(shared.at);
+    await peer.until(transcript.type);
+    await peer.close();
+    const line = await shared.line(of(peer));
+    assert.deepEqual([line.input_tokens, line.output_tokens], [5, 6], first.type);
+  }
+});
+
 async function metricsOf({ gateway }: Harness): Promise<string> {
   return (await fetch(`${gateway.adminUrl}/metrics`)).text();
 }
