@@ -15,9 +15,9 @@ export function modeOf(status: number, headers: ResponseHeaders, bytes: boolean)
   return bytes && !type.startsWith("text/html") ? "plain" : "waiting";
 }
 
-/** Empty when there is none. */
+/** In lower case, as the names of types may be in any; empty when there is none. */
 export function contentTypeOf(headers: ResponseHeaders): string {
-  return String(headers["content-type"] ?? "");
+  return String(headers["content-type"] ?? "").toLowerCase();
 }
 
 export function isJson(headers: ResponseHeaders): boolean {

@@ -4,7 +4,8 @@ import type { ServerResponse } from "node:http";
 import { beforeEach, test } from "node:test";
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import OpenAI, { APIError } from "openai";
-import { type Answer, chatAnswer, FakeProvider, stream } from "../fakes/provider.ts";
+import { type Answer, chatAnswer, FakeProvider, stream, WHOLE_STREAM } from "../fakes/provider.ts";
+import { RawProvider } from "../fakes/raw-provider.ts";
 import { type ErrorBody, errorOf, KEY, OPENAI_KEY, objects, startHarness } from "./harness.ts";
 
 const failing = await new FakeProvider().start();
@@ -22,13 +23,17 @@ beforeEach(() => {
   healthy.seen.length = 0;
 });
 
-/** Only the failing one, asked once for a request; or with a healthy one behind it. */
 function apply(...names: ("openai" | "azure-sweden")[]): void {
-  const backends = names.map((name, i) => ({ name, providerRef: { name }, priority: i + 1 }));
-  const failover = { retrySameProvider: 0, maxAttempts: names.length };
   // Applied anew, what is known of limits and breakers is forgotten with the objects.
   harness.apply([]);
-  harness.apply(objects({ ...providers, route: { models: MODELS, backends, failover } }));
+  harness.apply(over(...names));
+}
+
+/** Only the failing one, asked once for a request; or with a healthy one behind it. */
+function over(...names: ("openai" | "azure-sweden")[]): object[] {
+  const backends = names.map((name, i) => ({ name, providerRef: { name }, priority: i + 1 }));
+  const failover = { retrySameProvider: 0, maxAttempts: names.length };
+  return objects({ ...providers, route: { models: MODELS, backends, failover } });
 }
 
 function raw(status: number, body: string | Buffer, headers: Record<string, string> = {}): Answer {
@@ -194,6 +199,34 @@ test("HTML instead of speech is no answer", async () => {
   healthy.answer = chatAnswer("from the other");
   assert.equal(response.headers.get("x-tandem-decision"), "failover:malformed");
   assert.equal(await response.text(), "ID3 sound");
+});
+
+test("the name of a content type may be written in any case", async () => {
+  apply("openai");
+  failing.answer = raw(200, '{"choices":[]}', { "content-type": "Application/JSON; Charset=UTF-8" });
+  assert.deepEqual(await (await harness.chat()).json(), { choices: [] });
+  failing.answer = (response) =>
+    void response.writeHead(200, { "content-type": "Text/Event-Stream" }).end(WHOLE_STREAM.join(""));
+  assert.equal(await (await harness.chat({ stream: true })).text(), WHOLE_STREAM.join(""));
+});
+
+test("what is not HTTP is no answer, rather than nobody there", async () => {
+  const rude = await new RawProvider().start();
+  const other = await startHarness({ openai: rude.url, azure: healthy.url });
+  const says = [
+    "HELLO\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nno header\r\n\r\n",
+    `HTTP/1.1 200 OK\r\nx: ${"x".repeat(200_000)}\r\n\r\n`,
+  ];
+  for (const text of says) {
+    other.apply([]);
+    other.apply(over("openai"));
+    rude.answer = ({ socket }) => void socket.write(text);
+    const response = await other.chat();
+    const { code, message } = await errorOf(response);
+    assert.deepEqual([response.status, code], [502, "upstream_invalid"]);
+    assert.match(message, /it (?:is not HTTP|has too large headers)\.$/);
+  }
 });
 
 test("a redirect is not followed, and the key stays here", async () => {
