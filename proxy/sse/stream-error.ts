@@ -51,6 +51,20 @@ export function failureOf(json: string): StreamFailure {
   return { code, callersFault: code !== null && CALLERS_FAULT.has(code), body: JSON.stringify({ error }) };
 }
 
+/** An error event's JSON without `secret`, however its letters are written; undefined: it is not in it. */
+export function withoutSecret(json: string, secret: string): Buffer | undefined {
+  const text = plainlyWritten(json);
+  return text.includes(secret) ? Buffer.from(text.replaceAll(secret, "[redacted]")) : undefined;
+}
+
+function plainlyWritten(json: string): string {
+  try {
+    return JSON.stringify(JSON.parse(json));
+  } catch {
+    return json;
+  }
+}
+
 /** Of an event that is the error itself: its type and number say only where it stands. */
 function withoutPlace({ type: _type, sequence_number: _number, ...error }: Json): Json {
   return error;

@@ -57,7 +57,7 @@ export class UpstreamCall implements DispatchHandler, Timed {
   #events: EventReader | undefined;
   /** Made when first asked for: most answers are not streams. */
   get events(): EventReader {
-    this.#events ??= new EventReader(this.reading);
+    this.#events ??= new EventReader(this.reading, this.key);
     return this.#events;
   }
   mode: Mode = "waiting";

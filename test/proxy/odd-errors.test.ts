@@ -158,6 +158,30 @@ test("the gateway's key does not come back, however its letters are written or w
   }
 });
 
+test("nor does it in an error event, and what came before stays as it was", async () => {
+  const error = {
+    message: `Incorrect API key provided: ${OPENAI_KEY}`,
+    type: "x",
+    param: null,
+    code: "invalid_api_key",
+  };
+  const escaped = (text: string) => text.replace(OPENAI_KEY, OPENAI_KEY.replace("-", "\\u002d"));
+  const shown = { ...error, message: "Incorrect API key provided: [redacted]" };
+  for (const written of [JSON.stringify({ error }), escaped(JSON.stringify({ error }))]) {
+    apply("openai");
+    failing.answer = stream([WHOLE_STREAM[0] as string, `data: ${written}\n\n`]);
+    const text = await (await harness.chat({ stream: true })).text();
+    assert.equal(text, `${WHOLE_STREAM[0]}data: ${JSON.stringify({ error: shown })}\n\n`);
+  }
+  apply("openai");
+  const event = { ...error, type: "error", sequence_number: 1 };
+  const created = { type: "response.created", sequence_number: 0, response: { object: "response" } };
+  failing.answer = stream([created, event].map((one) => `event: ${one.type}\ndata: ${JSON.stringify(one)}\n\n`));
+  const response = await harness.post("/v1/responses", { model: "gpt-4o", input: "Hi", stream: true });
+  const [, last] = (await response.text()).split("data: ").slice(1);
+  assert.deepEqual(JSON.parse(last ?? ""), { ...event, message: shown.message });
+});
+
 test("no capacity as the first event of a stream is the rate limit that it is in a plain answer", async () => {
   const error = {
     message: "The system is currently experiencing high demand.",
