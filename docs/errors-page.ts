@@ -12,7 +12,7 @@ const NEXT: Readonly<Record<FailureOutcome, string>> = {
 const RETRY: Readonly<Record<FailureRule["retry"], string>> = {
   never: "no",
   later: "after `retry-after-ms`, when that is at most 60 s",
-  once: "unless Tandem has tried several times",
+  once: "unless Tandem has tried several times, or the provider asked for more than 60 s",
 };
 
 export function errorsPage(): string {

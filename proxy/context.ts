@@ -88,7 +88,7 @@ export interface RequestContext {
   timed?: Timed[] | undefined;
   walk: Walk | undefined;
   target: Target | undefined;
-  /** The gateway's key or token that was sent last, which must not come back. */
+  /** Of realtime: the gateway's key or token that was sent last, which must not come back. */
   sentKey: string | undefined;
   call: UpstreamCall | undefined;
   /** The attempt that runs beside `call`. */

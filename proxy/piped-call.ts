@@ -202,7 +202,11 @@ export class PipedCall {
   #refuse(status: number, answer: IncomingMessage, body: Buffer): void {
     const { exchange, answerHeaders } = this.#call;
     if (this.#settle === undefined) return;
-    const error = readProviderError(status, body, { key: this.#call.key, resource: true });
+    const error = readProviderError(status, body, {
+      key: this.#call.key,
+      resource: true,
+      coding: answer.headers["content-encoding"],
+    });
     const { rule, shown } = error;
     const detail = error.code ?? `HTTP ${status}`;
     if (rule.instead) {

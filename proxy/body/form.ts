@@ -24,8 +24,9 @@ export interface Form {
 
 const FORM_TYPE = /^multipart\/form-data\s*(?:;|$)/i;
 const BOUNDARY = /;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i;
-const NAME = /;\s*name="((?:[^"\\]|\\.)*)"/i;
-const FILENAME = /;\s*filename\*?="?([^";]*)/i;
+const DISPOSITION = /^content-disposition:\s*form-data(?=[\s;]|$)/i;
+/** One parameter after the other: what stands in the quotes of one is no other. */
+const PARAMETER = /\s*;\s*([^\s;="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/y;
 const LINE_END = Buffer.from("\r\n");
 const HEADERS_END = Buffer.from("\r\n\r\n");
 /** More parts than any operation takes. */
@@ -93,15 +94,33 @@ function partIn(bytes: Buffer, from: number, end: number): FormPart {
   if (headersEnd - from > MOST_HEADER_BYTES)
     throw malformed(`a part's headers are larger than ${MOST_HEADER_BYTES} bytes`);
   const headers = bytes.toString("utf8", from, headersEnd).split("\r\n");
-  const disposition = headers.find((line) => /^content-disposition:/i.test(line));
-  const name = NAME.exec(disposition ?? "")?.[1];
-  if (disposition === undefined || name === undefined) throw malformed("a part has no name");
-  return {
-    name: name.replace(/\\(.)/g, "$1"),
-    filename: FILENAME.exec(disposition)?.[1],
-    start: Math.min(headersEnd + HEADERS_END.length, end),
-    end,
-  };
+  return { ...namesIn(headers), start: Math.min(headersEnd + HEADERS_END.length, end), end };
+}
+
+/** As .NET writes them without quotes, too (RFC 2183: a token). Throws where another reader might take another name. */
+function namesIn(headers: readonly string[]): Pick<FormPart, "name" | "filename"> {
+  const [line, another] = headers.filter((one) => /^content-disposition:/i.test(one));
+  const begin = DISPOSITION.exec(line ?? "")?.[0].length;
+  if (line === undefined || begin === undefined) throw malformed("a part has no name");
+  let name: string | undefined;
+  let filename: string | undefined;
+  let end = begin;
+  PARAMETER.lastIndex = begin;
+  for (let found = PARAMETER.exec(line); found; found = PARAMETER.exec(line)) {
+    end = PARAMETER.lastIndex;
+    const key = (found[1] as string).toLowerCase();
+    const value = found[2]?.replace(/\\(.)/g, "$1") ?? (found[3] as string);
+    if (key === "filename" || key === "filename*") filename ??= value;
+    if (key !== "name") continue;
+    if (name !== undefined) throw malformed("a part has two names");
+    name = value;
+  }
+  if (name === undefined) throw malformed("a part has no name");
+  // A file's name with a quote in it, as some write it: the part's own name stands before.
+  const isRead = filename !== undefined || /^[\s;]*$/.test(line.slice(end));
+  if (another !== undefined || !isRead)
+    throw malformed(`the headers of the part '${name.slice(0, 64)}' can be read in two ways`);
+  return { name, filename };
 }
 
 /** The text of a plain field; undefined when there is none, or when it is a file or too long. */

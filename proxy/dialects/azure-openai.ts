@@ -8,8 +8,6 @@ import type { Model, Provider } from "../../routing/table.ts";
 import type { Call, Dialect } from "./dialect.ts";
 
 const V1 = "v1";
-/** `stream_options` came with the preview of this day (Azure's API version lifecycle). */
-const USAGE_OPTION_SINCE = "2024-09-01";
 
 export const azureOpenAI: Dialect = {
   path(provider, call) {
@@ -27,10 +25,6 @@ export const azureOpenAI: Dialect = {
   },
   auth: (key) => ["api-key", key.reveal()],
   modelInPath: (provider, model) => versionOf(provider, model) !== V1,
-  takesUsageOption(provider, model) {
-    const version = versionOf(provider, model);
-    return version === V1 || version >= USAGE_OPTION_SINCE;
-  },
 };
 
 function datedPath(call: Call, version: string): string | undefined {

@@ -20,8 +20,6 @@ export interface Dialect {
   auth(key: Redacted): readonly [name: string, value: string];
   /** Whether inference operations name the deployment in their path: Azure's dated form ignores the body's `model`. */
   modelInPath(provider: Provider, model: Model): boolean;
-  /** Whether `stream_options.include_usage` is known there. */
-  takesUsageOption(provider: Provider, model: Model): boolean;
 }
 
 export interface Call {

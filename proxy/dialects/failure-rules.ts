@@ -33,7 +33,8 @@ export interface FailureRule {
   readonly type: string;
   /**
    * `x-should-retry`, which the official SDKs obey: `never`; `later`: after the time in `retry-after-ms`, when that is
-   * short; `once`: left to the client when Tandem has tried once, else never, so that attempts do not multiply.
+   * short; `once`: left to the client when Tandem has tried once and the provider names no longer time,
+   * else never, so that attempts do not multiply.
    */
   readonly retry: "never" | "later" | "once";
   /** For the operator, who alone can mend it. */

@@ -6,7 +6,6 @@ export const openAI: Dialect = {
   apiPath: (provider, path) => basePath(provider.endpoint) + path,
   auth: (key) => ["authorization", `Bearer ${key.reveal()}`],
   modelInPath: () => false,
-  takesUsageOption: () => true,
 };
 
 /** The path of the API base: `/v1`. */

@@ -7,6 +7,7 @@
  * stays as it is. What an error means stands in failure-rules.ts.
  */
 
+import { errorText, isText } from "./error-text.ts";
 import { type FailureRule, failureRuleFor } from "./failure-rules.ts";
 
 export interface ProviderError {
@@ -30,58 +31,73 @@ interface Options {
   readonly key?: string | undefined;
   /** The call named a thing at the provider (a file, a response). */
   readonly resource?: boolean;
+  /** The answer's `content-encoding`. */
+  readonly coding?: string | string[] | undefined;
 }
 
 export function readProviderError(
   status: number,
   body: Buffer,
-  { key, resource = false }: Options = {},
+  { key, resource = false, coding }: Options = {},
 ): ProviderError {
-  const text = withoutKey(body.toString("utf8"), key);
-  const envelope = envelopeOf(text);
-  const message = textOf(envelope?.message) ?? plainMessage(status, envelope ? "" : text);
-  const code = textOf(envelope?.code) ?? null;
+  const text = withoutKey(errorText(body, coding), key);
+  const json = parsed(text);
+  const envelope = envelopeOf(json);
+  const message = withoutKey(
+    textOf(envelope?.message) ?? plainMessage(status, text, { json: envelope ?? json, key }),
+    key,
+  );
+  const code = withoutKey(textOf(envelope?.code), key) ?? null;
   const param = textOf(envelope?.param) ?? null;
   const rule = failureRuleFor({ status, code, message, param, enveloped: envelope !== undefined, resource });
-  const type = textOf(envelope?.type) ?? rule.type;
+  const type = withoutKey(textOf(envelope?.type), key) ?? rule.type;
   const shownCode = rule.shown?.code === undefined ? code : rule.shown.code;
   const shown = { ...envelope, message, type, param: param ?? rule.shown?.param ?? null, code: shownCode };
   // What the provider said stays to be seen where OpenAI's word stands in its place.
   const error = shownCode === code || code === String(status) ? shown : { ...shown, provider_code: code };
-  const answer = { status: rule.shown?.status ?? status, code: shownCode, body: JSON.stringify({ error }) };
+  // At the end, since in the provider's JSON it may be written with escapes.
+  const shownBody = withoutKey(JSON.stringify({ error }), key);
+  const answer = { status: rule.shown?.status ?? status, code: shownCode, body: shownBody };
   return { code, type, message, rule, shown: answer };
 }
 
-function withoutKey(text: string, key: string | undefined): string {
-  return key === undefined || key === "" ? text : text.replaceAll(key, "[redacted]");
+function withoutKey<Text extends string | undefined>(text: Text, key: string | undefined): Text;
+function withoutKey(text: string | undefined, key: string | undefined): string | undefined {
+  return key === undefined || key === "" ? text : text?.replaceAll(key, "[redacted]");
 }
 
-function envelopeOf(body: string): Json | undefined {
-  let parsed: unknown;
+/** Undefined for what is no JSON. */
+function parsed(text: string): unknown {
   try {
-    parsed = JSON.parse(body);
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
-  if (!isObject(parsed)) return undefined;
-  if (isObject(parsed.error)) return parsed.error;
-  if (typeof parsed.error === "string") return { message: parsed.error };
+}
+
+function envelopeOf(json: unknown): Json | undefined {
+  if (!isObject(json)) return undefined;
+  if (isObject(json.error)) return json.error;
+  if (typeof json.error === "string") return { message: json.error };
   // Azure's envelope-less 401: the status is in the status line already.
-  if (typeof parsed.message !== "string") return undefined;
-  const { statusCode: _statusCode, ...rest } = parsed;
+  if (typeof json.message !== "string") return undefined;
+  const { statusCode: _statusCode, ...rest } = json;
   return rest;
 }
 
-function plainMessage(status: number, body: string): string {
-  const text = body
-    .replace(/<(script|style)[\s\S]*?<\/\1>/gi, " ")
-    .replace(/<[^>]*>/g, " ")
-    .replace(/\s+/g, " ")
-    .trim();
-  const excerpt = text.length > EXCERPT_CHARACTERS ? `${text.slice(0, EXCERPT_CHARACTERS)}…` : text;
-  return excerpt === ""
-    ? `The provider answered ${status} without a body.`
-    : `The provider answered ${status} without a JSON body: ${excerpt}`;
+/** Of an error that has no message. `json`: what it has. */
+function plainMessage(status: number, text: string, { json, key }: { json: unknown; key: string | undefined }): string {
+  const answered = `The provider answered ${status}`;
+  if (text.trim() === "") return `${answered} without a body.`;
+  if (!isText(text)) return `${answered} with a body that is no text.`;
+  if (json !== undefined) return `${answered} without a message: ${excerptOf(withoutKey(JSON.stringify(json), key))}`;
+  const words = text.replace(/<(script|style)[\s\S]*?<\/\1>/gi, " ").replace(/<[^>]*>/g, " ");
+  return `${answered} without a JSON body: ${excerptOf(words)}`;
+}
+
+function excerptOf(text: string): string {
+  const plain = text.replace(/\s+/g, " ").trim();
+  return plain.length > EXCERPT_CHARACTERS ? `${plain.slice(0, EXCERPT_CHARACTERS)}…` : plain;
 }
 
 function textOf(value: unknown): string | undefined {

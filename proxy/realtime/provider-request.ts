@@ -61,8 +61,9 @@ export function refusedBy(
   const { headers } = answer;
   if (status < 400)
     return { outcome: "malformed", detail: `has the status ${status}`, status, headers, error: undefined };
-  const error = readProviderError(status, body, { key: sentKey, resource });
-  return { outcome: error.rule.outcome, detail: error.code ?? `HTTP ${status}`, status, headers, error };
+  const error = readProviderError(status, body, { key: sentKey, resource, coding: headers["content-encoding"] });
+  const { outcome } = error.rule;
+  return { outcome, detail: error.code ?? `HTTP ${status}`, status, headers, error, key: sentKey };
 }
 
 export function noteAnswer(record: AttemptRecord, answer: IncomingMessage): void {

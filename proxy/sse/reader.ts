@@ -18,6 +18,7 @@ import {
   responseInterruption,
   type StreamFailure,
   typedInterruption,
+  withoutSecret,
 } from "./stream-error.ts";
 import { EventTemplate } from "./template.ts";
 import { contentOf, incompleteBecause, isDelta, kindOf } from "./typed-event.ts";
@@ -80,6 +81,7 @@ export class EventReader {
   readonly #choices: number;
   readonly #rewrite: Rewrite | undefined;
   readonly #withholdUsage: boolean;
+  readonly #secret: string | undefined;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   /** Typed events that were the last of their answer. */
@@ -88,7 +90,9 @@ export class EventReader {
   /** What is passed in place of the event just read; undefined: the event itself. */
   #instead: readonly Buffer[] | undefined;
 
-  constructor(options: ReaderOptions = {}) {
+  /** `secret`: the gateway's own at the provider, which an error must not bring back. */
+  constructor(options: ReaderOptions = {}, secret?: string | undefined) {
+    this.#secret = secret;
     this.#typed = options.profile === "typed";
     this.#choices = options.choices ?? 1;
     this.#rewrite = options.rewrite;
@@ -276,7 +280,10 @@ export class EventReader {
    * Returns what goes on instead: nothing, or other data.
    */
   #read(data: Buffer, start: number, end: number, name: string): Buffer | undefined {
-    return this.#typed ? this.#readTyped(data, start, end, name) : this.#readChat(data, start, end);
+    const instead = this.#typed ? this.#readTyped(data, start, end, name) : this.#readChat(data, start, end);
+    if (this.failure === undefined || !this.#secret) return instead;
+    const passed = instead ?? data.subarray(start, end);
+    return withoutSecret(passed.toString("utf8"), this.#secret) ?? instead;
   }
 
   #noteIncomplete(json: string): void {

@@ -7,6 +7,8 @@ export interface StreamFailure {
   readonly code: string | null;
   /** The request's own fault: no other provider mends it, and this one is not to blame. */
   readonly callersFault: boolean;
+  /** What it says, in the shape of a plain answer's error. */
+  readonly body: string;
 }
 
 /** Of the codes that a response can fail with (ResponseErrorCode), and of what Azure's filters say. */
@@ -41,12 +43,31 @@ export function failureOf(json: string): StreamFailure {
   try {
     top = JSON.parse(json);
   } catch {
-    return { code: null, callersFault: false };
+    return { code: null, callersFault: false, body: "" };
   }
   const event = objectOf(top);
-  const error = objectOf(objectOf(event.response).error ?? event.error ?? event);
+  const error = objectOf(objectOf(event.response).error ?? event.error ?? withoutPlace(event));
   const code = typeof error.code === "string" && error.code !== "" ? error.code : null;
-  return { code, callersFault: code !== null && CALLERS_FAULT.has(code) };
+  return { code, callersFault: code !== null && CALLERS_FAULT.has(code), body: JSON.stringify({ error }) };
+}
+
+/** An error event's JSON without `secret`, however its letters are written; undefined: it is not in it. */
+export function withoutSecret(json: string, secret: string): Buffer | undefined {
+  const text = plainlyWritten(json);
+  return text.includes(secret) ? Buffer.from(text.replaceAll(secret, "[redacted]")) : undefined;
+}
+
+function plainlyWritten(json: string): string {
+  try {
+    return JSON.stringify(JSON.parse(json));
+  } catch {
+    return json;
+  }
+}
+
+/** Of an event that is the error itself: its type and number say only where it stands. */
+function withoutPlace({ type: _type, sequence_number: _number, ...error }: Json): Json {
+  return error;
 }
 
 function objectOf(value: unknown): Json {

@@ -40,7 +40,7 @@ function answerRefusal(context: RequestContext, refusal: ProviderRefusal): void 
   exchange.outcome = "provider_error";
   exchange.errorCode = refusal.code ?? String(refusal.status);
   exchange.errorOrigin = "provider";
-  const headers = responseHeaders(refusal.headers, context.sentKey);
+  const headers = responseHeaders(refusal.headers, refusal.key);
   delete headers["content-encoding"];
   headers["content-type"] = "application/json";
   headers["x-tandem-error-origin"] = "provider";

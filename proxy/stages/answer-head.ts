@@ -10,12 +10,14 @@ export function modeOf(status: number, headers: ResponseHeaders, bytes: boolean)
   if (status >= 300) return "waiting";
   const type = contentTypeOf(headers);
   if (type.startsWith("text/event-stream")) return "events";
-  return bytes || isJson(headers) ? "plain" : "waiting";
+  if (isJson(headers)) return "plain";
+  // A page of HTML is neither sound nor a transcript: something else than the provider's API answered.
+  return bytes && !type.startsWith("text/html") ? "plain" : "waiting";
 }
 
-/** Empty when there is none. */
+/** In lower case, as the names of types may be in any; empty when there is none. */
 export function contentTypeOf(headers: ResponseHeaders): string {
-  return String(headers["content-type"] ?? "");
+  return String(headers["content-type"] ?? "").toLowerCase();
 }
 
 export function isJson(headers: ResponseHeaders): boolean {

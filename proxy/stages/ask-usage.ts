@@ -7,7 +7,7 @@
 import type { Edit } from "../body/edits.ts";
 import { askingForUsage } from "../body/usage-option.ts";
 import type { RequestContext } from "../context.ts";
-import type { Target } from "../snapshot.ts";
+import { fieldRulesAt, type Target } from "../snapshot.ts";
 import { streamProfileOf } from "../sse/profile.ts";
 import type { Failure } from "./settled.ts";
 
@@ -16,9 +16,10 @@ const refusing = new WeakSet<Target>();
 
 /** What is to be changed of the body; undefined: nothing. */
 export function usageEdit(context: RequestContext, target: Target): Edit | undefined {
-  const { exchange, body } = context;
+  const { exchange, body, operation } = context;
   if (!exchange.stream || !body || body.rest || streamProfileOf(exchange.operation) !== "chat") return undefined;
-  if (refusing.has(target) || !target.dialect.takesUsageOption(target.provider, target.model)) return undefined;
+  // What it would have to leave out, Tandem does not put in.
+  if (refusing.has(target) || (operation && fieldRulesAt(target, operation)?.has("stream_options"))) return undefined;
   // Azure OpenAI On Your Data refuses it (https://github.com/openai/openai-python/issues/2296).
   if (body.scan.fields.has("data_sources")) return undefined;
   return askingForUsage(body.scan);

@@ -25,6 +25,7 @@ export const HELD_ANSWER_BYTES = 1024 * 1024;
 const TRANSLATED_ANSWER_BYTES = 64 * 1024 * 1024;
 /** An error inside an answer that began well counts as this status. */
 const ERROR_INSIDE = 500;
+const INSIDE_STREAM = "sent an error inside a 200 stream";
 const NOTHING_TOLD = Buffer.alloc(0);
 /** Milliseconds within which a request learns that its connection was closed already: longer than any round trip. */
 const STALE_WITHIN = 2_000;
@@ -56,7 +57,7 @@ export class UpstreamCall implements DispatchHandler, Timed {
   #events: EventReader | undefined;
   /** Made when first asked for: most answers are not streams. */
   get events(): EventReader {
-    this.#events ??= new EventReader(this.reading);
+    this.#events ??= new EventReader(this.reading, this.key);
     return this.#events;
   }
   mode: Mode = "waiting";
@@ -156,9 +157,7 @@ export class UpstreamCall implements DispatchHandler, Timed {
     held.bytes += chunk.length;
     if (this.mode === "events") this.#onEvents(chunk);
     else if (this.mode === "plain") this.#onPlain(chunk);
-    else if (this.mode === "error" && held.bytes - chunk.length < ERROR_BODY_BYTES && held.mayKeep(held.bytes)) {
-      held.chunks.push(chunk);
-    }
+    else if (this.mode === "error") this.#onErrorBody(chunk);
   }
 
   onResponseEnd(): void {
@@ -172,6 +171,8 @@ export class UpstreamCall implements DispatchHandler, Timed {
     this.#leave();
     const failure = transportFailure(error, this.#controller !== undefined);
     if (this.#settle === undefined) this.#end(this.#abortReason ?? failure.detail);
+    // What it means is said by the status already.
+    else if (this.mode === "error") this.#failWithBody();
     else if (failure.outcome === "reset" && this.#isStale) {
       this.#fail("reset", `${failure.detail}: a kept connection was closed as the request went out`, undefined, true);
     } else this.#fail(failure.outcome, failure.detail);
@@ -205,7 +206,7 @@ export class UpstreamCall implements DispatchHandler, Timed {
     const { failure } = events;
     // An error instead of the first event: nothing was passed on, so another backend can still answer.
     if (failure && !failure.callersFault && this.#settle) {
-      this.#fail("server_error", "sent an error inside a 200 stream");
+      this.#failWith(readProviderError(ERROR_INSIDE, Buffer.from(failure.body), { key: this.key }), INSIDE_STREAM);
     } else if (events.pendingBytes > LARGEST_EVENT_BYTES) this.#fail("malformed", "sent an event that is too large");
     else if (!this.held.mayKeep(events.pendingBytes)) this.#refuse();
     else if (this.#mayYetFailOver()) this.held.chunks.push(...passed);
@@ -298,13 +299,28 @@ export class UpstreamCall implements DispatchHandler, Timed {
     this.#settle = undefined;
   }
 
+  #onErrorBody(chunk: Buffer): void {
+    const { held } = this;
+    if (this.#settle === undefined) return;
+    const isKept = held.mayKeep(held.bytes);
+    if (isKept) held.chunks.push(chunk);
+    if (isKept && held.bytes < ERROR_BODY_BYTES) return;
+    // What is so long says nothing more, and may never end.
+    this.#failWithBody();
+    this.#controller?.abort(new Error("the error is too long"));
+  }
+
   #failWithBody(status = this.status): void {
     const error = readProviderError(status, Buffer.concat(this.held.chunks), {
       key: this.key,
       resource: this.#options.resource,
+      coding: this.headers["content-encoding"],
     });
     this.held.chunks = [];
-    const detail = status === this.status ? `HTTP ${status}` : `sent an error inside a ${this.status}`;
+    this.#failWith(error, status === this.status ? `HTTP ${status}` : `sent an error inside a ${this.status}`);
+  }
+
+  #failWith(error: ProviderError, detail: string): void {
     this.#fail(error.rule.outcome, error.code ?? detail, error);
   }
 
@@ -319,7 +335,15 @@ export class UpstreamCall implements DispatchHandler, Timed {
       return;
     }
     const status = this.status === 0 ? undefined : this.status;
-    const failure = { outcome, detail, status, headers: this.headers, error, ...(isStale && { isStale }) };
+    const failure = {
+      outcome,
+      detail,
+      status,
+      headers: this.headers,
+      error,
+      key: this.key,
+      ...(isStale && { isStale }),
+    };
     settle({ ok: false, failure });
     this.#abortReason ??= detail;
     if (this.mode !== "error") this.#controller?.abort(new Error(detail));

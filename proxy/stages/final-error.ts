@@ -4,6 +4,7 @@ import { refusedField } from "../dialects/fields.ts";
 import type { ProviderError } from "../dialects/provider-error.ts";
 import { GatewayError, insteadOf, LONGEST_CLIENT_WAIT } from "../errors.ts";
 import { fieldRulesAt } from "../snapshot.ts";
+import { retryAfterIn } from "../upstream/retry-after.ts";
 import type { Failure, ResponseHeaders } from "./settled.ts";
 
 /** The provider's own error, to be passed on in OpenAI's shape. */
@@ -13,6 +14,8 @@ export class ProviderRefusal extends Error {
   readonly body: string;
   readonly code: string | null;
   readonly headers: ResponseHeaders;
+  /** The gateway's own, which must not come back. */
+  readonly key: string | undefined;
   /** For `x-should-retry`; undefined leaves it to the client. */
   readonly retry: false | undefined;
   /** Milliseconds after which another backend or the same one can take it. */
@@ -20,7 +23,7 @@ export class ProviderRefusal extends Error {
 
   constructor(
     error: ProviderError,
-    headers: ResponseHeaders,
+    { headers, key }: Failure,
     retry: false | undefined,
     retryAfter: number | undefined,
   ) {
@@ -29,6 +32,7 @@ export class ProviderRefusal extends Error {
     this.body = error.shown.body;
     this.code = error.shown.code;
     this.headers = headers;
+    this.key = key;
     this.retry = retry;
     this.retryAfter = retryAfter;
   }
@@ -56,9 +60,6 @@ const OUTAGE_RETRY_AFTER = 1_000;
 /** There was an answer, but nothing that can be passed on. */
 const UNUSABLE = new Set<Failure["outcome"]>(["malformed", "server_error", "cut"]);
 
-/** In which a provider says itself when to come again. */
-const WAITING_HEADERS = ["retry-after", "retry-after-ms", "x-ms-retry-after-ms"];
-
 /** `wait`: milliseconds until the first rate limit has passed. */
 export function finalError(
   context: RequestContext,
@@ -70,11 +71,13 @@ export function finalError(
   if (error && status !== undefined) {
     const { instead, retry } = error.rule;
     if (instead) return insteadOf(instead, status, error.code);
-    const later = retry === "later" ? wait : undefined;
+    // A provider that fails may say itself when to come again.
+    const told = retry === "once" ? retryAfterIn(headers, Date.now()) : undefined;
+    const later = retry === "later" ? wait : told;
     const isOnce = mayHaveHappened(context, last);
     const mayRetry = mayAsk(context, error, later) && !isOnce;
-    const isOutage = last.outcome === "server_error" && !isOnce && !WAITING_HEADERS.some((name) => headers[name]);
-    return new ProviderRefusal(error, headers, mayRetry ? undefined : false, isOutage ? outageWait() : later);
+    const isOutage = last.outcome === "server_error" && !isOnce && told === undefined;
+    return new ProviderRefusal(error, last, mayRetry ? undefined : false, isOutage ? outageWait() : later);
   }
   // Tandem has tried several times already: the official SDKs would only multiply that.
   const isOnce = mayHaveHappened(context, last);
@@ -97,8 +100,8 @@ function outageWait(): number {
 
 /** Whether the client may ask again by itself. */
 function mayAsk(context: RequestContext, { rule }: ProviderError, wait: number | undefined): boolean {
-  if (rule.retry === "later") return (wait ?? 0) <= LONGEST_CLIENT_WAIT;
-  return rule.retry === "once" && context.exchange.attempts.length <= 1;
+  if ((wait ?? 0) > LONGEST_CLIENT_WAIT) return false;
+  return rule.retry === "later" || (rule.retry === "once" && context.exchange.attempts.length <= 1);
 }
 
 export function notOffered({ plan, operation }: RequestContext): GatewayError {

@@ -38,7 +38,6 @@ export function send(context: RequestContext, target: Target, call: UpstreamCall
   headers.host = target.host;
   headers[header[0]] = header[1];
   call.key = keyIn(header);
-  context.sentKey = call.key;
   Object.assign(headers, services.telemetry.tracing.startAttempt(exchange, record, target.provider));
   const length = lengthOf(context, payload);
   if (length !== undefined) headers["content-length"] = length;

@@ -11,6 +11,8 @@ export interface Failure {
   readonly status: number | undefined;
   readonly headers: ResponseHeaders;
   readonly error: ProviderError | undefined;
+  /** The gateway's key or token that was sent for it, which must not come back with the headers. */
+  readonly key?: string | undefined;
   /** It met a connection that the provider had closed after the answer before: nothing is wrong with either of them. */
   readonly isStale?: boolean;
 }

@@ -14,8 +14,9 @@ export function transportFailure(error: Error, sent: boolean): TransportFailure 
   // Not the network's doing: undici would not send this request anywhere.
   if (code.startsWith("UND_ERR_INVALID")) return { outcome: "malformed", detail: code };
   if (!sent) return { outcome: "connect_error", detail: code || error.message };
-  // llhttp's own codes: what came is not HTTP.
-  if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") return { outcome: "malformed", detail: code };
+  // undici's, of what its parser (llhttp) does not take: not always with a code.
+  if (error.name === "HTTPParserError") return { outcome: "malformed", detail: "is not HTTP" };
+  if (code === "UND_ERR_HEADERS_OVERFLOW") return { outcome: "malformed", detail: "has too large headers" };
   return { outcome: "reset", detail: code || error.message };
 }
 

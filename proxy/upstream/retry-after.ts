@@ -15,11 +15,18 @@ export const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 type Headers = Readonly<IncomingHttpHeaders>;
 
-/** In this order; the first that says something decides. */
-const SOURCES: readonly ((headers: Headers, message: string, now: number) => number | undefined)[] = [
+type Source = (headers: Headers, message: string, now: number) => number | undefined;
+
+/** That say nothing else; in this order. */
+const HEADERS: readonly Source[] = [
   (headers) => numeric(headers["retry-after-ms"], 1),
   (headers) => numeric(headers["x-ms-retry-after-ms"], 1),
   (headers, _message, now) => retryAfterHeader(headers["retry-after"], now),
+];
+
+/** Of a rate limit; the first that says something decides. */
+const SOURCES: readonly Source[] = [
+  ...HEADERS,
   (_headers, message) => inMessage(message),
   (headers) => resetHeaders(headers),
 ];
@@ -29,8 +36,17 @@ const SOURCES: readonly ((headers: Headers, message: string, now: number) => num
  * message, `now` Unix milliseconds (for HTTP dates).
  */
 export function retryAfter(headers: Headers, message: string | undefined, now: number): number | undefined {
-  for (const source of SOURCES) {
-    const wait = source(headers, message ?? "", now);
+  return firstOf(SOURCES, headers, message ?? "", now);
+}
+
+/** The same for an answer that is no rate limit: what it says of limits is another matter. */
+export function retryAfterIn(headers: Headers, now: number): number | undefined {
+  return firstOf(HEADERS, headers, "", now);
+}
+
+function firstOf(sources: readonly Source[], headers: Headers, message: string, now: number): number | undefined {
+  for (const source of sources) {
+    const wait = source(headers, message, now);
     if (wait !== undefined && wait > 0) return Math.min(Math.ceil(wait), LONGEST_RETRY_AFTER_MS);
   }
   return undefined;

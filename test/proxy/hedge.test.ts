@@ -16,7 +16,7 @@ import {
   USAGE,
   WHOLE_STREAM,
 } from "../fakes/provider.ts";
-import { errorOf, KEY, objects, startHarness } from "./harness.ts";
+import { errorOf, KEY, OPENAI_KEY, objects, startHarness } from "./harness.ts";
 import { parsePrometheus } from "./telemetry/prometheus-text.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "tandem-hedge-"));
@@ -342,4 +342,14 @@ test("the tokens of both are counted, each where it was paid, and those for noth
     before.hedgedInput + USAGE.prompt_tokens,
   );
   assert.equal(await sum("tandem_failovers_total", {}), before.failovers, "nothing had failed");
+});
+
+test("the first provider's refusal does not bring its key back, though another key was sent after it", async () => {
+  openai.answer = delayed(LATER, errorAnswer(500, "broken", { "x-echo": `Bearer ${OPENAI_KEY}` }));
+  azure.answer = errorAnswer(500, "broken");
+  const response = await harness.chat();
+  assert.deepEqual([response.status, response.headers.get("x-tandem-attempts")], [500, "2"]);
+  assert.equal(response.headers.get("x-tandem-error-origin"), "provider");
+  assert.equal(response.headers.get("x-echo"), null);
+  await response.text();
 });

@@ -167,6 +167,21 @@ test("completions are asked as well", async () => {
   assert.deepEqual(optionsOf(openai.calls[0]), { include_usage: true });
 });
 
+test("completions of Azure's dated form know no such option: none is put in where one is left out", async () => {
+  const backends = [{ name: "azure", providerRef: { name: "azure-sweden" } }];
+  harness.apply(objects({ azure: { apiVersion: "2025-04-01-preview" }, route: { backends } }));
+  for (const options of [
+    "",
+    ',"stream_options":null',
+    ',"stream_options":{"include_usage":false}',
+    ',"stream_options":{}',
+  ]) {
+    const body = (written: string) => `{"model":"gpt-4o","prompt":"Hi","stream":true${written},"seed":1}`;
+    await (await harness.post("/v1/completions", body(options))).text();
+    assert.equal(azure.calls.at(-1)?.body, body(""));
+  }
+});
+
 const PROMPT = "Tell me in a few words what the weather in Zürich is like in November.";
 const ANSWER = 'Foggy, mostly "grey",\nand cold: 例 😀. ';
 

@@ -94,7 +94,12 @@ test("an error as the first event falls over, a later one is passed on and ends 
   const error =
     'data: {"error":{"message":"no capacity","type":"too_many_requests","param":null,"code":"no_capacity"}}\n\n';
   openai.answer = stream([error]);
-  assert.equal(await (await ask()).text(), WHOLE);
+  const elsewhere = await ask();
+  assert.equal(elsewhere.headers.get("x-tandem-decision"), "failover:rate_limited");
+  assert.equal(await elsewhere.text(), WHOLE);
+  // Anew, it is not left alone any more.
+  harness.apply([]);
+  harness.apply(objects());
   openai.answer = stream([WHOLE_STREAM[0] as string, error]);
   const text = await (await ask()).text();
   assert.equal(text, WHOLE_STREAM[0] + error);

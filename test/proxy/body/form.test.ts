@@ -60,6 +60,27 @@ test("a preamble, padding, quoted boundaries and empty parts are read", () => {
   assert.ok(file && file.start === file.end);
 });
 
+test("parameters without quotes are read, as .NET writes them, and what stands in quotes is none", () => {
+  const text = [
+    "--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=model\r\n\r\nwhisper-1",
+    "--b\r\nContent-Disposition: form-data; name=file; filename=a.mp3; filename*=utf-8''a.mp3\r\n\r\nsound",
+    '--b\r\nContent-Disposition: form-data; filename="; name=model"; name="other"\r\n\r\nx',
+    '--b\r\nContent-Disposition: form-data; name="loose"; filename="a "quoted" name.mp3"\r\n\r\nx',
+    "--b--",
+  ].join("\r\n");
+  const read = readForm(Buffer.from(text), 'multipart/form-data; boundary="b"', ONCE);
+  assert.equal(fieldOf(read, "model"), "whisper-1");
+  assert.deepEqual(
+    read.parts.map(({ name, filename }) => [name, filename !== undefined]),
+    [
+      ["model", false],
+      ["file", true],
+      ["other", true],
+      ["loose", true],
+    ],
+  );
+});
+
 test("what cannot be read, or could be read in two ways, is refused in one sentence", () => {
   const type = "multipart/form-data; boundary=b";
   const part = (name: string, value: string) =>
@@ -72,6 +93,13 @@ test("what cannot be read, or could be read in two ways, is refused in one sente
     ["--b\r\n\r\nx\r\n--b--", type, "invalid_form"],
     ["--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--", type, "invalid_form"],
     ["--bx\r\n\r\n--b--", type, "invalid_form"],
+    ['--b\r\nContent-Disposition: form-data; name="a"; name="model"\r\n\r\nx\r\n--b--', type, "invalid_form"],
+    ['--b\r\nContent-Disposition: form-data; name="a" name="model"\r\n\r\nx\r\n--b--', type, "invalid_form"],
+    [
+      "--b\r\nContent-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=model\r\n\r\nx\r\n--b--",
+      type,
+      "invalid_form",
+    ],
     [`${part("model", "x")}${part("model", "y")}--b--`, type, "duplicate_field"],
     [`${part("a", "x").repeat(300)}--b--`, type, "invalid_form"],
   ];

@@ -158,7 +158,9 @@ test("errors are noticed in every form, with their code and whose fault they are
   ];
   for (const [text, code, callersFault] of cases) {
     const { reader, passed } = readTyped(text + event("response.completed", { response: RESPONSE }), [13]);
-    assert.deepEqual(reader.failure, { code, callersFault }, text);
+    const { body = "", ...told } = reader.failure ?? {};
+    assert.deepEqual(told, { code, callersFault }, text);
+    assert.equal((JSON.parse(body) as { error: { code: string | null } }).error.code, code, text);
     assert.equal(reader.whole, false);
     assert.ok(passed.startsWith(text));
   }
