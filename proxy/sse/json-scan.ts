@@ -326,9 +326,11 @@ export class JsonScan {
 
   #string(key: number, data: Buffer, start: number, end: number): void {
     switch (key) {
+      case REFUSAL:
       case CONTENT:
       case OTHER_CONTENT:
-      case REFUSAL:
+        // An empty one says nothing, and the next one may: no form to hold it against.
+        if (key === REFUSAL && start === end) this.slotCount = MOST_SLOTS;
         this.#text?.add(data, start, end);
         this.#slot(start, end, SLOT_TEXT);
         break;

@@ -14,7 +14,8 @@ export interface EventLines {
 
 /** `event`: its bytes with the blank line. */
 export function linesOf(event: Buffer): EventLines {
-  const text = event.toString("utf8");
+  // Before the first event a byte order mark may stand.
+  const text = event.toString("utf8").replace(/^\uFEFF/, "");
   const lineEnd = /\r\n|\n|\r/.exec(text)?.[0] ?? "\n";
   const lines = text.split(/\r\n|\n|\r/);
   const data = lines.filter((line) => isField(line, "data")).map((line) => textAfter(line, "data"));

@@ -107,6 +107,11 @@ export class EventReader {
     return this.done || (this.#typed ? this.#endings : this.#scan.finishes) >= this.#choices;
   }
 
+  /** Its last event has come: what follows says nothing of the answer, even that the connection broke. */
+  get complete(): boolean {
+    return this.done ? this.failure === undefined : this.#typed && this.whole;
+  }
+
   /** The last event of some answer has come: one that is made anew cannot go on from here. */
   get ending(): boolean {
     return this.#endings + this.#scan.finishes > 0;

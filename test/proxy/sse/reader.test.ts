@@ -47,6 +47,13 @@ test("a stream goes through byte for byte, however it is cut and whatever its li
   );
 });
 
+test("a refusal is seen, also in a chunk that is like one with an empty refusal", () => {
+  const events = [chunk({ refusal: "" }), chunk({ refusal: "" }), chunk({ refusal: "I cannot" }), chunk({}, "stop")];
+  const { reader } = read(Buffer.from(events.join("")), [100_000]);
+  assert.equal(reader.refused, true);
+  assert.equal(read(Buffer.from(events.toSpliced(2, 1).join("")), [100_000]).reader.refused, false);
+});
+
 test("each chunk with sound is rewritten, also one like the one before, and no other is looked at", () => {
   const sound = (padding: string) => chunk({ audio: { id: "audio_1", data: "AAAA" } }, null, { obfuscation: padding });
   const unnamed = chunk({ audio: { data: "AAAA" } });
