@@ -53,6 +53,21 @@ export function eventEnd(data: Buffer, from: number, last: boolean): number {
   return INCOMPLETE;
 }
 
+/**
+ * Whether an event may end in these bytes, `before` being the byte before them. Without it, an event of many lines would be
+ * read from its beginning again with each chunk.
+ */
+export function hasBlankLine(data: Buffer, before: number | undefined): boolean {
+  // What ends on CR waits to be told whether LF follows.
+  if (before === CR || (before === LF && (data[0] === LF || data[0] === CR))) return true;
+  if (data.includes("\n\n")) return true;
+  for (let at = data.indexOf(CR); at !== -1; at = data.indexOf(CR, at + 1)) {
+    const next = data[at + 1] === LF ? at + 2 : at + 1;
+    if (data[next] === CR || data[next] === LF || data[at - 1] === LF) return true;
+  }
+  return false;
+}
+
 /** Behind the line that goes on at `from`, if LF or CRLF ends it; INCOMPLETE otherwise. */
 export function lineEnd(data: Buffer, from: number): number {
   for (let i = from; i < data.length; i++) {

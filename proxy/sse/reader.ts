@@ -10,7 +10,7 @@ import { stands } from "../json-bytes.ts";
 import { JsonScan } from "./json-scan.ts";
 import { INCOMPLETE, OPEN_BRACE, SPACE, wholeNumber, wholeNumberEnd } from "./json-tokens.ts";
 import { KeptText } from "./kept-text.ts";
-import { blankLineEnd, type EventLines, eventEnd, lineEnd, linesOf, withData } from "./lines.ts";
+import { blankLineEnd, type EventLines, eventEnd, hasBlankLine, lineEnd, linesOf, withData } from "./lines.ts";
 import type { StreamProfile } from "./profile.ts";
 import {
   chatInterruption,
@@ -28,8 +28,6 @@ export const LARGEST_EVENT_BYTES = 32 * 1024 * 1024;
 
 export const DONE_EVENT = Buffer.from("data: [DONE]\n\n");
 
-const LF = 0x0a;
-const CR = 0x0d;
 const DATA = Buffer.from("data:");
 const EVENT = Buffer.from("event:");
 const NONE: readonly Buffer[] = [];
@@ -152,7 +150,7 @@ export class EventReader {
   /** Takes a chunk; returns what may go on, in order. Nothing after `[DONE]`. */
   feed(chunk: Buffer): readonly Buffer[] {
     if (this.done) return NONE;
-    if (this.#pendingBytes > 0 && !chunk.includes(LF) && !chunk.includes(CR)) {
+    if (this.#pendingBytes > 0 && !hasBlankLine(chunk, this.#pending.at(-1)?.at(-1))) {
       this.#keep(chunk);
       return NONE;
     }
