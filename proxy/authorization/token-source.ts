@@ -69,6 +69,8 @@ const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
 /** Beyond this not even the token service is waited for. */
 const LONGEST_RETRY_AFTER_MS = 300_000;
+/** However soon a token ends or its service wants the next one fetched: that is not asked without a pause. */
+const SOONEST_REFRESH_MS = 10_000;
 /** A provider's 401 asks for another token at most this often. */
 const REFUSED_AGAIN_MS = 60_000;
 /** setTimeout takes no more. */
@@ -155,7 +157,7 @@ export class TokenSource implements Authorization {
     this.#nextFetchAt = undefined;
     this.#begunAt = this.#options.now();
     try {
-      const token = await this.#options.fetch();
+      const token = stillValid(await this.#options.fetch(), this.#options.now());
       const hadFailed = this.#failure !== undefined;
       this.#failures = 0;
       this.#failure = undefined;
@@ -188,7 +190,8 @@ export class TokenSource implements Authorization {
   #refreshIn({ expiresAt, refreshAt }: Token): number {
     const now = this.#options.now();
     const share = REFRESH_FROM + (REFRESH_TO - REFRESH_FROM) * this.#options.rng();
-    return Math.min((expiresAt - now) * share, (refreshAt ?? expiresAt) - now);
+    const ahead = (expiresAt - now) * share;
+    return Math.min(ahead, Math.max(SOONEST_REFRESH_MS, (refreshAt ?? expiresAt) - now));
   }
 
   #schedule(wait: number): void {
@@ -198,6 +201,12 @@ export class TokenSource implements Authorization {
     this.#timer = setTimeout(() => void this.#fetch(), bounded);
     this.#timer.unref();
   }
+}
+
+/** One that has ended when it comes would be fetched anew at once, and again. */
+function stillValid(token: Token, now: number): Token {
+  if (token.expiresAt > now) return token;
+  throw new TokenError("expired", "the token service's answer holds a token that has already ended");
 }
 
 function timeOf(at: number | undefined): string | null {

@@ -326,9 +326,11 @@ export class JsonScan {
 
   #string(key: number, data: Buffer, start: number, end: number): void {
     switch (key) {
+      case REFUSAL:
       case CONTENT:
       case OTHER_CONTENT:
-      case REFUSAL:
+        // An empty one says nothing, and the next one may: no form to hold it against.
+        if (key === REFUSAL && start === end) this.slotCount = MOST_SLOTS;
         this.#text?.add(data, start, end);
         this.#slot(start, end, SLOT_TEXT);
         break;
@@ -359,14 +361,14 @@ export class JsonScan {
   }
 }
 
-/** A string or a container that is not empty. */
+/** A string or a container that is not empty. Where the bytes end before that is known it is looked at again with more. */
 function isFilled(data: Buffer, at: number): boolean {
   const byte = data[at];
-  if (byte === QUOTE) return data[at + 1] !== QUOTE;
+  if (byte === QUOTE) return at + 1 < data.length && data[at + 1] !== QUOTE;
   if (byte !== OPEN_BRACE && byte !== OPEN_BRACKET) return false;
   let next = at + 1;
   while ((data[next] as number) <= SPACE) next++;
-  return data[next] !== CLOSE_BRACE && data[next] !== CLOSE_BRACKET;
+  return next < data.length && data[next] !== CLOSE_BRACE && data[next] !== CLOSE_BRACKET;
 }
 
 function deltaKey(data: Buffer, start: number, size: number): number {

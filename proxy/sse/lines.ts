@@ -14,7 +14,8 @@ export interface EventLines {
 
 /** `event`: its bytes with the blank line. */
 export function linesOf(event: Buffer): EventLines {
-  const text = event.toString("utf8");
+  // Before the first event a byte order mark may stand.
+  const text = event.toString("utf8").replace(/^\uFEFF/, "");
   const lineEnd = /\r\n|\n|\r/.exec(text)?.[0] ?? "\n";
   const lines = text.split(/\r\n|\n|\r/);
   const data = lines.filter((line) => isField(line, "data")).map((line) => textAfter(line, "data"));
@@ -50,6 +51,21 @@ export function eventEnd(data: Buffer, from: number, last: boolean): number {
     emptyLine = true;
   }
   return INCOMPLETE;
+}
+
+/**
+ * Whether an event may end in these bytes, `before` being the byte before them. Without it, an event of many lines would be
+ * read from its beginning again with each chunk.
+ */
+export function hasBlankLine(data: Buffer, before: number | undefined): boolean {
+  // What ends on CR waits to be told whether LF follows.
+  if (before === CR || (before === LF && (data[0] === LF || data[0] === CR))) return true;
+  if (data.includes("\n\n")) return true;
+  for (let at = data.indexOf(CR); at !== -1; at = data.indexOf(CR, at + 1)) {
+    const next = data[at + 1] === LF ? at + 2 : at + 1;
+    if (data[next] === CR || data[next] === LF || data[at - 1] === LF) return true;
+  }
+  return false;
 }
 
 /** Behind the line that goes on at `from`, if LF or CRLF ends it; INCOMPLETE otherwise. */

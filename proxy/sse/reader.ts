@@ -10,7 +10,7 @@ import { stands } from "../json-bytes.ts";
 import { JsonScan } from "./json-scan.ts";
 import { INCOMPLETE, OPEN_BRACE, SPACE, wholeNumber, wholeNumberEnd } from "./json-tokens.ts";
 import { KeptText } from "./kept-text.ts";
-import { blankLineEnd, type EventLines, eventEnd, lineEnd, linesOf, withData } from "./lines.ts";
+import { blankLineEnd, type EventLines, eventEnd, hasBlankLine, lineEnd, linesOf, withData } from "./lines.ts";
 import type { StreamProfile } from "./profile.ts";
 import {
   chatInterruption,
@@ -29,8 +29,6 @@ export const LARGEST_EVENT_BYTES = 32 * 1024 * 1024;
 
 export const DONE_EVENT = Buffer.from("data: [DONE]\n\n");
 
-const LF = 0x0a;
-const CR = 0x0d;
 const DATA = Buffer.from("data:");
 const EVENT = Buffer.from("event:");
 const NONE: readonly Buffer[] = [];
@@ -111,6 +109,11 @@ export class EventReader {
     return this.done || (this.#typed ? this.#endings : this.#scan.finishes) >= this.#choices;
   }
 
+  /** Its last event has come: what follows says nothing of the answer, even that the connection broke. */
+  get complete(): boolean {
+    return this.done ? this.failure === undefined : this.#typed && this.whole;
+  }
+
   /** The last event of some answer has come: one that is made anew cannot go on from here. */
   get ending(): boolean {
     return this.#endings + this.#scan.finishes > 0;
@@ -151,7 +154,7 @@ export class EventReader {
   /** Takes a chunk; returns what may go on, in order. Nothing after `[DONE]`. */
   feed(chunk: Buffer): readonly Buffer[] {
     if (this.done) return NONE;
-    if (this.#pendingBytes > 0 && !chunk.includes(LF) && !chunk.includes(CR)) {
+    if (this.#pendingBytes > 0 && !hasBlankLine(chunk, this.#pending.at(-1)?.at(-1))) {
       this.#keep(chunk);
       return NONE;
     }

@@ -170,7 +170,7 @@ export class UpstreamCall implements DispatchHandler, Timed {
   onResponseError(_controller: DispatchController | undefined, error: Error): void {
     this.#leave();
     const failure = transportFailure(error, this.#controller !== undefined);
-    if (this.#settle === undefined) this.#end(this.#abortReason ?? failure.detail);
+    if (this.#settle === undefined) this.#end(this.#abortReason ?? this.#broken(failure.detail));
     // What it means is said by the status already.
     else if (this.mode === "error") this.#failWithBody();
     else if (failure.outcome === "reset" && this.#isStale) {
@@ -226,6 +226,11 @@ export class UpstreamCall implements DispatchHandler, Timed {
     else if (this.events.whole) this.#end(undefined);
     else if (this.#settle) this.#fail("cut", "ended a stream before its first event");
     else this.#end("the stream ended before its last event");
+  }
+
+  /** How its answer broke off: not at all where the last event had come and only the end of the body was awaited. */
+  #broken(detail: string): string | undefined {
+    return this.mode === "events" && this.events.complete ? undefined : detail;
   }
 
   #onPlain(chunk: Buffer): void {
@@ -330,8 +335,8 @@ export class UpstreamCall implements DispatchHandler, Timed {
     this.#leave();
     this.#record.endedAt ??= performance.now();
     if (settle === undefined) {
+      this.#end(this.#broken(detail));
       this.abort(detail);
-      this.#end(detail);
       return;
     }
     const status = this.status === 0 ? undefined : this.status;

@@ -14,13 +14,35 @@ const PIECE_CHARACTERS = 1000;
 
 /** Of a message's role and its marks. */
 const TOKENS_PER_MESSAGE = 4;
+/** Of a tool, and of a field of its arguments, about (OpenAI's cookbook, "How to count tokens with tiktoken"). */
+const TOKENS_PER_TOOL = 7;
+const TOKENS_PER_FIELD = 3;
 /** Before the answer. */
 const TOKENS_OF_FRAME = 3;
 /** One of 1024 × 1024 in high detail (OpenAI's guide to images and vision). */
 const TOKENS_PER_IMAGE = 765;
 
 /** Top-level fields that become the prompt. */
-const PROMPT_FIELDS = ["messages", "prompt", "input", "instructions", "tools", "functions", "response_format", "text"];
+const PROMPT_FIELDS = ["messages", "prompt", "input", "instructions"];
+/** Those that describe tools and forms to the model: their names are read as well. */
+const SCHEMA_FIELDS = ["tools", "functions", "response_format", "text"];
+/** JSON Schema's own words and what holds a schema: the model is shown a shorter form without them. */
+const SCHEMA_WORDS = new Set([
+  "additionalProperties",
+  "description",
+  "enum",
+  "format",
+  "function",
+  "items",
+  "json_schema",
+  "name",
+  "parameters",
+  "properties",
+  "required",
+  "schema",
+  "strict",
+  "type",
+]);
 /** Not text, or not read by the model. */
 const NOT_TEXT = new Set([
   "call_id",
@@ -64,7 +86,10 @@ export function requestTokens(body: Uint8Array): number {
     return Math.ceil(body.length / BYTES_PER_TOKEN);
   }
   const found: Found = { texts: [], tokens: TOKENS_OF_FRAME };
-  for (const [name, value] of Object.entries(fields ?? {})) if (PROMPT_FIELDS.includes(name)) collect(value, found);
+  for (const [name, value] of Object.entries(fields ?? {})) {
+    if (PROMPT_FIELDS.includes(name)) collect(value, found);
+    else if (SCHEMA_FIELDS.includes(name)) collectSchema(value, found);
+  }
   return found.tokens + tokensOf(found.texts.join("\n"));
 }
 
@@ -88,5 +113,21 @@ function collect(value: unknown, found: Found): void {
     }
     if ("role" in value) found.tokens += TOKENS_PER_MESSAGE;
     for (const [key, item] of Object.entries(value)) if (!NOT_TEXT.has(key)) collect(item, found);
+  }
+}
+
+/** Here a name may be anybody's, `id` and `status` too. */
+function collectSchema(value: unknown, found: Found): void {
+  if (typeof value === "string") found.texts.push(value);
+  else if (Array.isArray(value)) for (const item of value) collectSchema(item, found);
+  else if (typeof value === "object" && value !== null) {
+    if ("parameters" in value) found.tokens += TOKENS_PER_TOOL;
+    for (const [name, item] of Object.entries(value)) {
+      if (!SCHEMA_WORDS.has(name)) {
+        found.texts.push(name);
+        found.tokens += TOKENS_PER_FIELD;
+      }
+      if (name !== "required" || !Array.isArray(item)) collectSchema(item, found);
+    }
   }
 }

@@ -249,6 +249,25 @@ test("pictures in a prompt are not counted as text", async () => {
   assert.ok(Number(input) > 100 && Number(input) < 1500, `${input}`);
 });
 
+test("tools are counted by what the model reads of them, names of fields too", async () => {
+  openai.answer = stream([event({ content: "A" })], (response) => response.destroy());
+  const properties = {
+    id: { type: "string", description: "the customer's id" },
+    status: { type: "string", enum: ["open", "shipped", "cancelled"], description: "only orders of this status" },
+    limit: { type: "integer", description: "how many at most" },
+  };
+  const parameters = { type: "object", additionalProperties: false, properties, required: Object.keys(properties) };
+  const tools = Array.from({ length: 20 }, (_, number) => {
+    const description = `Looks up the orders of a customer and returns them by date, number ${number}`;
+    return { type: "function", function: { name: `tool_${number}`, strict: true, description, parameters } };
+  });
+  const response = await harness.chat({ stream: true, tools });
+  await response.text();
+  const [input] = counted(await lineOf(response));
+  // By the formula of OpenAI's cookbook, "How to count tokens with tiktoken".
+  assert.ok(Math.abs(Number(input) / 1452 - 1) < 0.15, `${input}`);
+});
+
 test("a long answer and a long prompt are extrapolated", async () => {
   const words = "one two three four five six seven eight nine ten ".repeat(40);
   openai.answer = stream(

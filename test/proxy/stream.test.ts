@@ -1,5 +1,6 @@
 /** Streams: whole, cut, stalled, malformed; a cut answer never looks like a whole one. */
 import assert from "node:assert/strict";
+import type { ServerResponse } from "node:http";
 import { beforeEach, test } from "node:test";
 import { event, FakeProvider, stream, WHOLE_STREAM } from "../fakes/provider.ts";
 import { objects, startHarness } from "./harness.ts";
@@ -59,6 +60,17 @@ test("a body that ends cleanly after the finish reason is whole: [DONE] is added
   assert.equal(await (await ask()).text(), WHOLE);
 });
 
+for (const [what, after] of [
+  ["breaks", (response: ServerResponse) => response.destroy()],
+  ["stays open", () => undefined],
+] as const) {
+  test(`a connection that ${what} after [DONE] takes nothing from the answer`, async () => {
+    openai.answer = stream(WHOLE_STREAM, after);
+    assert.equal(await (await ask()).text(), WHOLE);
+    assert.equal(azure.calls.length, 0);
+  });
+}
+
 test("a body that ends cleanly before the finish reason is a cut", async () => {
   openai.answer = stream(WHOLE_STREAM.slice(0, 2));
   assertCut(await (await ask()).text(), WHOLE_STREAM.slice(0, 2).join(""));
@@ -87,6 +99,11 @@ test("a stream that breaks before its first event falls over", async () => {
   openai.answer = stream(['data: {"choi'], (response) => response.destroy());
   assert.equal(await (await ask()).text(), WHOLE);
   openai.answer = stream([]);
+  assert.equal(await (await ask()).text(), WHOLE);
+});
+
+test("a byte order mark before the first event hides nothing of it", async () => {
+  openai.answer = stream([`\uFEFFdata: {"error":{"message":"no capacity","type":"x","param":null,"code":"y"}}\n\n`]);
   assert.equal(await (await ask()).text(), WHOLE);
 });
 

@@ -1,5 +1,6 @@
 /** Streams of Responses through the gateway: whole, cut, failing; what the caller asked for and what it cost. */
 import assert from "node:assert/strict";
+import type { ServerResponse } from "node:http";
 import { beforeEach, test } from "node:test";
 import { FakeProvider, json, stream } from "../fakes/provider.ts";
 import { objects, startHarness } from "./harness.ts";
@@ -54,6 +55,16 @@ test("a [DONE] of the provider's is passed on", async () => {
   openai.answer = stream([...WHOLE_STREAM, "data: [DONE]\n\n"]);
   assert.equal(await (await ask()).text(), `${WHOLE}data: [DONE]\n\n`);
 });
+
+for (const [what, after] of [
+  ["breaks", (response: ServerResponse) => response.destroy()],
+  ["stays open", () => undefined],
+] as const) {
+  test(`a connection that ${what} after the last event takes nothing from the answer`, async () => {
+    openai.answer = stream(WHOLE_STREAM, after);
+    assert.equal(await (await ask()).text(), WHOLE);
+  });
+}
 
 test("a body that ends cleanly before the last event is a cut", async () => {
   openai.answer = stream(WHOLE_STREAM.slice(0, 3));

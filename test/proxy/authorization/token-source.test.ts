@@ -89,6 +89,33 @@ test("what the token service says of the next fetch counts where it is sooner", 
   service.source.stop();
 });
 
+for (const [what, answer] of [
+  ["has ended when it comes", { expiresAt: START - MINUTE }],
+  ["ends as it comes", { expiresAt: START }],
+  ["has no end", { expiresAt: Number.NaN }],
+] as const) {
+  test(`a token that ${what} is none: the next fetches back off`, async () => {
+    const service = new Service([answer]);
+    service.source.start();
+    await settle();
+    for (let second = 0; second < 60; second++) await pass(1_000);
+    assert.equal(service.source.header, undefined);
+    assert.ok(service.fetches > 3 && service.fetches < 10, `${service.fetches} fetches in a minute`);
+    assert.equal(service.source.status().lastError?.code, "expired");
+    service.source.stop();
+  });
+}
+
+test("a token service that wants the next fetch at once is not asked without end", async () => {
+  const service = new Service([{ refreshAt: START }]);
+  service.source.start();
+  await settle();
+  for (let second = 0; second < 60; second++) await pass(1_000);
+  assert.equal(service.source.header?.[1], `Bearer token-${service.fetches}`);
+  assert.ok(service.fetches > 1 && service.fetches < 10, `${service.fetches} fetches in a minute`);
+  service.source.stop();
+});
+
 test("while refreshes fail the old token is sent, until shortly before its end; then nothing, and nobody waits", async () => {
   const service = new Service([{}, REFUSED]);
   service.source.start();

@@ -36,6 +36,24 @@ test("a stream goes through byte for byte, however it is cut and whatever its li
   );
 });
 
+test("a refusal is seen, also in a chunk that is like one with an empty refusal", () => {
+  const events = [chunk({ refusal: "" }), chunk({ refusal: "" }), chunk({ refusal: "I cannot" }), chunk({}, "stop")];
+  const { reader } = read(Buffer.from(events.join("")), [100_000]);
+  assert.equal(reader.refused, true);
+  const empty = Buffer.from(events.toSpliced(2, 1).join(""));
+  for (let at = 1; at < empty.length; at++) assert.equal(read(empty, [at]).reader.refused, false, `split at ${at}`);
+});
+
+test("an event of very many lines is not read anew with each chunk", () => {
+  const event = Buffer.from(`data: {"a":[\n${"data: 1,\n".repeat(400_000)}data: 1]}\n\n`);
+  const begun = performance.now();
+  const { reader, passed } = read(event, [500]);
+  const took = performance.now() - begun;
+  assert.ok(took < 8_000, `${took} ms`);
+  assert.ok(event.equals(Buffer.from(passed)));
+  assert.equal(reader.dropped, 0);
+});
+
 test("each chunk with sound is rewritten, also one like the one before, and no other is looked at", () => {
   const sound = (padding: string) => chunk({ audio: { id: "audio_1", data: "AAAA" } }, null, { obfuscation: padding });
   const unnamed = chunk({ audio: { data: "AAAA" } });
