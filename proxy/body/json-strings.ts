@@ -6,7 +6,10 @@
  */
 import { scalarEnd, skipSpace, textBetween } from "./json-values.ts";
 
-/** A path's steps joined by dots, `*` for the items of an array: `output.*.container_id`. */
+/**
+ * A path's steps joined by dots, `*` for the items of an array, and for what an object has under keys that no path names:
+ * `output.*.container_id`.
+ */
 export type JsonPath = string;
 
 /** A string's inside as written, without its quotes, in bytes from the start. */
@@ -98,7 +101,7 @@ class Walk {
       if (end !== BROKEN && node.ends) this.found.push({ start: at + 1, end: end - 1 });
       return end;
     }
-    if (byte === OPEN_BRACE && node.keys.size > 0) return this.#object(at + 1, node, depth);
+    if (byte === OPEN_BRACE && (node.keys.size > 0 || node.items)) return this.#object(at + 1, node, depth);
     if (byte === OPEN_BRACKET && node.items) return this.#array(at + 1, node.items, depth);
     return skipValue(this.#bytes, at);
   }
@@ -112,7 +115,7 @@ class Walk {
       if (bytes[at] !== QUOTE) return BROKEN;
       const keyEnd = stringEnd(bytes, at + 1);
       if (keyEnd === BROKEN) return BROKEN;
-      const next = node.keys.get(textBetween(bytes, at + 1, keyEnd - 1));
+      const next = node.keys.get(textBetween(bytes, at + 1, keyEnd - 1)) ?? node.items;
       at = skipSpace(bytes, keyEnd);
       if (bytes[at] !== COLON) return BROKEN;
       at = skipSpace(bytes, at + 1);

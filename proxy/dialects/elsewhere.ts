@@ -66,7 +66,6 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["testing_criteria", (member) => (member.depth === 1 ? ownModels("testing_criteria") : undefined)],
   ["data_source", (member) => (member.depth === 1 ? ownModels("data_source") : undefined)],
   ["target_uri", top("Anything", "hands the call over to another place")],
-  ["purpose", purpose],
 ]);
 
 /** Every found place, each kind and field once. Undefined: the text is not JSON that can be judged. */
@@ -112,12 +111,6 @@ function prompt({ kind, depth, holder }: Member): Found | undefined {
 function trainingType(member: Member): Found | undefined {
   const stays = member.isEmpty || /^standard$/i.test(textIn(member));
   return member.depth === 1 && !stays ? anything("trainingType", "may train outside the resource's region") : undefined;
-}
-
-/** The requests of a batch are looked into in its file, and not in the parts of an upload. */
-function purpose(member: Member): Found | undefined {
-  if (member.depth !== 1 || textIn(member) !== "batch") return undefined;
-  return anything("purpose", "brings requests in parts, which the gateway cannot look into");
 }
 
 function top(elsewhere: Elsewhere, does: string): Rule {

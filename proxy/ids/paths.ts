@@ -29,10 +29,14 @@ const ITEM: readonly JsonPath[] = [
   ...below("tools.*", TOOL),
 ];
 
+/** A template's variables have names of their own, and may be files. */
+const PROMPT_FILE: JsonPath = "prompt.variables.*.file_id";
+
 const RESPONSE_REQUEST: readonly JsonPath[] = [
   "previous_response_id",
   "conversation",
   "conversation.id",
+  PROMPT_FILE,
   ...below("input.*", ITEM),
   ...below("tools.*", TOOL),
 ];
@@ -40,6 +44,7 @@ const RESPONSE: readonly JsonPath[] = [
   "id",
   "previous_response_id",
   "conversation.id",
+  PROMPT_FILE,
   ...below("output.*", ITEM),
   ...below("instructions.*", ITEM),
   ...below("tools.*", TOOL),

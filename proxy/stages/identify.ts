@@ -6,14 +6,16 @@
  */
 import type { Zone } from "../../routing/zones.ts";
 import type { Edit } from "../body/edits.ts";
-import { type JsonPaths, stringsAt, type TextRange } from "../body/json-strings.ts";
+import type { Form } from "../body/form.ts";
+import { type JsonPaths, stringsAt } from "../body/json-strings.ts";
 import { textOf } from "../body/json-values.ts";
 import type { RequestContext } from "../context.ts";
-import { operationPath } from "../dialects/batch.ts";
+import { type BatchLine, operationPath, wrong } from "../dialects/batch.ts";
 import { type Operation, operationsAt } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
 import { isOwner, isTagged, lookedThroughFor, ownerOf } from "../ids/affinity.ts";
 import { placesOf } from "../ids/paths.ts";
+import { keepApart } from "./keep-apart.ts";
 import { decodedPart } from "./path-part.ts";
 
 /** What the ids of a request said. */
@@ -30,25 +32,20 @@ export interface Identified {
 
 /** Longest id that is looked at. */
 const LONGEST_ID = 512;
-const MARK_IN_QUERY = "_tdm";
+/** A tag, or a letter of one written otherwise. */
+const MARK_IN_QUERY = /_tdm|%/;
 
 export function identify(context: RequestContext): void {
   const operation = context.operation as Operation;
-  refuseListing(context, operation);
+  keepApart(context, operation);
   const identified: Identified = { home: undefined, edits: [], foreign: [], lookedThrough: [] };
   context.ids = identified;
   if (operation.name.includes("{")) readPathIDs(context, operation, identified);
-  if (context.query.includes(MARK_IN_QUERY)) readQueryIDs(context, identified);
+  if (MARK_IN_QUERY.test(context.query)) readQueryIDs(context, identified);
   const { request } = placesOf(operation);
   if (request && context.body) readBodyIDs(context, request, identified);
-  for (const { body, url } of context.batch ?? []) readLineIDs(context, body, url.text, identified);
-}
-
-/** One provider key serves all callers: a list would show everybody's files, batches and answers. */
-function refuseListing({ client, exchange }: RequestContext, operation: Operation): void {
-  if (!operation.lists || client?.statefulListing === "Allow") return;
-  const message = `Listing ${exchange.path} is not allowed: the provider's key is shared, so the list would show everybody's. The AIClient's statefulListing: Allow opens it.`;
-  throw new GatewayError("listing_not_allowed", message);
+  if (request && context.form) readFormIDs(context, request, context.form, identified);
+  for (const line of context.batch ?? []) readLineIDs(context, line, identified);
 }
 
 /** The first id of a path is the thing itself; what follows may be a part of it, which passes as it is. */
@@ -69,9 +66,9 @@ function readPathIDs(context: RequestContext, operation: Operation, identified: 
 
 function readQueryIDs(context: RequestContext, identified: Identified): void {
   const parameters = new URLSearchParams(context.query);
-  for (const [name, value] of parameters) {
-    if (isTagged(value)) parameters.set(name, read(context, value, name, identified));
-  }
+  const tagged = [...parameters].filter(([, value]) => isTagged(value));
+  if (tagged.length === 0) return;
+  for (const [name, value] of tagged) parameters.set(name, read(context, value, name, identified));
   context.query = `?${parameters}`;
 }
 
@@ -90,13 +87,29 @@ function readBodyIDs(context: RequestContext, paths: JsonPaths, identified: Iden
   }
 }
 
+/** A form's fields are those that a JSON body has at its top. */
+function readFormIDs(context: RequestContext, paths: JsonPaths, form: Form, identified: Identified): void {
+  for (const { name, start, end } of form.parts) {
+    if (!paths.topKeys.includes(name)) continue;
+    const text = form.bytes.toString("utf8", start, end);
+    const id = read(context, text, "the form", identified);
+    if (id !== text) identified.edits.push({ start, end, replacement: Buffer.from(id) });
+  }
+}
+
 /** The request of a batch's line: ids in it stand where they stand in the request itself. */
-function readLineIDs(context: RequestContext, body: TextRange, url: string, identified: Identified): void {
-  const operation = operationsAt(operationPath(url))?.get("POST");
-  const paths = operation && placesOf(operation).request;
-  if (!paths || !context.form) return;
+function readLineIDs(context: RequestContext, { body, url, number }: BatchLine, identified: Identified): void {
+  if (!context.form) return;
+  const operation = operationsAt(operationPath(url.text))?.get("POST");
+  if (operation?.handling !== "inference") {
+    throw wrong(number, `there is no endpoint '${url.text.slice(0, 100)}' that takes batches, as /v1/responses does`);
+  }
+  const paths = placesOf(operation).request;
+  if (!paths) return;
   const line = context.form.bytes.subarray(body.start, body.end);
-  for (const { start, end } of stringsAt(line, paths) ?? []) {
+  const ranges = stringsAt(line, paths);
+  if (!ranges) throw wrong(number, "the field 'body' is not JSON: a value in it is not whole");
+  for (const { start, end } of ranges) {
     const text = textOf(line.toString("utf8", start, end));
     const id = read(context, text, "the batch file", identified);
     if (id === text) continue;

@@ -21,6 +21,7 @@ const NAMES_OF_THINGS = new Set([
 /** `id` names a thing of its own when it stands in one of these. */
 const THINGS_INSIDE = new Set(["audio"]);
 const JSON_TYPE = "application/json";
+const FORM_TYPE = "multipart/form-data";
 const IN_DEPLOYMENT = "deployments/{deployment-id}/";
 
 /** Paths of the texts that name things: `output.*.container_id`. */
@@ -49,7 +50,9 @@ function walk(
   for (const [name, part] of Object.entries((schema.properties ?? {}) as Record<string, JsonObject>)) {
     walk(document, part, [...path, name], inside, found);
   }
-  if (schema.items !== undefined) walk(document, schema.items as JsonObject, [...path, "*"], inside, found);
+  for (const each of [schema.items, schema.additionalProperties]) {
+    if (typeof each === "object") walk(document, each as JsonObject, [...path, "*"], inside, found);
+  }
   const isText = schema.enum === undefined && [schema.type].flat().includes("string");
   if (isText && namesThing(path)) found.add(path.join("."));
 }
@@ -74,6 +77,8 @@ for (const name of ["openai", "azure-v1", "azure-dated"] satisfies DocumentName[
       const operation = described.replace(IN_DEPLOYMENT, "");
       const inRequest = placesIn(document, body?.[JSON_TYPE]);
       assert.deepEqual(missing(inRequest, PLACES[operation]?.request), [], `request of ${operation}`);
+      const inForm = placesIn(document, body?.[FORM_TYPE]);
+      assert.deepEqual(missing(inForm, PLACES[operation]?.request), [], `form of ${operation}`);
       for (const types of Object.values(answers)) {
         const inAnswer = placesIn(document, types[JSON_TYPE]);
         assert.deepEqual(missing(inAnswer, PLACES[operation]?.answer), [], `answer of ${operation}`);

@@ -235,7 +235,6 @@ const LEAVING: readonly (readonly [path: string, body: object, param: string])[]
     { endpoint: "/v1/chat/completions", output_folder: { url: "https://store.example" } },
     "output_folder",
   ],
-  ["/v1/uploads", { purpose: "batch", filename: "a.jsonl", bytes: 1, mime_type: "text/jsonl" }, "purpose"],
   ["/v1/evals", { testing_criteria: [{ type: "score_model", model: "m" }] }, "testing_criteria"],
   [
     "/v1/containers",

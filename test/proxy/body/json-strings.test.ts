@@ -30,7 +30,8 @@ function expected(at: unknown, paths: readonly (readonly string[])[]): string[] 
   }
   if (typeof at !== "object" || at === null) return [];
   return Object.entries(at).flatMap(([name, item]) => {
-    const below = paths.filter(([step]) => step === name).map((path) => path.slice(1));
+    const named = paths.filter(([step]) => step === name);
+    const below = (named.length > 0 ? named : paths.filter(([step]) => step === "*")).map((path) => path.slice(1));
     return below.length === 0 ? [] : expected(item, below);
   });
 }

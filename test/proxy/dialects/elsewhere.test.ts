@@ -56,7 +56,6 @@ const LEAVES: Readonly<Record<string, readonly [body: unknown, found: string]>> 
   "a storage account to write to": [{ output_folder: { url: "https://store.example" } }, "RemoteFiles output_folder"],
   "training that reports": [{ integrations: [{ type: "wandb" }] }, "Anything integrations"],
   "training anywhere": [{ trainingType: "GlobalStandard" }, "Anything trainingType"],
-  "an upload in parts of a batch": [{ purpose: "batch", filename: "a.jsonl" }, "Anything purpose"],
   "a call handed over": [{ target_uri: "sip:somebody@elsewhere.example" }, "Anything target_uri"],
   "graders with models": [{ method: { type: "reinforcement", reinforcement: { grader: {} } } }, "Models grader"],
   "an evaluation": [{ testing_criteria: [{ type: "score_model", model: "m" }] }, "Models testing_criteria"],
@@ -79,7 +78,6 @@ const SCHEMA = {
     image_url: { type: "string", description: "https://…" },
     prompt: { type: "object" },
     tools: { type: "array", items: { type: "object" } },
-    purpose: { const: "batch" },
     grader: { type: "string" },
   },
 };
@@ -104,7 +102,6 @@ const STAYS: Readonly<Record<string, unknown>> = {
   "what says nothing": { tools: [], data_sources: [], integrations: null, web_search_options: null, prompt: null },
   "a prompt that is a text": { prompt: "a fox" },
   "training in the region": { trainingType: "Standard" },
-  "an upload in parts of a file": { purpose: "user_data" },
 };
 
 for (const [what, body] of Object.entries(STAYS)) {
