@@ -9,7 +9,7 @@ import { chat, start, waitFor } from "./tandem.ts";
 const FREE = ["listen", "admin", "openai", "azure"].flatMap((name) => [`--${name}`, "127.0.0.1:0"]);
 const WITHIN = 1000;
 /** Milliseconds from the start of the process; generous, other tests run beside it. */
-const READY_WITHIN = 5000;
+const READY_WITHIN = 20_000;
 
 const sh = async (line: string) => (await promisify(execFile)("sh", ["-c", line])).stdout;
 
@@ -19,12 +19,11 @@ function commandsOf(text: string): string[] {
 }
 
 async function startDemo(env: Record<string, string> = {}) {
-  const began = performance.now();
   const started = start(["demo", ...FREE], env);
   await waitFor("the introduction", READY_WITHIN, async () => /Ctrl-C/.test(started.stdout() + started.stderr()));
   const text = started.stdout() + started.stderr();
   const url = /(http:\S+)\/v1\b/.exec(text)?.[1] ?? "";
-  return { ...started, text, url, took: performance.now() - began };
+  return { ...started, text, url };
 }
 
 const CURL = spawnSync("curl", ["--version"]).status === 0;

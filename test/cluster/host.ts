@@ -27,6 +27,13 @@ export function processOfPod(uid: string): number | undefined {
   return processes().find(({ cgroup, command }) => cgroup.includes(uid) && command.includes("/cli/bin.js "))?.pid;
 }
 
+/** After a SIGSTOP. The `nsenter` that started it has stopped with it, and would stay so for ever. */
+export function goOn(pid: number): void {
+  const [, parent] = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  process.kill(pid, "SIGCONT");
+  process.kill(Number(parent), "SIGCONT");
+}
+
 /** Of the tests' cluster. */
 export function apiServerProcess(): number | undefined {
   const folder = stateFolder("cluster-of-tests");

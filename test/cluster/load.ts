@@ -23,6 +23,8 @@ export interface Load {
   stop(): Promise<LoadReport>;
 }
 
+const CONNECT_TIMEOUT_MS = 10_000;
+
 /**
  * A client that keeps its connections and never tries again, as the strictest of users: a few connections, a request
  * after the other on each, plain and streams in turn. It counts, and is asked on :9000.
@@ -44,6 +46,13 @@ function ask() {
     const request = http.request(url, { method: "POST", agent, headers: {
       authorization: "Bearer " + process.env.TANDEM_KEY, "content-type": "application/json", "content-length": Buffer.byteLength(body) } });
     request.on("error", (error) => { fail(error.code ?? error.message); done(); });
+    // Where packets are dropped the kernel would go on trying for more than two minutes.
+    request.on("socket", (socket) => {
+      if (!socket.connecting) return;
+      const late = Object.assign(new Error("no connection"), { code: "ETIMEDOUT" });
+      const timer = setTimeout(() => request.destroy(late), ${CONNECT_TIMEOUT_MS});
+      for (const event of ["connect", "close"]) socket.once(event, () => clearTimeout(timer));
+    });
     request.on("response", (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (part) => { text += part; });

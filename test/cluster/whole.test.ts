@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../../cluster/client.ts";
 import { applyQuickstart, createSecrets, gatewayOf, installTandem, startSimulators } from "../../cluster/install.ts";
 import { clusterProblem, openCluster } from "../../cluster/open.ts";
-import { apiServerProcess, processOfPod } from "./host.ts";
+import { apiServerProcess, goOn, processOfPod } from "./host.ts";
 import { type Load, startLoad } from "./load.ts";
 
 const skip = await clusterProblem();
@@ -98,12 +98,15 @@ describe("a release on a real cluster", { skip }, () => {
 
   test("blue-green switches whole, without a failure", async () => {
     await unharmed(async () => {
+      const answeringFor = async (ms: number) => {
+        const before = (await load.report()).providers;
+        await sleep(ms);
+        const now = (await load.report()).providers;
+        return Object.keys(now).filter((name) => now[name] !== (before[name] ?? 0));
+      };
       await apply("04-blue-green.yaml");
-      await sleep(1_500);
-      const before = (await load.report()).providers;
-      await sleep(1_000);
-      const moved = Object.entries((await load.report()).providers).filter(([name, n]) => n !== (before[name] ?? 0));
-      assert.equal(moved.length, 1, JSON.stringify(moved));
+      await waitFor("openai answers alone", async () => String(await answeringFor(200)) === "openai", 10);
+      assert.deepEqual(await answeringFor(1_000), ["openai"]);
     });
   });
 
@@ -208,7 +211,7 @@ describe("a release on a real cluster", { skip }, () => {
       process.kill(pid, "SIGSTOP");
       // Longer than a leader believes in its Lease.
       await sleep(20_000);
-      process.kill(pid, "SIGCONT");
+      goOn(pid);
       await waitFor(
         "the API server answers",
         async () => (await cluster.kubectl(["get", "--raw", "/readyz"]).catch(() => "")) === "ok",

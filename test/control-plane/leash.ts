@@ -14,9 +14,15 @@ const LEASH =
   'folder=$1; shift; exec 3<&0; "$@" 3<&- </dev/null & child=$!; ' +
   '(cat <&3 >/dev/null; kill -9 $child; rm -rf "$folder") & exec 3<&-; wait $child';
 
+/** Go's, in percent: a start takes a fifth less of the processor for 100 MiB more, as it throws away much. */
+const GOGC = "400";
+
 /** The program logs to `NAME.log` in the folder. */
 export function launch(program: string, flags: readonly string[], folder: string, name: string): ChildProcess {
-  const child = spawn("/bin/sh", ["-c", LEASH, "sh", folder, program, ...flags], { stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn("/bin/sh", ["-c", LEASH, "sh", folder, program, ...flags], {
+    env: { ...process.env, GOGC },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   const log = createWriteStream(join(folder, `${name}.log`));
   child.stdout.pipe(log, { end: false });
   child.stderr.pipe(log, { end: false });

@@ -304,7 +304,8 @@ describe("a reflector on a real API server", { skip, concurrency: 3 }, () => {
     const { reflector, api, value } = await beginSynced();
     const begun = performance.now();
     await reflector.stop();
-    assert.ok(performance.now() - begun < 500);
+    // Else it would wait for the watch, which is open for minutes.
+    assert.ok(performance.now() - begun < 5_000);
     const { length } = api.requests;
     await sleep(300);
     assert.equal(api.requests.length, length);

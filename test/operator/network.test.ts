@@ -16,7 +16,7 @@ const AWAY = 60_000;
 /** Watches that fall silent are given up after 75 s. */
 const SILENCE = 100_000;
 
-describe("the operator behind a bad network", { skip, concurrency: 3 }, () => {
+describe("the operator behind a bad network", { skip, concurrency: 4 }, () => {
   const { set } = stages();
 
   async function running(name: string) {
@@ -64,15 +64,15 @@ describe("the operator behind a bad network", { skip, concurrency: 3 }, () => {
   const reads: Match = ({ kind }) => kind !== "write";
   const watches: Match = ({ kind }) => kind === "watch";
   const faults: Readonly<Record<string, readonly [Fault, Match]>> = {
+    "no answer to anything": ["hang", everything],
+    "a reset of everything": ["reset", everything],
+    "403 to everything": [{ status: 403 }, everything],
     "410 to every list and watch": [{ status: 410 }, reads],
     "410 in every watch": [{ status: 410 }, watches],
     "429 to everything": [{ status: 429, retryAfterSeconds: 1 }, everything],
     "500 to everything": [{ status: 500 }, everything],
     "500 to every write": [{ status: 500 }, isWrite],
     "409 to every write": [{ status: 409 }, isWrite],
-    "403 to everything": [{ status: 403 }, everything],
-    "a reset of everything": ["reset", everything],
-    "no answer to anything": ["hang", everything],
   };
   for (const [index, [name, [fault, when]]] of Object.entries(faults).entries()) {
     test(`${name}: it lives, and later edits arrive`, async () => {
