@@ -10,6 +10,7 @@ import { compile } from "../../routing/compile.ts";
 import { findRoute, indexTable } from "../../routing/lookup.ts";
 import type { SecretFacts, SecretState } from "../../routing/secrets.ts";
 import type { Kind, Verdict } from "../../routing/verdict.ts";
+import { ownTime } from "../own-time.ts";
 import { mutated, place, surprising } from "./mutate.ts";
 
 const SEED = 20261124;
@@ -249,11 +250,7 @@ test("5,000 routes compile in 300 ms when their schemas were checked before", ()
   ];
   compileAll(objects);
   compileAll(objects);
-  const times = [1, 2, 3].map(() => {
-    const begin = performance.now();
-    compileAll(objects);
-    return performance.now() - begin;
-  });
+  const times = [1, 2, 3].map(() => ownTime(() => compileAll(objects)));
   // The best of three: other test files share the machine.
   assert.ok(Math.min(...times) < 300, `${times.map((t) => t.toFixed(0))} ms`);
 });

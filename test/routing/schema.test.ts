@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { parseAllDocuments } from "yaml";
 import { validateObject } from "../../routing/schema.ts";
 import { BAD_OBJECTS, GOOD_OBJECTS } from "../control-plane/objects.ts";
+import { ownTime } from "../own-time.ts";
 
 const MANIFESTS = new URL("../golden/manifests/", import.meta.url);
 const KINDS = ["AIProvider", "AIRoute", "AIClient"];
@@ -104,10 +105,10 @@ describe("good objects", () => {
 
   test("5,000 routes take well under two seconds", () => {
     const routes = Array.from({ length: 5_000 }, (_, i) => route({ models: [`m${i}`] }));
-    const started = performance.now();
-    for (const one of routes) assert.equal(validateObject(one).problems.length, 0);
-    const elapsed = performance.now() - started;
-    assert.ok(elapsed < 2_000, `${Math.round(elapsed)} ms`);
+    const took = ownTime(() => {
+      for (const one of routes) assert.equal(validateObject(one).problems.length, 0);
+    });
+    assert.ok(took < 2_000, `${Math.round(took)} ms`);
   });
 });
 
@@ -173,10 +174,11 @@ describe("any input", () => {
     assert.ok(messages(route({ allowedClients: { namespaces: deep } })).length > 0);
     assert.ok(messages(route({ allowedClients: { namespaces: [[deep]] } })).length > 0);
     const many = Array.from({ length: 200_000 }, (_, i) => ({ name: `B${i}`, providerRef: {}, weight: -1, more: 1 }));
-    const started = performance.now();
-    assert.ok(messages(route({ backends: many })).length <= 400, "sentences are bounded");
-    assert.ok(messages(route({ activeBackend: "x".repeat(10_000_000) })).some((text) => text.includes("Too long")));
-    assert.ok(performance.now() - started < 5_000);
+    const took = ownTime(() => {
+      assert.ok(messages(route({ backends: many })).length <= 400, "sentences are bounded");
+      assert.ok(messages(route({ activeBackend: "x".repeat(10_000_000) })).some((text) => text.includes("Too long")));
+    });
+    assert.ok(took < 5_000, `${Math.round(took)} ms`);
   });
 
   test("a name that reaches into prototypes is an unknown field, not a way in", () => {

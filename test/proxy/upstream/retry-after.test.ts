@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LONGEST_RETRY_AFTER_MS, retryAfter } from "../../../proxy/upstream/retry-after.ts";
+import { ownTime } from "../../own-time.ts";
 
 const NOW = Date.UTC(2026, 10, 24, 12, 0, 0);
 
@@ -62,8 +63,9 @@ for (const [name, headers, message, wait] of CASES) {
 }
 
 test("a hostile message costs no time", () => {
-  const startedAt = performance.now();
-  retryAfter({}, `try again in ${"1.".repeat(200_000)}`, NOW);
-  retryAfter({}, `try again in ${"1s".repeat(200_000)}`, NOW);
-  assert.ok(performance.now() - startedAt < 200);
+  const took = ownTime(() => {
+    retryAfter({}, `try again in ${"1.".repeat(200_000)}`, NOW);
+    retryAfter({}, `try again in ${"1s".repeat(200_000)}`, NOW);
+  });
+  assert.ok(took < 200, `${took} ms`);
 });
