@@ -52,9 +52,12 @@ describe("a release on a real cluster", { skip }, () => {
   async function unharmed(action: () => Promise<void>): Promise<void> {
     await load.begin();
     await action();
-    const { ok, failed } = await load.settled();
-    assert.deepEqual(failed, {}, `${ok} were answered`);
-    assert.ok(ok > 50, `only ${ok} were answered`);
+    // A busy machine may have answered few meanwhile: those that follow must not fail either.
+    await waitFor("more than 50 are answered", async () => {
+      const { ok, failed } = await load.settled();
+      assert.deepEqual(failed, {}, `${ok} were answered`);
+      return ok > 50;
+    });
   }
 
   async function rolledOut(): Promise<void> {
