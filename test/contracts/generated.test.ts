@@ -149,8 +149,8 @@ async function request(
 function settled(operation: Operation, path: string, value: Json): Json {
   const { stream: _stream, ...rest } = value as JsonObject;
   if (operation.handling === "inference" && !path.startsWith(IN_DEPLOYMENT)) return { ...rest, model: MODEL };
-  // Those of batches are read, and translated line by line.
-  return operation.name === "files" ? { ...rest, purpose: "assistants" } : rest;
+  // Files of batches are read, and translated line by line.
+  return operation.name === "files" || operation.name === "uploads" ? { ...rest, purpose: "assistants" } : rest;
 }
 
 const ID = "thing-1";
@@ -198,7 +198,8 @@ async function ask({ to, from, operation, method, path }: Case, sent: Sent): Pro
   let body: string | Uint8Array<ArrayBuffer> | null = null;
   if (sent.form) {
     headers["content-type"] = sent.form.type;
-    body = Uint8Array.from(sent.form.bytes);
+    const form = sent.form.bytes.toString("latin1").replace(`\r\n\r\n${ID}\r\n`, `\r\n\r\n${thing}\r\n`);
+    body = Uint8Array.from(Buffer.from(form, "latin1"));
   } else if (sent.value !== undefined && sent.text !== undefined) {
     headers["content-type"] = JSON_TYPE;
     const places = new Set(textsAt(sent.value, placesOf(operation).request ?? []));

@@ -523,7 +523,7 @@ def errors_are_typed(setting: Setting) -> None:
         openai.BadRequestError,
         "context_length_exceeded",
     )
-    setting.fault("error-event;after=2", match={"operation": "chat.completions"}, times=1)
+    setting.fault("error-event;after=2;code=server_error", match={"operation": "chat.completions"}, times=1)
     try:
         for _ in client.chat.completions.create(model=CHAT, messages=HELLO, stream=True):
             pass
