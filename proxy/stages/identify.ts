@@ -13,7 +13,7 @@ import type { RequestContext } from "../context.ts";
 import { type BatchLine, operationPath, wrong } from "../dialects/batch.ts";
 import { type Operation, operationsAt } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
-import { isOwner, isTagged, lookedThroughFor, ownerOf } from "../ids/affinity.ts";
+import { isTagged, lookedThroughFor, type Owner, ownerOf, ownerSaid } from "../ids/affinity.ts";
 import { placesOf } from "../ids/paths.ts";
 import { keepApart } from "./keep-apart.ts";
 import { decodedPart } from "./path-part.ts";
@@ -26,6 +26,8 @@ export interface Identified {
   readonly edits: Edit[];
   /** For each id named: the residency for which its file was looked through, if it was. */
   readonly lookedThrough: (Zone | undefined)[];
+  /** By the provider's id: its owner with what else is said of it, by its tag or by who shows it now. */
+  vouched?: Map<string, Owner>;
   /** Ids that Tandem did not give out, and where they stand. */
   readonly foreign: { readonly id: string; readonly place: string }[];
 }
@@ -129,10 +131,18 @@ function read(context: RequestContext, text: string, place: string, identified: 
     return text;
   }
   const owner = ownerOf(context.client, context.namespace);
-  if (!isOwner(opened, owner)) throw notFound(text);
+  const said = ownerSaid(opened, owner);
+  if (said === undefined) throw notFound(text);
+  if (said !== owner) vouch(identified, opened.id, said);
   identified.lookedThrough.push(lookedThroughFor(opened, owner));
   setHome(identified, opened.home);
   return opened.id;
+}
+
+/** The id gets these words again wherever the answer shows it. */
+export function vouch(identified: Identified, id: string, said: Owner): void {
+  identified.vouched ??= new Map();
+  identified.vouched.set(id, said);
 }
 
 /** Throws where the ids of one request are at different providers: nobody could serve it. */
