@@ -28,6 +28,8 @@ export interface Identified {
   readonly lookedThrough: (Zone | undefined)[];
   /** By the provider's id: its owner with what else is said of it, by its tag or by who shows it now. */
   vouched?: Map<string, Owner>;
+  /** The provider's ids by the caller's. */
+  known?: Map<string, string>;
   /** Ids that Tandem did not give out, and where they stand. */
   readonly foreign: { readonly id: string; readonly place: string }[];
 }
@@ -120,8 +122,17 @@ function readLineIDs(context: RequestContext, { body, url, number }: BatchLine, 
   }
 }
 
-/** The provider's own id. */
+/** The provider's own id. One that stands often is looked at once: a body can hold it a million times. */
 function read(context: RequestContext, text: string, place: string, identified: Identified): string {
+  identified.known ??= new Map();
+  const known = identified.known.get(text);
+  if (known !== undefined) return known;
+  const id = readOnce(context, text, place, identified);
+  identified.known.set(text, id);
+  return id;
+}
+
+function readOnce(context: RequestContext, text: string, place: string, identified: Identified): string {
   if (text.length > LONGEST_ID) throw notFound(text);
   const opened = context.snapshot.affinity.open(text);
   if (!opened) {
