@@ -18,11 +18,19 @@ interface Kept {
   readonly previous?: string;
 }
 
-/** The first signs. A folder that cannot be written makes keys for this run only, and is told. */
+/** The first signs. Where nothing can be read or written, keys are made for this run only, and that is told. */
 export async function readIDKeys(folder: string, onProblem: (message: string) => void): Promise<readonly Redacted[]> {
   const file = join(folder, FILE);
-  const kept = await read(file, onProblem);
-  const current = textOf(kept.current) ?? randomBytes(KEY_BYTES).toString("base64url");
+  const kept = await read(file).catch((problem: Error) => problem);
+  const made = randomBytes(KEY_BYTES).toString("base64url");
+  if (kept instanceof Error) {
+    // It is left as it is: the keys may still be in it.
+    onProblem(
+      `${file} ${kept.message}, so ids made before are not found, and those of this run only until it ends. Mend it, or delete it for new keys, and start again.`,
+    );
+    return [new Redacted(made)];
+  }
+  const current = textOf(kept.current) ?? made;
   const previous = textOf(kept.previous);
   if (current !== kept.current) {
     await replaceFile(file, `${JSON.stringify({ current, ...(previous !== undefined && { previous }) })}\n`).catch(
@@ -33,14 +41,26 @@ export async function readIDKeys(folder: string, onProblem: (message: string) =>
   return [current, previous].filter((key) => key !== undefined).map((key) => new Redacted(key));
 }
 
-async function read(file: string, onProblem: (message: string) => void): Promise<Kept> {
+async function read(file: string): Promise<Kept> {
+  let text: string;
   try {
-    const kept: unknown = JSON.parse(await readFile(file, "utf8"));
-    return typeof kept === "object" && kept !== null ? kept : {};
+    text = await readFile(file, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
-    onProblem(`${file} cannot be read, so ids made before will not be found: ${(error as Error).message}`);
-    return {};
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return {};
+    throw new Error(`cannot be read (${code})`);
+  }
+  const kept = parsed(text);
+  if (typeof kept !== "object" || kept === null) throw new Error("is not a JSON object");
+  return kept;
+}
+
+/** Undefined where it is not JSON: what the parser says of that quotes the text, and so a key. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

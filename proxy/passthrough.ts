@@ -32,8 +32,8 @@ export interface PassthroughCall {
   readonly limit: number;
   /** Milliseconds for which a caller may take nothing of what waits for it. */
   readonly readerPatience: number;
-  /** What to make of the answer's bytes, by how they begin; undefined, or nothing made: they pass as they are. */
-  readonly translate?: ((beginning: Buffer) => Transform | undefined) | undefined;
+  /** Takes the bytes of a whole answer on their way; undefined: they pass as they are. */
+  readonly translator?: Transform | undefined;
   /** Adds Tandem's own headers to those of the answer. */
   readonly answerHeaders: (headers: Headers) => OutgoingHttpHeaders;
 }

@@ -128,20 +128,13 @@ export class PipedCall {
   }
 
   #relay(status: number, answer: IncomingMessage): void {
-    const { translate } = this.#call;
+    const { translator } = this.#call;
     answer.on("error", () => this.#cut(BROKEN));
     answer.on("close", () => {
       if (!answer.complete) this.#cut(BROKEN);
     });
-    // A part of a file cannot be told by how it begins.
-    if (!translate || status !== OK) this.#pass(status, answer, undefined);
-    else {
-      answer.once("readable", () => {
-        const beginning = answer.read() as Buffer | null;
-        if (beginning) answer.unshift(beginning);
-        this.#pass(status, answer, beginning ? translate(beginning) : undefined);
-      });
-    }
+    // A part of a file may begin within a line.
+    this.#pass(status, answer, status === OK ? translator : undefined);
   }
 
   #pass(status: number, answer: IncomingMessage, translator: Transform | undefined): void {

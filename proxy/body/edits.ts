@@ -8,7 +8,10 @@ export interface Edit {
   readonly replacement: Buffer;
 }
 
-/** The chunks with the edits done; what is not changed is not copied. */
+/** More pieces are copied into one: each would be written by itself, which costs more than its bytes. */
+const MOST_PIECES = 64;
+
+/** The chunks with the edits done; what is not changed is not copied where the edits are few. */
 export function edited(chunks: readonly Buffer[], edits: readonly Edit[]): Payload {
   const out: Buffer[] = [];
   const sorted = [...edits].sort((a, b) => a.start - b.start || a.end - b.end);
@@ -28,7 +31,8 @@ export function edited(chunks: readonly Buffer[], edits: readonly Edit[]): Paylo
     done = Math.max(done, chunkEnd);
     offset = chunkEnd;
   }
-  return { chunks: out, length: out.reduce((sum, chunk) => sum + chunk.length, 0) };
+  const length = out.reduce((sum, chunk) => sum + chunk.length, 0);
+  return { chunks: out.length > MOST_PIECES ? [Buffer.concat(out, length)] : out, length };
 }
 
 function add(out: Buffer[], bytes: Buffer): void {

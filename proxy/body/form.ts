@@ -23,12 +23,20 @@ export interface Form {
 }
 
 const FORM_TYPE = /^multipart\/form-data\s*(?:;|$)/i;
-const BOUNDARY = /;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i;
+const MEDIA_TYPE = "multipart/form-data";
+const LONGEST_BOUNDARY = 70;
 const DISPOSITION = /^content-disposition:\s*form-data(?=[\s;]|$)/i;
 /** One parameter after the other: what stands in the quotes of one is no other. */
 const PARAMETER = /\s*;\s*([^\s;="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/y;
+/** In one line, and under a name that everybody takes for it. */
+const HEADER = /^[^\s:]+:[^\r\n\0]*$/;
+const CODING = /^content-transfer-encoding:/i;
+/** The content stands as it is. */
+const NO_CODING = /^[^:]*:\s*(?:7bit|8bit|binary)\s*$/i;
 const LINE_END = Buffer.from("\r\n");
 const HEADERS_END = Buffer.from("\r\n\r\n");
+/** Nothing more follows. */
+const END = /^[\s;]*$/;
 /** More parts than any operation takes. */
 const MOST_PARTS = 256;
 /** Headers of one part. */
@@ -42,9 +50,7 @@ export function isFormType(contentType: string | undefined): boolean {
 
 /** Throws GatewayError: malformed, or one of `once` standing twice. */
 export function readForm(bytes: Buffer, contentType: string, once: ReadonlySet<string>): Form {
-  const match = BOUNDARY.exec(contentType);
-  const boundary = match?.[1] ?? match?.[2];
-  if (boundary === undefined) throw malformed("the content-type names no boundary");
+  const boundary = boundaryIn(contentType);
   const parts = partsOf(bytes, Buffer.from(`--${boundary}`));
   const seen = new Set<string>();
   for (const { name } of parts) {
@@ -55,6 +61,20 @@ export function readForm(bytes: Buffer, contentType: string, once: ReadonlySet<s
     seen.add(name);
   }
   return { bytes, boundary, parts };
+}
+
+/** Throws where another reader might take another boundary, and so find other parts. */
+function boundaryIn(contentType: string): string {
+  const { parameters, end } = parametersIn(contentType, MEDIA_TYPE.length);
+  const [first, another] = parameters.filter(([key]) => key.startsWith("boundary"));
+  if (first === undefined) throw malformed("the content-type names no boundary");
+  const [key, boundary] = first;
+  if (boundary === "" || boundary.length > LONGEST_BOUNDARY) throw malformed("the boundary is empty or too long");
+  const isRead = key === "boundary" && another === undefined && END.test(contentType.slice(end));
+  // Not everybody takes an escape back.
+  if (!isRead || contentType.includes("\\"))
+    throw malformed("the boundary in the content-type can be read in two ways");
+  return boundary;
 }
 
 function partsOf(bytes: Buffer, delimiter: Buffer): FormPart[] {
@@ -104,12 +124,8 @@ function namesIn(headers: readonly string[]): Pick<FormPart, "name" | "filename"
   if (line === undefined || begin === undefined) throw malformed("a part has no name");
   let name: string | undefined;
   let filename: string | undefined;
-  let end = begin;
-  PARAMETER.lastIndex = begin;
-  for (let found = PARAMETER.exec(line); found; found = PARAMETER.exec(line)) {
-    end = PARAMETER.lastIndex;
-    const key = (found[1] as string).toLowerCase();
-    const value = found[2]?.replace(/\\(.)/g, "$1") ?? (found[3] as string);
+  const { parameters, end } = parametersIn(line, begin);
+  for (const [key, value] of parameters) {
     if (key === "filename" || key === "filename*") filename ??= value;
     if (key !== "name") continue;
     if (name !== undefined) throw malformed("a part has two names");
@@ -117,10 +133,30 @@ function namesIn(headers: readonly string[]): Pick<FormPart, "name" | "filename"
   }
   if (name === undefined) throw malformed("a part has no name");
   // A file's name with a quote in it, as some write it: the part's own name stands before.
-  const isRead = filename !== undefined || /^[\s;]*$/.test(line.slice(end));
-  if (another !== undefined || !isRead)
+  const isRead = filename !== undefined || END.test(line.slice(end));
+  if (another !== undefined || !isRead || !headers.every(isPlain))
     throw malformed(`the headers of the part '${name.slice(0, 64)}' can be read in two ways`);
   return { name, filename };
+}
+
+/** A header that goes on in the next line, or a coding of the content, would tell another reader something else. */
+function isPlain(header: string): boolean {
+  return HEADER.test(header) && (!CODING.test(header) || NO_CODING.test(header));
+}
+
+/** What a header says behind `begin`, in order, as far as it can be read. */
+function parametersIn(
+  header: string,
+  begin: number,
+): { readonly parameters: readonly (readonly [key: string, value: string])[]; readonly end: number } {
+  const parameters: [string, string][] = [];
+  let end = begin;
+  PARAMETER.lastIndex = begin;
+  for (let found = PARAMETER.exec(header); found; found = PARAMETER.exec(header)) {
+    end = PARAMETER.lastIndex;
+    parameters.push([(found[1] as string).toLowerCase(), found[2]?.replace(/\\(.)/g, "$1") ?? (found[3] as string)]);
+  }
+  return { parameters, end };
 }
 
 /** The text of a plain field; undefined when there is none, or when it is a file or too long. */

@@ -34,6 +34,11 @@ export function lookedThrough(owner: Owner, residency: Zone): Owner {
   return `${owner}, looked through for ${residency}`;
 }
 
+/** The same owner, of a file that a batch put out: the provider has written its lines, and nobody else. */
+export function ofBatch(owner: Owner): Owner {
+  return `${owner}, put out by a batch`;
+}
+
 export interface Opened {
   /** The provider's own id. */
   readonly id: string;
@@ -82,12 +87,24 @@ export function isTagged(text: string): boolean {
 }
 
 export function isOwner(opened: Opened, owner: Owner): boolean {
-  return opened.owner === hashOf(owner, OWNER_BYTES) || lookedThroughFor(opened, owner) !== undefined;
+  return ownerSaid(opened, owner) !== undefined;
+}
+
+/** The owner with what else the tag says of the thing; undefined: it is somebody else's. */
+export function ownerSaid(opened: Opened, owner: Owner): Owner | undefined {
+  if (says(opened, owner)) return owner;
+  const zone = lookedThroughFor(opened, owner);
+  if (zone !== undefined) return lookedThrough(owner, zone);
+  return says(opened, ofBatch(owner)) ? ofBatch(owner) : undefined;
 }
 
 /** For which residency the owner's file was looked through before it went to the provider. */
 export function lookedThroughFor(opened: Opened, owner: Owner): Zone | undefined {
-  return ZONES.find((zone) => opened.owner === hashOf(lookedThrough(owner, zone), OWNER_BYTES));
+  return ZONES.find((zone) => says(opened, lookedThrough(owner, zone)));
+}
+
+function says(opened: Opened, owner: Owner): boolean {
+  return opened.owner === hashOf(owner, OWNER_BYTES);
 }
 
 /** The provider's resource as it stands in a tag: another endpoint is another resource. */

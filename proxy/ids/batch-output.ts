@@ -2,25 +2,34 @@
  * How do the ids in a batch's output become the caller's?
  *
  * A line an answer; those of the Responses API are things that later requests name, and so is what a chat said aloud.
- * Lines are translated as they pass.
+ * Lines are translated as they pass, of a file that a batch named as its output: anybody can write one that looks like
+ * it, and would get any id in it made their own.
  */
 import { Transform, type TransformCallback } from "node:stream";
+import { stringsAt } from "../body/json-strings.ts";
 import type { RequestContext } from "../context.ts";
-import { BATCH_OUTPUT, BATCH_SPOKEN } from "./paths.ts";
+import { vouch } from "../stages/identify.ts";
+import { ofBatch, ownerOf } from "./affinity.ts";
+import { BATCH_FILES, BATCH_OUTPUT, BATCH_SPOKEN } from "./paths.ts";
 import { tagIDs } from "./tag-answer.ts";
 
 const LF = 0x0a;
 /** Longer lines pass as they are: no answer is so long. */
 const LONGEST_LINE_BYTES = 32 * 1024 * 1024;
-/** In a line's first bytes, whichever order its fields have. */
-const FIELDS = /^\s*\{.*("batch_req_|"custom_id")/;
-const LOOKED_AT_BYTES = 1024;
 const RESPONSE_ID = '"resp_';
 const AUDIO_KEY = '"audio"';
 
-/** Whether a file that begins so may be the output of a batch; a batch's input has nothing in it to translate. */
-export function isBatchOutput(beginning: Buffer): boolean {
-  return FIELDS.test(beginning.toString("latin1", 0, LOOKED_AT_BYTES));
+/** The files that batches in this answer have put out: their ids will say so. */
+export function noteOutputs({ ids, client, namespace }: RequestContext, answer: Buffer): void {
+  if (!ids) return;
+  for (const { start, end } of stringsAt(answer, BATCH_FILES) ?? []) {
+    vouch(ids, answer.toString("utf8", start, end), ofBatch(ownerOf(client, namespace)));
+  }
+}
+
+/** Whether the tag of the file's id says that a batch put it out. */
+export function isBatchOutput({ ids, client, namespace }: RequestContext, id: string): boolean {
+  return ids?.vouched?.get(id) === ofBatch(ownerOf(client, namespace));
 }
 
 export class BatchOutput extends Transform {

@@ -196,6 +196,11 @@ export const SPOKEN_CHAT: JsonPaths = jsonPaths(SPOKEN);
 /** In the chunks of a chat. */
 export const SPOKEN_CHUNK: JsonPaths = jsonPaths(["choices.*.delta.audio.id"]);
 
+/** What batches have put out, in an answer that shows one or many. */
+export const BATCH_FILES: JsonPaths = jsonPaths(
+  ["output_file_id", "error_file_id"].flatMap((path) => [path, `data.*.${path}`]),
+);
+
 /** In the lines of a batch's output, where its requests made responses. */
 export const BATCH_OUTPUT: JsonPaths = jsonPaths(below("response.body", RESPONSE));
 

@@ -6,7 +6,7 @@ import { homeOf, lookedThrough, type Owner, ownerOf } from "./affinity.ts";
 
 /** The JSON text of `target` with its ids at `paths` tagged; the very buffer where there are none or it cannot be read. */
 export function tagIDs(context: RequestContext, json: Buffer, paths: JsonPaths, target = context.target): Buffer {
-  const { snapshot } = context;
+  const { snapshot, ids } = context;
   if (!target) return json;
   const home = homeOf(target.provider);
   const owner = ownerIn(context);
@@ -14,7 +14,11 @@ export function tagIDs(context: RequestContext, json: Buffer, paths: JsonPaths, 
   for (const { start, end } of stringsAt(json, paths) ?? []) {
     const id = json.toString("utf8", start, end);
     if (id === "" || id.includes("\\")) continue;
-    edits.push({ start, end, replacement: Buffer.from(snapshot.affinity.tagged(id, home, owner)) });
+    edits.push({
+      start,
+      end,
+      replacement: Buffer.from(snapshot.affinity.tagged(id, home, ids?.vouched?.get(id) ?? owner)),
+    });
   }
   if (edits.length === 0) return json;
   const { chunks, length } = edited([json], edits);
@@ -22,17 +26,10 @@ export function tagIDs(context: RequestContext, json: Buffer, paths: JsonPaths, 
 }
 
 /**
- * A batch's file says for which residency it was looked through: only where it is made, and where the very id is told
- * again. Over any other answer a file that was not could get the word.
+ * A batch's file says for which residency it was looked through where it is made. Later only the very id is told again so:
+ * over any other, a file that was not looked through could get the word.
  */
-function ownerIn({ operation, batch, caller, ids, client, namespace }: RequestContext): Owner {
+function ownerIn({ batch, caller, client, namespace }: RequestContext): Owner {
   const owner = ownerOf(client, namespace);
-  const residency = batch
-    ? caller.residency
-    : TELLS_AGAIN.has(operation?.name ?? "")
-      ? ids?.lookedThrough[0]
-      : undefined;
-  return residency === undefined ? owner : lookedThrough(owner, residency);
+  return batch && caller.residency !== undefined ? lookedThrough(owner, caller.residency) : owner;
 }
-
-const TELLS_AGAIN: ReadonlySet<string> = new Set(["files/{file_id}", "batches"]);

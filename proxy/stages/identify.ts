@@ -13,7 +13,7 @@ import type { RequestContext } from "../context.ts";
 import { type BatchLine, operationPath, wrong } from "../dialects/batch.ts";
 import { type Operation, operationsAt } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
-import { isOwner, isTagged, lookedThroughFor, ownerOf } from "../ids/affinity.ts";
+import { isTagged, lookedThroughFor, type Owner, ownerOf, ownerSaid } from "../ids/affinity.ts";
 import { placesOf } from "../ids/paths.ts";
 import { keepApart } from "./keep-apart.ts";
 import { decodedPart } from "./path-part.ts";
@@ -26,6 +26,10 @@ export interface Identified {
   readonly edits: Edit[];
   /** For each id named: the residency for which its file was looked through, if it was. */
   readonly lookedThrough: (Zone | undefined)[];
+  /** By the provider's id: its owner with what else is said of it, by its tag or by who shows it now. */
+  vouched?: Map<string, Owner>;
+  /** The provider's ids by the caller's. */
+  known?: Map<string, string>;
   /** Ids that Tandem did not give out, and where they stand. */
   readonly foreign: { readonly id: string; readonly place: string }[];
 }
@@ -118,8 +122,17 @@ function readLineIDs(context: RequestContext, { body, url, number }: BatchLine, 
   }
 }
 
-/** The provider's own id. */
+/** The provider's own id. One that stands often is looked at once: a body can hold it a million times. */
 function read(context: RequestContext, text: string, place: string, identified: Identified): string {
+  identified.known ??= new Map();
+  const known = identified.known.get(text);
+  if (known !== undefined) return known;
+  const id = readOnce(context, text, place, identified);
+  identified.known.set(text, id);
+  return id;
+}
+
+function readOnce(context: RequestContext, text: string, place: string, identified: Identified): string {
   if (text.length > LONGEST_ID) throw notFound(text);
   const opened = context.snapshot.affinity.open(text);
   if (!opened) {
@@ -129,10 +142,18 @@ function read(context: RequestContext, text: string, place: string, identified: 
     return text;
   }
   const owner = ownerOf(context.client, context.namespace);
-  if (!isOwner(opened, owner)) throw notFound(text);
+  const said = ownerSaid(opened, owner);
+  if (said === undefined) throw notFound(text);
+  if (said !== owner) vouch(identified, opened.id, said);
   identified.lookedThrough.push(lookedThroughFor(opened, owner));
   setHome(identified, opened.home);
   return opened.id;
+}
+
+/** The id gets these words again wherever the answer shows it. */
+export function vouch(identified: Identified, id: string, said: Owner): void {
+  identified.vouched ??= new Map();
+  identified.vouched.set(id, said);
 }
 
 /** Throws where the ids of one request are at different providers: nobody could serve it. */

@@ -12,6 +12,7 @@ import { pathAt, type Target } from "../snapshot.ts";
 import type { Origin } from "../upstream/availability.ts";
 import { newAttempt, originOf } from "./attempt-record.ts";
 import { notOffered, placesTaken, tokenUnavailable } from "./final-error.ts";
+import { decodedPart } from "./path-part.ts";
 import { placeInQueue } from "./pause.ts";
 import { ownHeaders } from "./relay.ts";
 
@@ -48,13 +49,19 @@ export async function pipe(context: RequestContext): Promise<void> {
       attempt,
       limit: services.limits.requestBytes,
       readerPatience: services.readerPatience,
-      translate: (beginning) => (isBatchOutput(beginning) ? new BatchOutput(context) : undefined),
+      translator: isOutput(context) ? new BatchOutput(context) : undefined,
       answerHeaders: (headers) => ownHeaders(context, headers),
     });
   } finally {
     target.places.give();
     learn(target, ticket, attempt, originOf(context, attempt));
   }
+}
+
+/** A file in a container is nobody's but the caller's. */
+function isOutput(context: RequestContext): boolean {
+  const [kind, id = ""] = context.path.split("/");
+  return kind === "files" && isBatchOutput(context, decodedPart(id));
 }
 
 function chosen(context: RequestContext): Target {

@@ -46,7 +46,7 @@ const JSON_FIELDS = [
 /** They decide how the answer is read, so they must not turn up in the part of a body that is only passed on. */
 const NEEDED_BEFORE: ReadonlySet<string> = new Set(["audio", "store"]);
 /** Fields of forms that Tandem reads; `purpose` and `stream` decide what becomes of the rest. */
-const FORM_FIELDS: ReadonlySet<string> = new Set([...READ_FIELDS, "purpose"]);
+const FORM_FIELDS: ReadonlySet<string> = new Set([...READ_FIELDS, "purpose", "file"]);
 
 export function readPath(context: RequestContext): void {
   const url = context.request.url ?? "/";
@@ -139,12 +139,22 @@ async function readFormBody(context: RequestContext): Promise<void> {
   exchange.requestBytes = kept.length;
   const form = readForm(kept.bytes(), request.headers["content-type"] ?? "", FORM_FIELDS);
   context.form = form;
-  if (operation?.name === "files" && fieldOf(form, "purpose") === "batch") context.batch = batchIn(form);
+  if (operation?.name === "files" && isForBatch(form)) context.batch = batchIn(form);
   if (operation?.model === "none") return;
   exchange.stream = fieldOf(form, "stream") === "true";
   context.choices = boundedChoices(Number(fieldOf(form, "n")));
   exchange.model = context.deployment ?? fieldOf(form, "model");
   if (exchange.model === undefined) throw missingModel();
+}
+
+/** In whatever spelling: lines that are not read could name anything. */
+function isForBatch(form: Form): boolean {
+  const purpose = fieldOf(form, "purpose");
+  if (purpose === undefined && form.parts.some(({ name }) => name === "purpose")) {
+    const message = "The field 'purpose' must be a plain field of the form, and short. Send it without a file name.";
+    throw new GatewayError("invalid_form", message, { param: "purpose" });
+  }
+  return purpose?.trim().toLowerCase() === "batch";
 }
 
 function batchIn(form: Form): readonly BatchLine[] {

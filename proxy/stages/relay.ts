@@ -4,6 +4,7 @@ import type { RequestContext } from "../context.ts";
 import { withEndpoints } from "../dialects/batch.ts";
 import type { Usage } from "../exchange.ts";
 import { type Headers, responseHeaders } from "../headers.ts";
+import { noteOutputs } from "../ids/batch-output.ts";
 import { tagIDs } from "../ids/tag-answer.ts";
 import { isJson } from "./answer-head.ts";
 import { answerPlaces } from "./answer-places.ts";
@@ -61,8 +62,10 @@ function answerHeaders(context: RequestContext, call: UpstreamCall): Headers {
 }
 
 function translated(context: RequestContext, answer: Buffer, places: JsonPaths): Buffer {
+  const isBatch = context.operation?.name.startsWith("batches");
+  if (isBatch) noteOutputs(context, answer);
   const tagged = tagIDs(context, answer, places);
-  return context.operation?.name.startsWith("batches") ? withEndpoints(tagged) : tagged;
+  return isBatch ? withEndpoints(tagged) : tagged;
 }
 
 /** The whole plain answer is here: headers and body in one write. */

@@ -41,6 +41,19 @@ test("a route that was broken while nothing ran keeps its last accepted form, fr
   assert.match(damaged.stderr(), /warning: \S+last-table-\w+\.json is of no use and not used: /);
 });
 
+test("keys of ids that cannot be read are left for their owner to mend", async () => {
+  const folder = await quickstartCopy();
+  const state = await temporaryFolder();
+  const file = join(state, "id-keys.json");
+  const typo = '{"previous":a-key-that-signed}\n';
+  await writeFile(file, typo);
+  const { url, stderr } = await runOver([folder, "--state", state]);
+  assert.equal((await chat(url)).status, 200);
+  assert.match(stderr(), /warning: \S+id-keys\.json is not a JSON object, .* Mend it/);
+  assert.doesNotMatch(stderr(), /a-key-that/);
+  assert.equal(await readFile(file, "utf8"), typo);
+});
+
 test("at the start good objects are served and the bad one is named", async () => {
   const folder = await quickstartCopy();
   const bad = `apiVersion: tandem.dev/v1alpha1

@@ -120,3 +120,18 @@ test("an eval cannot read what everybody stored", async () => {
   const own = { name: "r", data_source: { type: "jsonl", source: { type: "file_content", content: [] } } };
   assert.equal((await harness.post(`/v1/evals/${id}/runs`, own)).status, 200);
 });
+
+test("a batch's lines do not come from a storage account, where nobody reads them", async () => {
+  const { provider, harness } = await overFake();
+  const order = { endpoint: "/v1/responses", completion_window: "24h" };
+  const before = provider.calls.length;
+  for (const field of ["input_blob", "input\\u005fblob"]) {
+    const body = JSON.stringify({ ...order, input_blob: "https://store.example/a.jsonl" });
+    const answer = await harness.post("/v1/batches", body.replace("input_blob", field));
+    assert.equal(answer.status, 403, field);
+    assert.equal(((await answer.json()) as { error: { code: string } }).error.code, "listing_not_allowed");
+  }
+  assert.equal(provider.calls.length, before);
+  harness.apply(objects({ client: { statefulListing: "Allow" } }));
+  assert.equal((await harness.post("/v1/batches", { ...order, input_blob: "https://store.example/a" })).status, 200);
+});

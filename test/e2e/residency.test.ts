@@ -295,6 +295,11 @@ test("a batch's file from before its owner belonged somewhere does not run, nor 
   const own = await upload(app, lines.replace("gpt-5-mini", CHAT));
   const told = await app.files.retrieve(own.id);
   assert.equal((await app.batches.create(order(told.id))).object, "batch");
+  // Named beside a file that was looked through, while its owner belonged nowhere.
+  gateway({ route: { backends: [BACKENDS[1]] } });
+  const beside = await before.batches.create(order(old.id), { query: { after: own.id } });
+  gateway({ residency: "EU" });
+  await assert.rejects(app.batches.create(order(beside.input_file_id)), refused);
   assert.deepEqual(received(openai), []);
 });
 

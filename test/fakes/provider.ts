@@ -18,6 +18,8 @@ export type Answer = (response: ServerResponse, request: SeenRequest) => void | 
 export class FakeProvider {
   readonly seen: SeenRequest[] = [];
   answer: Answer;
+  /** Of a GET; undefined: an empty list. */
+  got: Answer | undefined;
   readonly #server = createServer((request, response) => void this.#handle(request, response));
 
   constructor(answer: Answer = chatAnswer("fake")) {
@@ -63,7 +65,8 @@ export class FakeProvider {
       seen.aborted = !response.writableFinished;
     });
     this.seen.push(seen);
-    if (method === "GET") response.writeHead(200, { "content-type": "application/json" }).end('{"data":[]}');
+    if (method === "GET" && this.got) await this.got(response, seen);
+    else if (method === "GET") response.writeHead(200, { "content-type": "application/json" }).end('{"data":[]}');
     else await this.answer(response, seen);
   }
 }

@@ -100,6 +100,10 @@ test("what cannot be read, or could be read in two ways, is refused in one sente
       type,
       "invalid_form",
     ],
+    [`${part("model", "x")}--b--`, `${type}; boundary=c`, "invalid_form"],
+    [`${part("model", "x")}--b--`, `${type}; boundary*0=c`, "invalid_form"],
+    [`${part("model", "x")}--b--`, 'multipart/form-data; a="; boundary=b"; boundary=c', "invalid_form"],
+    [`${part("model", "x")}--b--`, 'multipart/form-data; boundary="\\b"', "invalid_form"],
     [`${part("model", "x")}${part("model", "y")}--b--`, type, "duplicate_field"],
     [`${part("a", "x").repeat(300)}--b--`, type, "invalid_form"],
   ];
