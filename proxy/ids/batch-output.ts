@@ -8,8 +8,8 @@
 import { Transform, type TransformCallback } from "node:stream";
 import { stringsAt } from "../body/json-strings.ts";
 import type { RequestContext } from "../context.ts";
-import { vouch } from "../stages/identify.ts";
 import { ofBatch, ownerOf } from "./affinity.ts";
+import { vouch } from "./identified.ts";
 import { BATCH_FILES, BATCH_OUTPUT, BATCH_SPOKEN } from "./paths.ts";
 import { tagIDs } from "./tag-answer.ts";
 

@@ -4,8 +4,6 @@
  * Ids stand in the path, in the query (cursors of lists) and at listed places of the body. Each is opened, checked, and
  * sent on as the provider knows it. An id of somebody else looks like one that does not exist.
  */
-import type { Zone } from "../../routing/zones.ts";
-import type { Edit } from "../body/edits.ts";
 import type { Form } from "../body/form.ts";
 import { type JsonPaths, stringsAt } from "../body/json-strings.ts";
 import { textOf } from "../body/json-values.ts";
@@ -13,26 +11,11 @@ import type { RequestContext } from "../context.ts";
 import { type BatchLine, operationPath, wrong } from "../dialects/batch.ts";
 import { type Operation, operationsAt } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
-import { isTagged, lookedThroughFor, type Owner, ownerOf, ownerSaid } from "../ids/affinity.ts";
+import { isTagged, lookedThroughFor, ownerOf, ownerSaid } from "../ids/affinity.ts";
+import { type Identified, vouch } from "../ids/identified.ts";
 import { placesOf } from "../ids/paths.ts";
 import { keepApart } from "./keep-apart.ts";
 import { decodedPart } from "./path-part.ts";
-
-/** What the ids of a request said. */
-export interface Identified {
-  /** Of the provider that has the things named; undefined: none is named, or only ones that Tandem does not know. */
-  home: string | undefined;
-  /** The places of the body's ids, with the provider's own. */
-  readonly edits: Edit[];
-  /** For each id named: the residency for which its file was looked through, if it was. */
-  readonly lookedThrough: (Zone | undefined)[];
-  /** By the provider's id: its owner with what else is said of it, by its tag or by who shows it now. */
-  vouched?: Map<string, Owner>;
-  /** The provider's ids by the caller's. */
-  known?: Map<string, string>;
-  /** Ids that Tandem did not give out, and where they stand. */
-  readonly foreign: { readonly id: string; readonly place: string }[];
-}
 
 /** Longest id that is looked at. */
 const LONGEST_ID = 512;
@@ -148,12 +131,6 @@ function readOnce(context: RequestContext, text: string, place: string, identifi
   identified.lookedThrough.push(lookedThroughFor(opened, owner));
   setHome(identified, opened.home);
   return opened.id;
-}
-
-/** The id gets these words again wherever the answer shows it. */
-export function vouch(identified: Identified, id: string, said: Owner): void {
-  identified.vouched ??= new Map();
-  identified.vouched.set(id, said);
 }
 
 /** Throws where the ids of one request are at different providers: nobody could serve it. */
