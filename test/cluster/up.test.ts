@@ -6,6 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { cgroupOf } from "../../cluster/cgroups.ts";
@@ -14,6 +15,7 @@ import { clusterProblem } from "../../cluster/open.ts";
 const run = promisify(execFile);
 const PROGRAM = fileURLToPath(new URL("../../cluster/main.ts", import.meta.url));
 const NAMESPACES = ["pid", "net", "mnt"] as const;
+const ENDED_WITHIN_MS = 10_000;
 
 /** It says what is missing, or throws in CI. On another cluster there is nothing to start. */
 const problem = process.env.KUBECONFIG
@@ -76,11 +78,17 @@ describe("a cluster on this machine", { skip: problem }, () => {
     for (const { pid } of members) killNow(pid);
 
     await cluster("down");
-    const left = processes().filter(
-      ({ pid, words }) =>
-        words.some((word) => word.startsWith(folder)) ||
-        NAMESPACES.some((kind, i) => namespaceOf(pid, kind) === own[i]),
-    );
+    const leftNow = () =>
+      processes().filter(
+        ({ pid, words }) =>
+          words.some((word) => word.startsWith(folder)) ||
+          NAMESPACES.some((kind, i) => namespaceOf(pid, kind) === own[i]),
+      );
+    // The kernel ends what was in the namespaces, which on a busy machine takes a moment.
+    let left = leftNow();
+    for (const end = Date.now() + ENDED_WITHIN_MS; left.length > 0 && Date.now() < end; left = leftNow()) {
+      await sleep(50);
+    }
     assert.deepEqual(left, [], "no process, and with them no namespace");
     assert.equal(existsSync(join(home, "tandem")), false, "no file");
     assert.deepEqual(cgroups(folder), [], "no control group");

@@ -9,6 +9,8 @@ import { playProxies, putQuickstart, skip, stages } from "./stages.ts";
 
 /** Milliseconds after a kill until another has taken over and done what was left. */
 const TAKEOVER = 20_000;
+/** Much sooner than a lease ends that nobody gave back, also while the other tests of this file run beside it. */
+const HANDOVER = 6_000;
 /** Kills at a step of a publish take no wait: the replica comes back under its own name, as a container does. */
 const STEPS = ["companion", "-shard-", "-table", "airoutes/gpt-4o/status"] as const;
 
@@ -57,7 +59,7 @@ describe("leaders of the operator", { skip, concurrency: 2 }, () => {
     await other.says(/this replica leads"/);
     const took = Math.round(performance.now() - began);
     t.diagnostic(`the other led after ${took} ms`);
-    assert.ok(took < 2_000, `${took} ms`);
+    assert.ok(took < HANDOVER, `${took} ms`);
     const writes = await stage.writesOf(async () => {});
     assert.deepEqual(writes, [], "there was nothing to do");
     await stage.put(route("gpt-4o", { openai: 30, other: 70 }));
