@@ -7,6 +7,7 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { parsed } from "../proxy/body/json-values.ts";
 import { Redacted } from "../routing/secrets.ts";
 import { replaceFile } from "./state-file.ts";
 
@@ -50,18 +51,10 @@ async function read(file: string): Promise<Kept> {
     if (code === "ENOENT") return {};
     throw new Error(`cannot be read (${code})`);
   }
+  // What the parser says of a text that is no JSON quotes it, and so a key.
   const kept = parsed(text);
   if (typeof kept !== "object" || kept === null) throw new Error("is not a JSON object");
   return kept;
-}
-
-/** Undefined where it is not JSON: what the parser says of that quotes the text, and so a key. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function textOf(value: unknown): string | undefined {

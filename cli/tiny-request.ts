@@ -10,7 +10,7 @@ import { operationNamed } from "../proxy/dialects/operations.ts";
 import type { Connections } from "../proxy/upstream/connections.ts";
 import { type AnswerLimits, type WholeAnswer, wholeAnswer } from "../proxy/upstream/whole-answer.ts";
 import type { Candidate } from "../routing/choose.ts";
-import type { Credentials } from "../routing/secrets.ts";
+import { type Credentials, withoutSecret } from "../routing/secrets.ts";
 
 /** What one request is at most, in tokens: the prompt with what the provider wraps around it, and the answer. */
 export const INPUT_TOKENS = 12;
@@ -66,12 +66,8 @@ async function send(line: Line, candidate: Candidate, name: string, body: object
     },
     LIMITS,
   );
-  return { ...answer, body: without(keyIn(header) ?? "", answer.body) };
-}
-
-/** A provider may repeat what it was sent: its key must not get onto the terminal. */
-function without(key: string, body: Buffer): Buffer {
-  return Buffer.from(body.toString("utf8").replaceAll(key, "[redacted]"));
+  // A provider may repeat what it was sent: its key must not get onto the terminal.
+  return { ...answer, body: Buffer.from(withoutSecret(answer.body.toString("utf8"), keyIn(header))) };
 }
 
 function failed(failure: string): WholeAnswer {

@@ -7,6 +7,7 @@
 import { createHmac } from "node:crypto";
 import type { CredentialVersion } from "./table.ts";
 
+const REDACTED = "[redacted]";
 const inspect = Symbol.for("nodejs.util.inspect.custom");
 
 /** A value that does not print. `reveal()` is called only where bytes leave for the provider. */
@@ -19,14 +20,19 @@ export class Redacted {
     return this.#value;
   }
   toString(): string {
-    return "[redacted]";
+    return REDACTED;
   }
   toJSON(): string {
-    return "[redacted]";
+    return REDACTED;
   }
   [inspect](): string {
-    return "[redacted]";
+    return REDACTED;
   }
+}
+
+/** What somebody else wrote, who may repeat a secret that was sent. */
+export function withoutSecret(text: string, secret: string | undefined): string {
+  return secret === undefined || secret === "" ? text : text.replaceAll(secret, REDACTED);
 }
 
 /** Values by their version: what travels beside a table. */

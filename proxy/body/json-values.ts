@@ -28,6 +28,15 @@ export function skipSpace(bytes: Buffer, from: number): number {
   return at;
 }
 
+/** Undefined for what is no JSON. */
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** What the inside of a string means that stands from `start` to `end`: escaped spellings are the same text. */
 export function textBetween(bytes: Buffer, start: number, end: number): string {
   const written = bytes.toString("utf8", start, end);

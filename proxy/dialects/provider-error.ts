@@ -7,6 +7,8 @@
  * stays as it is. What an error means stands in failure-rules.ts.
  */
 
+import { withoutSecret } from "../../routing/secrets.ts";
+import { parsed } from "../body/json-values.ts";
 import { errorText, isText } from "./error-text.ts";
 import { type FailureRule, failureRuleFor } from "./failure-rules.ts";
 
@@ -40,39 +42,29 @@ export function readProviderError(
   body: Buffer,
   { key, resource = false, coding }: Options = {},
 ): ProviderError {
-  const text = withoutKey(errorText(body, coding), key);
+  const text = withoutSecret(errorText(body, coding), key);
   const json = parsed(text);
   const envelope = envelopeOf(json);
-  const message = withoutKey(
+  const message = withoutSecret(
     textOf(envelope?.message) ?? plainMessage(status, text, { json: envelope ?? json, key }),
     key,
   );
-  const code = withoutKey(textOf(envelope?.code), key) ?? null;
+  const shownText = (value: unknown) => {
+    const said = textOf(value);
+    return said === undefined ? undefined : withoutSecret(said, key);
+  };
+  const code = shownText(envelope?.code) ?? null;
   const param = textOf(envelope?.param) ?? null;
   const rule = failureRuleFor({ status, code, message, param, enveloped: envelope !== undefined, resource });
-  const type = withoutKey(textOf(envelope?.type), key) ?? rule.type;
+  const type = shownText(envelope?.type) ?? rule.type;
   const shownCode = rule.shown?.code === undefined ? code : rule.shown.code;
   const shown = { ...envelope, message, type, param: param ?? rule.shown?.param ?? null, code: shownCode };
   // What the provider said stays to be seen where OpenAI's word stands in its place.
   const error = shownCode === code || code === String(status) ? shown : { ...shown, provider_code: code };
   // At the end, since in the provider's JSON it may be written with escapes.
-  const shownBody = withoutKey(JSON.stringify({ error }), key);
+  const shownBody = withoutSecret(JSON.stringify({ error }), key);
   const answer = { status: rule.shown?.status ?? status, code: shownCode, body: shownBody };
   return { code, type, message, rule, shown: answer };
-}
-
-function withoutKey<Text extends string | undefined>(text: Text, key: string | undefined): Text;
-function withoutKey(text: string | undefined, key: string | undefined): string | undefined {
-  return key === undefined || key === "" ? text : text?.replaceAll(key, "[redacted]");
-}
-
-/** Undefined for what is no JSON. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function envelopeOf(json: unknown): Json | undefined {
@@ -90,7 +82,8 @@ function plainMessage(status: number, text: string, { json, key }: { json: unkno
   const answered = `The provider answered ${status}`;
   if (text.trim() === "") return `${answered} without a body.`;
   if (!isText(text)) return `${answered} with a body that is no text.`;
-  if (json !== undefined) return `${answered} without a message: ${excerptOf(withoutKey(JSON.stringify(json), key))}`;
+  if (json !== undefined)
+    return `${answered} without a message: ${excerptOf(withoutSecret(JSON.stringify(json), key))}`;
   const words = text.replace(/<(script|style)[\s\S]*?<\/\1>/gi, " ").replace(/<[^>]*>/g, " ");
   return `${answered} without a JSON body: ${excerptOf(words)}`;
 }

@@ -18,6 +18,11 @@ export interface Identified {
   readonly foreign: { readonly id: string; readonly place: string }[];
 }
 
+/** Nothing is said yet but where the things are, if that is known. */
+export function identifiedAt(home: string | undefined): Identified {
+  return { home, edits: [], foreign: [], lookedThrough: [] };
+}
+
 /** The id gets these words again wherever the answer shows it. */
 export function vouch(identified: Identified, id: string, said: Owner): void {
   identified.vouched ??= new Map();

@@ -4,6 +4,7 @@
  * Only asked on routes with a rollout, when the answer has ended. Of a stream the reader has seen it while it passed; a
  * plain answer is read here once more.
  */
+import { parsed } from "../body/json-values.ts";
 import type { Received } from "../body/receive.ts";
 import { BodyScan } from "../body/scan.ts";
 import { KEPT_TEXT_BYTES } from "../sse/kept-text.ts";
@@ -155,14 +156,6 @@ function areObjects(text: string): boolean {
     }
   }
   return text.slice(start).trim() === "";
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function isText(value: unknown): boolean {

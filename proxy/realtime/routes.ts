@@ -9,6 +9,7 @@ import type { Zone } from "../../routing/zones.ts";
 import type { RequestContext } from "../context.ts";
 import { GatewayError } from "../errors.ts";
 import { isOwner, ownerOf } from "../ids/affinity.ts";
+import { identifiedAt } from "../ids/identified.ts";
 import { find } from "../stages/find.ts";
 import { notFound } from "../stages/identify.ts";
 import { match, means } from "../stages/match.ts";
@@ -41,7 +42,7 @@ export function routeByKey(context: RequestContext, key: EphemeralKey, asked: st
     const message = "The ephemeral key is for another model than the one in the query.";
     throw new GatewayError("invalid_field", message, { param: "model" });
   }
-  context.ids = { home: key.home, edits: [], foreign: [], lookedThrough: [] };
+  context.ids = identifiedAt(key.home);
   routeByModel(context, key.model === "" ? undefined : key.model);
 }
 
@@ -52,7 +53,7 @@ export function routeByCall(context: RequestContext, text: string): string {
   if (!opened || !isOwner(opened, ownerOf(client, namespace))) throw notFound(text);
   // The provider's key that is inside goes to that provider alone.
   if (ephemeral && ephemeral.home !== opened.home) throw notFound(text);
-  context.ids = { home: opened.home, edits: [], foreign: [], lookedThrough: [] };
+  context.ids = identifiedAt(opened.home);
   routeByModel(context, undefined);
   return opened.id;
 }

@@ -14,11 +14,11 @@ import { blankLineEnd, type EventLines, eventEnd, hasBlankLine, lineEnd, linesOf
 import type { StreamProfile } from "./profile.ts";
 import {
   chatInterruption,
+  eventWithoutSecret,
   failureOf,
   responseInterruption,
   type StreamFailure,
   typedInterruption,
-  withoutSecret,
 } from "./stream-error.ts";
 import { EventTemplate } from "./template.ts";
 import { contentOf, incompleteBecause, isDelta, kindOf } from "./typed-event.ts";
@@ -286,7 +286,7 @@ export class EventReader {
     const instead = this.#typed ? this.#readTyped(data, start, end, name) : this.#readChat(data, start, end);
     if (this.failure === undefined || !this.#secret) return instead;
     const passed = instead ?? data.subarray(start, end);
-    return withoutSecret(passed.toString("utf8"), this.#secret) ?? instead;
+    return eventWithoutSecret(passed.toString("utf8"), this.#secret) ?? instead;
   }
 
   #noteIncomplete(json: string): void {

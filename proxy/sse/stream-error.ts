@@ -1,6 +1,8 @@
 /**
  * How does an error look inside a stream, the provider's and Tandem's own?
  */
+import { withoutSecret } from "../../routing/secrets.ts";
+import { parsed } from "../body/json-values.ts";
 import { errorBody } from "../errors.ts";
 
 export interface StreamFailure {
@@ -39,12 +41,8 @@ type Json = Record<string, unknown>;
 
 /** `json`: the whole data of an event that says it is an error. The code stands at its top, in `error` or in `response.error`. */
 export function failureOf(json: string): StreamFailure {
-  let top: unknown;
-  try {
-    top = JSON.parse(json);
-  } catch {
-    return { code: null, callersFault: false, body: "" };
-  }
+  const top = parsed(json);
+  if (top === undefined) return { code: null, callersFault: false, body: "" };
   const event = objectOf(top);
   const error = objectOf(objectOf(event.response).error ?? event.error ?? withoutPlace(event));
   const code = typeof error.code === "string" && error.code !== "" ? error.code : null;
@@ -52,17 +50,10 @@ export function failureOf(json: string): StreamFailure {
 }
 
 /** An error event's JSON without `secret`, however its letters are written; undefined: it is not in it. */
-export function withoutSecret(json: string, secret: string): Buffer | undefined {
-  const text = plainlyWritten(json);
-  return text.includes(secret) ? Buffer.from(text.replaceAll(secret, "[redacted]")) : undefined;
-}
-
-function plainlyWritten(json: string): string {
-  try {
-    return JSON.stringify(JSON.parse(json));
-  } catch {
-    return json;
-  }
+export function eventWithoutSecret(json: string, secret: string): Buffer | undefined {
+  const value = parsed(json);
+  const text = value === undefined ? json : JSON.stringify(value);
+  return text.includes(secret) ? Buffer.from(withoutSecret(text, secret)) : undefined;
 }
 
 /** Of an event that is the error itself: its type and number say only where it stands. */

@@ -12,7 +12,7 @@ import { type BatchLine, operationPath, wrong } from "../dialects/batch.ts";
 import { type Operation, operationsAt } from "../dialects/operations.ts";
 import { GatewayError } from "../errors.ts";
 import { isTagged, lookedThroughFor, ownerOf, ownerSaid } from "../ids/affinity.ts";
-import { type Identified, vouch } from "../ids/identified.ts";
+import { type Identified, identifiedAt, vouch } from "../ids/identified.ts";
 import { placesOf } from "../ids/paths.ts";
 import { keepApart } from "./keep-apart.ts";
 import { decodedPart } from "./path-part.ts";
@@ -25,7 +25,7 @@ const MARK_IN_QUERY = /_tdm|%/;
 export function identify(context: RequestContext): void {
   const operation = context.operation as Operation;
   keepApart(context, operation);
-  const identified: Identified = { home: undefined, edits: [], foreign: [], lookedThrough: [] };
+  const identified = identifiedAt(undefined);
   context.ids = identified;
   if (operation.name.includes("{")) readPathIDs(context, operation, identified);
   if (MARK_IN_QUERY.test(context.query)) readQueryIDs(context, identified);

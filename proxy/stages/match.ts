@@ -16,6 +16,11 @@ const ROUTE_HEADER = "x-tandem-route";
 /** Longest sticky field that is read, in bytes of JSON text. */
 const LONGEST_STICKY_BYTES = 4096;
 
+interface Named {
+  readonly plan: Plan;
+  readonly model: string;
+}
+
 export function match(context: RequestContext): void {
   const { exchange } = context;
   context.plan = exchange.model === undefined ? planWithoutModel(context) : planForName(context, exchange.model);
@@ -23,8 +28,7 @@ export function match(context: RequestContext): void {
 }
 
 function planForName(context: RequestContext, name: string): Plan {
-  const found = planNamed(context, name);
-  if (!found) throw modelNotFound(name);
+  const found = foundNamed(context, name);
   if (found.model !== name) {
     context.exchange.model = found.model;
     // What the body says is not the model's name.
@@ -33,14 +37,17 @@ function planForName(context: RequestContext, name: string): Plan {
   return found.plan;
 }
 
+function foundNamed(context: RequestContext, name: string): Named {
+  const found = planNamed(context, name);
+  if (!found) throw modelNotFound(name);
+  return found;
+}
+
 /**
  * The model that the caller means; undefined when there is none that it may use. An application of Azure's names
  * deployments, in paths, bodies and batches, which its gateway may know as models of other names.
  */
-export function planNamed(
-  context: RequestContext,
-  name: string,
-): { readonly plan: Plan; readonly model: string } | undefined {
+export function planNamed(context: RequestContext, name: string): Named | undefined {
   const { snapshot, namespace, client, caller } = context;
   const plan = mayUse(client, name) ? snapshot.planFor(namespace, name, caller) : undefined;
   if (!speaksAzure(context) || (plan && isListed(plan, name))) return plan && { plan, model: name };
@@ -69,11 +76,7 @@ function planWithoutModel(context: RequestContext): Plan {
   const { snapshot, ids, batch, caller, request } = context;
   const [line] = batch ?? [];
   // A batch names its models in its lines.
-  if (line && request.headers[ROUTE_HEADER] === undefined) {
-    const named = planNamed(context, line.model.name);
-    if (!named) throw modelNotFound(line.model.name);
-    return named.plan;
-  }
+  if (line && request.headers[ROUTE_HEADER] === undefined) return foundNamed(context, line.model.name).plan;
   const home = ids?.home === undefined ? undefined : snapshot.providerAt(ids.home);
   if (ids?.home !== undefined && !home) throw gone();
   const [foreign] = home ? [] : (ids?.foreign ?? []);
